@@ -1,0 +1,24 @@
+"""Serve the API alone: `python -m api`."""
+
+import click
+
+from api.routes import Api
+from api.server import serve
+from api.services import create_services
+from core.commands import open_checked, run_command
+from core.settings import load_settings
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=3052, show_default=True)
+def main(host: str, port: int) -> None:
+    """Serve the API alone, for scale."""
+    settings = load_settings()
+    with open_checked(settings) as databases:
+        click.echo(f"Fencepost's API listens on http://{host}:{port}", err=True)
+        serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off")
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m api")

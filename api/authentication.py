@@ -1,0 +1,41 @@
+"""Who asks: the key of a request, its scope, its rate."""
+
+import re
+
+from starlette.requests import Request
+
+from api.errors import forbidden, rate_limited, unauthorized
+from api.services import Services, ask
+from core.access import Actor, Scope
+from core.api_keys import find_key, parse_key
+
+# RFC 6750, section 2.1; the name of a scheme is case-insensitive (RFC 9110, section 11.1).
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+
+async def authenticate(request: Request, services: Services) -> Actor:
+    """Return the actor whose key the request carries, in the order of the contract's table.
+
+    Raises `ApiError` 401 without asking the database where the key cannot be one of ours; then 503, 403, 429.
+    """
+    headers = request.headers.getlist("authorization")
+    match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    presented = parse_key(match[1]) if match else None
+    if presented is None:
+        raise unauthorized()
+    key = await ask(find_key, services.databases.ours, presented)
+    if key is None:
+        raise unauthorized()
+    actor = Actor(f"key:{key.key_id}", key.wall, key.scopes)
+    admit(actor, services)
+    return actor
+
+
+def admit(actor: Actor, services: Services) -> None:
+    """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate."""
+    retry_after = services.requests.count(actor.limited_as)
+    if Scope.JOB_READ not in actor.scopes:
+        raise forbidden(f"The scope {Scope.JOB_READ.value} is missing: ask for it to be granted.")
+    if retry_after is not None:
+        limit = services.settings.fencepost_requests_per_minute
+        raise rate_limited(f"More than {limit} requests in a minute: try again in {retry_after} seconds.", retry_after)

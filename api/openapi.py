@@ -1,0 +1,228 @@
+"""The description of the API (OpenAPI 3.1) that it serves of itself."""
+
+from typing import Any
+
+from core.csv_format import COLUMNS
+from core.filters import LONGEST_SEARCH, STATUSES, Category, Cell, Decision
+from core.receipts import Status, Via
+
+VERSION = "0.1.0"
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema} | more
+
+
+def _list_of(*values: str) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(values)}}
+
+
+_IN_COMMAS: dict[str, Any] = {"style": "form", "explode": False}
+_INSTANT = {"type": "string", "format": "date-time"}
+_BOOLEAN = {"type": "string", "enum": ["true", "false"]}
+
+PARAMETERS: list[dict[str, Any]] = [
+    _parameter(
+        "from", "Inclusive lower bound of `created_at`.", _INSTANT, required=True, example="2026-04-01T00:00:00Z"
+    ),
+    _parameter(
+        "to",
+        "Exclusive upper bound of `created_at`, at most 366 days after `from`.",
+        _INSTANT,
+        required=True,
+        example="2026-05-01T00:00:00Z",
+    ),
+    _parameter(
+        "type",
+        "Types, separated by commas.",
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        **_IN_COMMAS,
+    ),
+    _parameter("status", "Statuses, separated by commas.", _list_of(*STATUSES), **_IN_COMMAS),
+    _parameter("decision", "Decisions, separated by commas.", _list_of(*Decision), **_IN_COMMAS),
+    _parameter(
+        "category",
+        "Categories of which any is true, separated by commas; or `none` alone: a log exists and none is true.",
+        _list_of(*Category, "none"),
+        **_IN_COMMAS,
+    ),
+    *(
+        _parameter(category.column, "Exactly what this cell shows.", {"type": "string", "enum": list(Cell)})
+        for category in Category
+    ),
+    _parameter("evaluated", "Whether the job has a moderation log.", _BOOLEAN),
+    _parameter(
+        "q",
+        "The prompt contains this text, regardless of case.",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
+    ),
+    _parameter("job_id", "The beginning of a UUID.", {"type": "string", "minLength": 1, "maxLength": 36}),
+    _parameter(
+        "client_id",
+        "One client's jobs; a client's own key may only name its client.",
+        {"type": "string", "minLength": 1},
+    ),
+    _parameter("spreadsheet_safe", "Put `'` before cells that a spreadsheet could take for a formula.", _BOOLEAN),
+]
+
+_ERROR_STATUSES = {
+    "400": "A parameter is wrong; the message names it.",
+    "401": "No valid API key.",
+    "403": "The key lacks the scope `job:read`, or another client was asked for.",
+    "429": "Too many requests in a minute, or too many exports at once.",
+    "500": "A fault of the server.",
+    "503": "The database cannot be asked.",
+}
+
+
+def _errors(*statuses: str, **more: str) -> dict[str, Any]:
+    described = {status: _ERROR_STATUSES[status] for status in statuses} | {k.strip("_"): v for k, v in more.items()}
+    answers: dict[str, Any] = {}
+    for status, description in sorted(described.items()):
+        answers[status] = {
+            "description": description,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+        if status in ("429", "503"):
+            answers[status]["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+        if status == "401":
+            answers[status]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}}}
+    return answers
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    return schema | {"type": [schema["type"], "null"]}
+
+
+DOCUMENT: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Fencepost",
+        "version": VERSION,
+        "description": "Moderated jobs as CSV, for a range of time, from one snapshot, with a receipt.",
+    },
+    "servers": [{"url": "/"}],
+    "security": [{"key": []}],
+    "paths": {
+        "/api/v1/jobs/export": {
+            "get": {
+                "operationId": "exportJobs",
+                "summary": "Export jobs as CSV",
+                "parameters": [
+                    *PARAMETERS,
+                    {
+                        "name": "Prefer",
+                        "in": "header",
+                        "description": "`count=exact` asks for `X-Total-Count` (RFC 7240).",
+                        "schema": {"type": "string"},
+                    },
+                ],
+                "responses": {
+                    "200": {
+                        "description": "UTF-8 with a byte order mark; columns " + ", ".join(COLUMNS) + ".",
+                        "headers": {
+                            "Content-Disposition": {"schema": {"type": "string"}},
+                            "X-Export-Id": {"schema": {"type": "string", "format": "uuid"}},
+                            "X-Total-Count": {"schema": {"type": "integer", "minimum": 0}},
+                        },
+                        "content": {"text/csv": {"schema": {"type": "string"}}},
+                    },
+                    **_errors("400", "401", "403", "429", "500", "503"),
+                },
+            }
+        },
+        "/api/v1/exports/{export_id}": {
+            "get": {
+                "operationId": "getReceipt",
+                "summary": "The receipt of an export",
+                "parameters": [
+                    {
+                        "name": "export_id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string", "format": "uuid"},
+                    }
+                ],
+                "responses": {
+                    "200": {
+                        "description": "The receipt.",
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Receipt"}}},
+                    },
+                    **_errors("401", "403", "429", "500", "503", _404="No export of this key's client has this id."),
+                },
+            }
+        },
+        "/api/v1/openapi.json": {
+            "get": {
+                "operationId": "getDescription",
+                "summary": "This description",
+                "security": [],
+                "responses": {
+                    "200": {
+                        "description": "OpenAPI 3.1.",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    }
+                },
+            }
+        },
+        "/health": {
+            "get": {
+                "operationId": "getHealth",
+                "summary": "Whether the database answers",
+                "security": [],
+                "responses": {
+                    "200": {
+                        "description": "It does.",
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "type": "object",
+                                    "required": ["status"],
+                                    "properties": {"status": {"const": "ok"}},
+                                }
+                            }
+                        },
+                    },
+                    **_errors("503"),
+                },
+            }
+        },
+    },
+    "components": {
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `fp_…`."}},
+        "schemas": {
+            "Error": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["error", "message", "statusCode"],
+                "properties": {
+                    "error": {"type": "string"},
+                    "message": {"type": "string"},
+                    "statusCode": {"type": "integer"},
+                },
+            },
+            "Receipt": {
+                "type": "object",
+                "required": [
+                    *("export_id", "requested_by", "via", "client_id", "filter", "snapshot_at", "started_at"),
+                    *("heartbeat_at", "finished_at", "status", "rows", "bytes", "sha256"),
+                ],
+                "properties": {
+                    "export_id": {"type": "string", "format": "uuid"},
+                    "requested_by": {"type": "string"},
+                    "via": {"type": "string", "enum": list(Via)},
+                    "client_id": _nullable({"type": "string"}),
+                    "filter": {"type": "object", "additionalProperties": {"type": "string"}},
+                    "snapshot_at": _nullable(_INSTANT),
+                    "started_at": _INSTANT,
+                    "heartbeat_at": _INSTANT,
+                    "finished_at": _nullable(_INSTANT),
+                    "status": {"type": "string", "enum": list(Status)},
+                    "rows": {"type": "integer", "minimum": 0},
+                    "bytes": {"type": "integer", "minimum": 0},
+                    "sha256": _nullable({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+                },
+            },
+        },
+    },
+}

@@ -1,0 +1,80 @@
+"""How Fencepost is served: uvicorn, with what an export needs of it."""
+
+import errno
+import logging.config
+import signal
+import socket
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from core.errors import NotPossible
+
+# Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again.
+GRACE = 10
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "fencepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+    },
+}
+
+
+def serve(app: ASGIApp, *, host: str, port: int, lifespan: str = "on", **more: Any) -> None:
+    """Serve an application until SIGINT or SIGTERM. Raises `NotPossible` where the port is taken.
+
+    `httptools`, because uvicorn's other parser ends a broken response politely for an HTTP/1.0 reader; no access
+    log, because it prints query strings.
+    """
+    logging.config.dictConfig(LOGGING)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        lifespan=lifespan,  # type: ignore[arg-type]
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        **more,
+    )
+    # uvicorn raises the signal once more when it has shut down; this lets the rest of the process clean up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack, suppress(KeyboardInterrupt):
+        sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
+        uvicorn.Server(config).run(sockets=sockets)
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host: `localhost` is both 127.0.0.1 and [::1]."""
+    listening: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            if family not in (socket.AF_INET, socket.AF_INET6):
+                continue
+            opened = socket.socket(family, kind, protocol)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                opened.bind(address)
+            except OSError as error:
+                opened.close()
+                # A machine without IPv6 may still know the name [::1].
+                if error.errno != errno.EADDRNOTAVAIL or len(found) == 1:
+                    raise
+            else:
+                listening.append(opened)
+    except OSError as error:
+        for opened in listening:
+            opened.close()
+        reason = error.strerror or "the address is not known"
+        raise NotPossible(f"Cannot listen on {host}:{port}: {reason}. Choose another address or port.") from None
+    return listening

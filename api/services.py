@@ -1,0 +1,44 @@
+"""What the routes need: the databases, the limits, and how long to wait."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from api.limits import ExportSlots, RequestLimit
+from core.database import Databases
+from core.errors import DatabaseUnavailable
+from core.settings import Settings
+
+# Seconds. A server that hangs must not hang the request, too.
+ASK_TIMEOUT = 15
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that is made once a process and used by all requests."""
+
+    databases: Databases
+    settings: Settings
+    requests: RequestLimit
+    slots: ExportSlots
+
+
+def create_services(databases: Databases, settings: Settings) -> Services:
+    return Services(
+        databases,
+        settings,
+        RequestLimit(settings.fencepost_requests_per_minute),
+        ExportSlots(per_client=settings.fencepost_exports_per_client, total=settings.fencepost_exports_total),
+    )
+
+
+async def ask(question: Callable[..., _Answer], *arguments: object) -> _Answer:
+    """Ask a database in a thread. Raises `DatabaseUnavailable` where there is no answer in time."""
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT):
+            return await asyncio.to_thread(question, *arguments)
+    except TimeoutError:
+        raise DatabaseUnavailable("The database does not answer: look at its server.") from None

@@ -1,0 +1,218 @@
+"""The command line: `python -m core`."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+import click
+
+from core.access import COMMAND_LINE, Scope
+from core.api_keys import create_key, list_keys, revoke_key
+from core.commands import open_checked, run_command
+from core.database import Databases, migrate
+from core.demo import PERIOD, seed_jobs
+from core.exports import Export, Reader, start_export
+from core.filters import PARAMETERS, JobFilter, parse_instant, print_exact
+from core.query import Wall
+from core.receipts import Via
+from core.settings import load_settings
+from core.verify import verify_file
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Fencepost on the command line: exports, their receipts, keys and tables."""
+
+
+@main.command("migrate")
+def migrate_command() -> None:
+    """Create or upgrade the tables."""
+    migrate(load_settings())
+
+
+@main.command()
+@click.option("--jobs", type=click.IntRange(min=1), required=True, help="How many jobs.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Other numbers give other jobs.")
+@click.option("--until", metavar="DATE", help="The end of the 120 days that they cover, as 2026-05-01 [default: now].")
+def seed(jobs: int, seed: int, until: str | None) -> None:
+    """Replace the demo jobs by new ones; refuse where other jobs exist."""
+    end = datetime.now(UTC).replace(microsecond=0) if until is None else _parse_day("until", until)
+    with open_checked(load_settings()) as databases, _progress_bar(jobs, "Demo jobs") as advance:
+        seed_jobs(databases, jobs, seed=seed, until=end, advance=advance)
+    click.echo(f"{jobs:,} demo jobs from {(end - PERIOD).date()} to {end.date()}.", err=True)
+
+
+@main.group()
+def keys() -> None:
+    """Make, list and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--client", metavar="ID", help="The client whose jobs the key sees.")
+@click.option("--all-clients", is_flag=True, help="A staff key: it sees the jobs of all clients.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    required=True,
+    help="What the key may do; may be given several times.",
+)
+@click.option("--expires", metavar="ISO", help="When it ends, as 2027-01-01 or 2027-01-01T00:00:00Z.")
+def create_key_command(
+    name: str, client: str | None, all_clients: bool, scopes: tuple[str, ...], expires: str | None
+) -> None:
+    """Print a new key, once, and nothing else."""
+    if all_clients == (client is not None):
+        raise click.UsageError("Give either --client ID or --all-clients.")
+    expires_at = None if expires is None else _parse_day("expires", expires)
+    with open_checked(load_settings()) as databases:
+        key = create_key(
+            databases.ours,
+            name=name,
+            wall=Wall(client),
+            scopes=frozenset(Scope(scope) for scope in scopes),
+            expires_at=expires_at,
+        )
+    click.echo(key)
+
+
+@keys.command("list")
+def list_keys_command() -> None:
+    """List all keys, without their secrets."""
+    with open_checked(load_settings()) as databases:
+        rows = list_keys(databases.ours)
+    table = [("KEY ID", "NAME", "CLIENT", "SCOPES", "CREATED", "EXPIRES", "REVOKED")]
+    for row in rows:
+        times = (
+            print_exact(time)[:19] + "Z" if time else "" for time in (row.created_at, row.expires_at, row.revoked_at)
+        )
+        table.append((row.key_id, row.name, row.client_id or "(all clients)", ",".join(row.scopes), *times))
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key_command(key_id: str) -> None:
+    """Revoke a key for good."""
+    with open_checked(load_settings()) as databases:
+        revoke_key(databases.ours, key_id)
+
+
+def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every parameter of the export, so that none can be forgotten."""
+    for name in reversed(list(PARAMETERS)):
+        command = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True)(command)
+    return command
+
+
+@main.command()
+@_parameter_options
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
+)
+def export(output: Path | None, **given: tuple[str, ...]) -> None:
+    """Write the bytes of GET /api/v1/jobs/export to a file or to standard output.
+
+    The parameters are those of the API, with hyphens for underscores.
+    """
+    job_filter = JobFilter.from_params((name, value) for name in PARAMETERS for value in given[name])
+    with open_checked(load_settings()) as databases:
+        if output is None:
+            if sys.stdout.isatty():
+                raise click.UsageError("Give a file with -o FILE, or redirect standard output.")
+            asyncio.run(_export(databases, job_filter, sys.stdout.buffer))
+            sys.stdout.flush()
+            return
+        with _new_file(output) as file:
+            asyncio.run(_export(databases, job_filter, file))
+
+
+async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -> None:
+    reader = Reader()
+    started = start_export(
+        databases,
+        job_filter,
+        COMMAND_LINE.wall,
+        requested_by=COMMAND_LINE.name,
+        via=Via.CLI,
+        reader=reader,
+        with_total=sys.stderr.isatty(),
+        first_byte_timeout=load_settings().fencepost_first_byte_timeout,
+    )
+    async with started as running:
+        with _progress_bar(running.total or 0, "Export") as advance:
+            try:
+                await _write(running, file, advance)
+            except (OSError, asyncio.CancelledError):
+                reader.gone = True
+                raise
+    done = running.progress
+    click.echo(f"{done.rows:,} records, {done.bytes:,} bytes, export {running.export_id}.", err=True)
+
+
+async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]) -> None:
+    written = 0
+    async with aclosing(running.stream()) as blocks:
+        async for block in blocks:
+            file.write(block)
+            file.flush()
+            advance(running.progress.rows - written)
+            written = running.progress.rows
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--export-id", type=click.UUID, help="The export that the file should be.")
+def verify(file: Path, export_id: UUID | None) -> None:
+    """Tell whether FILE is a complete export of ours; print its receipt."""
+    with open_checked(load_settings()) as databases:
+        receipt = verify_file(databases.ours, file, export_id)
+    click.echo(json.dumps(receipt, indent=2))
+
+
+@contextmanager
+def _progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Show progress on standard error where that is a terminal; else show nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda steps: bar.update(steps)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only when it is complete; whatever bore that name stays until then."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        with beside.open("xb") as file:
+            # The text is confidential: nobody but the owner reads it.
+            beside.chmod(0o600)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}. Nothing was left behind.") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _parse_day(name: str, value: str) -> datetime:
+    """Parse a date (its midnight in UTC) or an RFC 3339 time."""
+    return parse_instant(name, f"{value}T00:00:00Z" if len(value) == len("2026-05-01") else value)
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m core")

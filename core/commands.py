@@ -1,0 +1,53 @@
+"""What all commands share: errors of one line, exit codes, and databases that are given back."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+
+from core.database import Databases, open_databases
+from core.errors import FencepostError, InvalidParameter
+from core.settings import Settings
+
+
+def run_command(command: click.Command, name: str) -> NoReturn:
+    """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
+    # A command that is terminated cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        # click returns the code where `--help` or the like has ended the command.
+        sys.exit(command.main(prog_name=name, standalone_mode=False) or 0)
+    except InvalidParameter as error:
+        _fail(str(error), 2)
+    except FencepostError as error:
+        _fail(str(error), 1)
+    except click.UsageError as error:
+        _fail(f"{error.format_message()} See `{name} --help`.", 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("Stopped.", 1)
+    except BrokenPipeError:
+        # Keeps Python from complaining about the same pipe once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail("Whoever read standard output went away.", 1)
+
+
+@contextmanager
+def open_checked(settings: Settings) -> Iterator[Databases]:
+    """Open the databases for a block. Raises `DatabaseUnavailable` where they cannot be used as they are."""
+    databases = open_databases(settings)
+    try:
+        databases.check()
+        yield databases
+    finally:
+        databases.close()
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,305 @@
+"""Engines and connections: the only module that opens them."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy.exc
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, text
+
+from core import migrations
+from core.embedded import EmbeddedServer
+from core.errors import DatabaseUnavailable, InvalidSetting, NotPossible, QueryTooSlow
+from core.settings import Settings
+
+log = logging.getLogger("fencepost.database")
+
+HOME = Path(__file__).resolve().parent.parent / ".fencepost"
+OLDEST_VERSION = 15
+
+# Seconds. Long enough for a server that wakes up, short enough for a person who waits.
+CONNECT_TIMEOUT = 5
+
+# One value for all sessions, so that no default of a role or a machine decides how long our statements may live.
+# Milliseconds; statements of pages get their own limit for a transaction.
+SESSION = {
+    "statement_timeout": "15000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "60000",
+}
+
+# An export lives as long as its reader reads; the reader's own limit is FENCEPOST_SEND_TIMEOUT. The server looks
+# every second whether the reader's connection is still there, and gives rows out in the order of an index, so that
+# the first one comes at once, where there is such an index.
+EXPORT_SESSION = {
+    "statement_timeout": "0",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+    "client_connection_check_interval": "1000",
+    "enable_sort": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+}
+
+MIGRATE = "run `python -m core migrate`"
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How the source folds case: the collation whose rules are used, or None for the database's own."""
+
+    collation: str | None
+
+
+class Database:
+    """One PostgreSQL database: a pool for short transactions, and single connections for exports."""
+
+    def __init__(self, setting: str, conninfo: str, *, read_only: bool, remedy: str) -> None:
+        self.setting = setting
+        defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "fencepost"}
+        self.conninfo = make_conninfo(**(defaults | conninfo_to_dict(conninfo)))
+        self.read_only = read_only
+        self._remedy = remedy
+        self._folding: Folding | None = None
+        self.engine = self._create_engine()
+
+    @contextmanager
+    def transaction(self, *, timeout: float | None = None) -> Iterator[Connection]:
+        """Run a transaction of at most `timeout` seconds a statement.
+
+        Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
+        and values.
+        """
+        with self.translated_errors(), self.engine.begin() as connection:
+            if timeout is not None:
+                milliseconds = max(1, round(timeout * 1000))
+                connection.execute(
+                    text("SELECT set_config('statement_timeout', :value, true)"), {"value": str(milliseconds)}
+                )
+            yield connection
+
+    async def connect_for_export(self) -> psycopg.AsyncConnection:
+        """Open a connection of its own for one export: read-only, one snapshot, in no transaction yet."""
+        with self.translated_errors():
+            connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+            try:
+                await connection.execute(_set_config(EXPORT_SESSION))
+                await connection.set_autocommit(False)
+                await connection.set_read_only(True)
+                await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+            except BaseException:
+                await connection.close()
+                raise
+        return connection
+
+    def folding(self) -> Folding:
+        """Find the collation that folds the case of all letters, whatever locale the database was made with.
+
+        PostgreSQL 17 brings `pg_c_utf8`, most older builds bring ICU; under the C locale alone `É` is not `é`.
+        """
+        if self._folding is None:
+            with self.transaction() as connection:
+                names = connection.execute(
+                    text("""
+                        SELECT collname FROM pg_collation
+                        WHERE collname IN ('pg_c_utf8', 'und-x-icu')
+                            AND pg_encoding_to_char(collencoding) IN ('', 'UTF8')
+                        ORDER BY collname
+                    """)
+                ).scalars()
+                self._folding = Folding(next(iter(names), None))
+        return self._folding
+
+    @contextmanager
+    def translated_errors(self) -> Iterator[None]:
+        """Turn the drivers' errors into Fencepost's; what is logged of them is their class and SQLSTATE."""
+        try:
+            yield
+        except sqlalchemy.exc.TimeoutError:
+            raise DatabaseUnavailable(f"All connections to {self} are in use: try again in a few seconds.") from None
+        except sqlalchemy.exc.DBAPIError as error:
+            raise self._translate(error.orig) from None
+        except psycopg.Error as error:
+            raise self._translate(error) from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __str__(self) -> str:
+        """Name the database without its password."""
+        parts = conninfo_to_dict(self.conninfo)
+        host = parts.get("host") or parts.get("hostaddr") or "the local socket"
+        port = f":{parts['port']}" if parts.get("port") else ""
+        return f"the database {parts.get('dbname') or parts.get('user') or ''} at {host}{port}"
+
+    def _create_engine(self) -> Engine:
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            pool_size=8,
+            max_overflow=8,
+            pool_timeout=CONNECT_TIMEOUT,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+            hide_parameters=True,
+        )
+
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(self.conninfo, autocommit=True)
+        try:
+            if connection.info.server_version < OLDEST_VERSION * 10000:
+                version = connection.info.server_version // 10000
+                raise DatabaseUnavailable(
+                    f"{self.setting} is PostgreSQL {version}, and Fencepost needs {OLDEST_VERSION} or newer."
+                )
+            connection.execute(_set_config(SESSION))
+            connection.set_autocommit(False)
+            connection.set_read_only(self.read_only or None)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _translate(self, error: BaseException | None) -> Exception:
+        state = getattr(error, "sqlstate", None)
+        log.warning("database error: %s %s in %s", type(error).__name__, state or "", self.setting)
+        match error:
+            case psycopg.errors.QueryCanceled():
+                return QueryTooSlow("This search took too long; choose fewer days.")
+            case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+                return DatabaseUnavailable(
+                    f"{self.setting} lacks a table or column that Fencepost needs: {self._remedy}."
+                )
+            case psycopg.errors.InsufficientPrivilege():
+                return DatabaseUnavailable(
+                    f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see README.md)."
+                )
+            case psycopg.OperationalError() | psycopg.InterfaceError():
+                return DatabaseUnavailable(self._explain_connection(str(error)))
+            case _:
+                return NotPossible(
+                    f"The database refused a statement (SQLSTATE {state}): this is a fault of Fencepost."
+                )
+
+    def _explain_connection(self, message: str) -> str:
+        """Say what a failed connection means. libpq gives no SQLSTATE for these, only its words."""
+        if re.search(r"database .* does not exist", message):
+            name = conninfo_to_dict(self.conninfo).get("dbname")
+            return f"There is no database {name} in {self.setting}: make it with `createdb {name}`, then {MIGRATE}."
+        if re.search(r"password|authentication|role .* does not exist|pg_hba", message):
+            return f"{self} refused the role or its password: correct {self.setting}."
+        return f"Cannot reach {self}: start PostgreSQL or correct {self.setting}."
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Fencepost's own database, and the source that holds the jobs: the same one, or somebody else's.
+
+    No statement touches both.
+    """
+
+    ours: Database
+    source: Database
+    server: EmbeddedServer | None
+
+    @property
+    def jobs_are_ours(self) -> bool:
+        return self.ours is self.source
+
+    def check(self) -> None:
+        """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is."""
+        with self.ours.transaction() as connection:
+            if not migrations.is_current(connection, with_jobs=self.jobs_are_ours):
+                raise DatabaseUnavailable(f"The tables in {self.ours.setting} are missing or old: {MIGRATE}.")
+        if not self.jobs_are_ours:
+            with self.source.transaction() as connection:
+                connection.execute(text("SELECT FROM jobs LEFT JOIN moderation_logs ON false LIMIT 0"))
+
+    def close(self) -> None:
+        """Give all connections back and leave the embedded server."""
+        self.ours.close()
+        self.source.close()
+        if self.server is not None:
+            self.server.stop()
+
+
+def open_databases(settings: Settings) -> Databases:
+    """Open the databases that the settings name.
+
+    The embedded one is ours alone, so it is started, made and migrated here where that is due; any other is
+    migrated by `python -m core migrate` only. Raises `DatabaseUnavailable`.
+    """
+    server = None
+    if settings.database_url is None:
+        server = EmbeddedServer(HOME)
+        ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE)
+    else:
+        ours = Database(
+            "DATABASE_URL", _conninfo("DATABASE_URL", settings.database_url), read_only=False, remedy=MIGRATE
+        )
+    source = ours
+    if settings.source_database_url is not None:
+        source = Database(
+            "SOURCE_DATABASE_URL",
+            _conninfo("SOURCE_DATABASE_URL", settings.source_database_url),
+            read_only=True,
+            remedy="give it the tables or views `jobs` and `moderation_logs` (see README.md)",
+        )
+    databases = Databases(ours, source, server)
+    if server is not None:
+        _migrate(ours, with_jobs=databases.jobs_are_ours)
+    return databases
+
+
+def migrate(settings: Settings) -> None:
+    """Create or upgrade the tables, as the role of MIGRATE_DATABASE_URL where that is set."""
+    if settings.migrate_database_url is not None:
+        conninfo = _conninfo("MIGRATE_DATABASE_URL", settings.migrate_database_url)
+        owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
+        _migrate(owner, with_jobs=settings.source_database_url is None)
+        return
+    databases = open_databases(settings)
+    try:
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours)
+    finally:
+        databases.close()
+
+
+def _migrate(database: Database, *, with_jobs: bool) -> None:
+    with database.transaction() as connection:
+        # Two processes that start at once must not both create the tables.
+        connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost migrations', 0))"))
+        if not migrations.is_current(connection, with_jobs=with_jobs):
+            migrations.upgrade(connection, with_jobs=with_jobs)
+
+
+def _conninfo(setting: str, url: SecretStr) -> str:
+    """Turn a URL as people write it into one that libpq reads. Never repeats the value: it may hold a password."""
+    value = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url.get_secret_value().strip())
+    try:
+        if not value.startswith("postgresql://"):
+            raise psycopg.ProgrammingError
+        conninfo_to_dict(value)
+    except psycopg.ProgrammingError:
+        raise InvalidSetting(
+            f"{setting} is not an address of PostgreSQL: write it as postgresql://user:password@host:5432/database."
+        ) from None
+    return value
+
+
+def _set_config(values: dict[str, str]) -> psycopg.sql.Composed:
+    """Write one statement that sets those of the settings that this server has (`transaction_timeout` is of 17)."""
+    rows = psycopg.sql.SQL(", ").join(psycopg.sql.SQL("({}, {})").format(name, value) for name, value in values.items())
+    return psycopg.sql.SQL(
+        "SELECT set_config(wanted.name, wanted.value, false) FROM (VALUES {}) AS wanted (name, value)"
+        " JOIN pg_settings USING (name)"
+    ).format(rows)

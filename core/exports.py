@@ -1,0 +1,175 @@
+"""One use case: an export, from its receipt to its last byte. The API, the dashboard and the shell all come here."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import psycopg
+
+from core.csv_format import BOM, HEADER, Block, copy_csv, export_query, render
+from core.database import Databases
+from core.errors import ExportCut, ExportTooSlow, FencepostError
+from core.filters import JobFilter
+from core.query import Wall, count_query
+from core.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+
+log = logging.getLogger("fencepost.exports")
+
+
+@dataclass(slots=True)
+class Reader:
+    """Who reads an export. Its door sets `gone` before it leaves, when the reader went away or stopped reading."""
+
+    gone: bool = False
+
+
+class Export:
+    """A running export whose first block is in hand already.
+
+    `total` is the number of records, where it was asked for: counted in the export's own snapshot.
+    """
+
+    def __init__(self, export_id: UUID, databases: Databases, job_filter: JobFilter) -> None:
+        self.export_id = export_id
+        self.total: int | None = None
+        self.progress = Progress()
+        self._databases = databases
+        self._filter = job_filter
+        self._connection: psycopg.AsyncConnection | None = None
+        self._blocks: AsyncGenerator[Block] | None = None
+        self._first: Block | None = None
+        self._cut: ExportCut | None = None
+        self.is_complete = False
+
+    @property
+    def filename(self) -> str:
+        """The name of the file, after the UTC dates of its bounds."""
+        start, end = (instant.date().isoformat() for instant in (self._filter.range.start, self._filter.range.end))
+        suffix = f"_filtered_{str(self.export_id)[:8]}" if self._filter.narrows() else ""
+        return f"jobs_{start}_{end}{suffix}.csv"
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """Yield the body: BOM, header, records. Ends only after the receipt was committed as `complete`.
+
+        Raises `ExportCut` or `DatabaseUnavailable` where the body cannot be completed; what was yielded before is
+        then no file, and must not be ended as if it were one.
+        """
+        assert self._blocks is not None
+        digest = hashlib.sha256()
+        start = BOM + HEADER
+        block = self._first
+        self._first = None
+        while block is not None:
+            if self._cut is not None:
+                raise self._cut
+            data = start + block.data
+            start = b""
+            digest.update(data)
+            self.progress = Progress(self.progress.rows + block.rows, self.progress.bytes + len(data))
+            yield data
+            # Other tasks get their turn even where neither the database nor the reader makes this one wait.
+            await asyncio.sleep(0)
+            with self._databases.source.translated_errors():
+                block = await anext(self._blocks, None)
+        await asyncio.to_thread(
+            close_receipt,
+            self._databases.ours,
+            self.export_id,
+            self.progress,
+            Status.COMPLETE,
+            sha256=digest.hexdigest(),
+        )
+        self.is_complete = True
+
+    async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
+        """Take the snapshot and fetch the first block; return the snapshot's time."""
+        source = self._databases.source
+        folding = await asyncio.to_thread(source.folding)
+        self._connection = connection = await source.connect_for_export()
+        with source.translated_errors():
+            # The first statement of a REPEATABLE READ transaction takes the snapshot for all others.
+            cursor = await connection.execute("SELECT clock_timestamp()")
+            row = await cursor.fetchone()
+            assert row is not None
+            if with_total:
+                counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
+                self.total = (await counted.fetchone() or (0,))[0]
+            self._blocks = copy_csv(connection, export_query(self._filter, wall, folding))
+            self._first = await anext(self._blocks, Block(b"", 0))
+        snapshot_at: datetime = row[0]
+        return snapshot_at
+
+    async def keep_alive(self) -> None:
+        """Renew the receipt until cancelled; remember when somebody else has closed it."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await asyncio.to_thread(renew_receipt, self._databases.ours, self.export_id, self.progress)
+            except ExportCut as cut:
+                self._cut = cut
+            except FencepostError:
+                log.warning("export %s: the receipt could not be renewed", self.export_id)
+
+    async def close(self, status: Status) -> None:
+        """Give the connection back and, where the export is not complete, record how it ended.
+
+        Closing the connection ends the statement on the server, which looks for its reader every second.
+        """
+        if self._blocks is not None:
+            await self._blocks.aclose()
+        if self._connection is not None:
+            await self._connection.close()
+        if self.is_complete:
+            return
+        try:
+            await asyncio.to_thread(close_receipt, self._databases.ours, self.export_id, self.progress, status)
+        except FencepostError:
+            log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
+
+
+@asynccontextmanager
+async def start_export(
+    databases: Databases,
+    job_filter: JobFilter,
+    wall: Wall,
+    *,
+    requested_by: str,
+    via: Via,
+    reader: Reader,
+    with_total: bool = False,
+    first_byte_timeout: float,
+) -> AsyncIterator[Export]:
+    """Start an export: its receipt is committed, its snapshot taken and its first block fetched on entry.
+
+    What can fail has failed then. Leaving the block ends the export, whatever happened: as `complete` when the
+    stream came to its end, as `interrupted` when the reader is gone, else as `failed`.
+    Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
+    seconds.
+    """
+    export = Export(uuid4(), databases, job_filter)
+    ours = databases.ours
+    # Shielded, because a row that was committed unseen would stay `running`.
+    await asyncio.shield(
+        asyncio.to_thread(open_receipt, ours, export.export_id, job_filter, wall, requested_by=requested_by, via=via)
+    )
+    beat = asyncio.create_task(export.keep_alive())
+    try:
+        try:
+            async with asyncio.timeout(first_byte_timeout):
+                snapshot_at = await export.begin(wall, with_total=with_total)
+        except TimeoutError:
+            raise ExportTooSlow(
+                f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
+            ) from None
+        await asyncio.to_thread(renew_receipt, ours, export.export_id, Progress(), snapshot_at=snapshot_at)
+        yield export
+    finally:
+        beat.cancel()
+        status = Status.INTERRUPTED if reader.gone else Status.FAILED
+        # A cancelled task may still finish this, so the end is recorded even when the server shuts down.
+        await asyncio.shield(asyncio.ensure_future(export.close(status)))

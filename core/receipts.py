@@ -1,0 +1,146 @@
+"""Receipts: a row in `exports` for every export, from before its first byte to its end."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, update
+
+from core.database import Database
+from core.errors import ExportCut
+from core.filters import JobFilter, print_exact
+from core.query import Wall
+from core.schema import exports
+
+# A running export renews its row this often (seconds), so that it can miss several before it counts as lost.
+HEARTBEAT = 10
+LOST_AFTER = timedelta(seconds=60)
+
+
+class Via(StrEnum):
+    """The door that an export came through."""
+
+    API = "api"
+    DASHBOARD = "dashboard"
+    CLI = "cli"
+
+
+class Status(StrEnum):
+    """`interrupted`: the reader went away or stopped reading; `failed`: we did."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an export has come: records without the header, and bytes of the body with its BOM."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
+def open_receipt(
+    database: Database, export_id: UUID, job_filter: JobFilter, wall: Wall, *, requested_by: str, via: Via
+) -> None:
+    """Commit the row of an export that is about to start. Without it there is no export."""
+    with database.transaction() as connection:
+        connection.execute(
+            insert(exports).values(
+                export_id=export_id,
+                requested_by=requested_by,
+                via=via.value,
+                client_id=wall.client_id or job_filter.client_id,
+                filter=job_filter.to_params(),
+            )
+        )
+
+
+def renew_receipt(
+    database: Database, export_id: UUID, progress: Progress, *, snapshot_at: datetime | None = None
+) -> None:
+    """Record that an export is alive, and how far it has come.
+
+    Raises `ExportCut` where somebody has closed the row in the meantime: such an export must not end well.
+    """
+    values: dict[str, Any] = {"heartbeat_at": func.now(), "rows": progress.rows, "bytes": progress.bytes}
+    if snapshot_at is not None:
+        values["snapshot_at"] = snapshot_at
+    _update_running(database, export_id, values)
+
+
+def close_receipt(
+    database: Database, export_id: UUID, progress: Progress, status: Status, *, sha256: str | None = None
+) -> None:
+    """Record the end of an export. Raises `ExportCut` where somebody has closed the row already."""
+    _update_running(
+        database,
+        export_id,
+        {
+            "status": status.value,
+            "finished_at": func.now(),
+            "heartbeat_at": func.now(),
+            "rows": progress.rows,
+            "bytes": progress.bytes,
+            "sha256": sha256,
+        },
+    )
+
+
+def find_receipt(database: Database, export_id: UUID) -> dict[str, Any] | None:
+    """Return a receipt as JSON values, or None."""
+    with database.transaction() as connection:
+        connection.execute(_close_lost())
+        row = connection.execute(select(exports).where(exports.c.export_id == export_id)).one_or_none()
+    return None if row is None else _as_json(row)
+
+
+def find_complete_receipt(database: Database, sha256: str) -> dict[str, Any] | None:
+    """Return the newest receipt of a complete export whose body has this hash, or None."""
+    with database.transaction() as connection:
+        row = connection.execute(
+            select(exports)
+            .where(exports.c.sha256 == sha256, exports.c.status == Status.COMPLETE.value)
+            .order_by(exports.c.finished_at.desc())
+            .limit(1)
+        ).one_or_none()
+    return None if row is None else _as_json(row)
+
+
+def close_lost_receipts(database: Database) -> None:
+    """Close the rows of exports that have lost their heartbeat, whichever process they ran in."""
+    with database.transaction() as connection:
+        connection.execute(_close_lost())
+
+
+def _close_lost() -> Any:
+    return (
+        update(exports)
+        .where(exports.c.status == Status.RUNNING.value, exports.c.heartbeat_at < func.now() - LOST_AFTER)
+        .values(status=Status.FAILED.value, finished_at=func.now())
+    )
+
+
+def _update_running(database: Database, export_id: UUID, values: dict[str, Any]) -> None:
+    running = (exports.c.export_id == export_id) & (exports.c.status == Status.RUNNING.value)
+    with database.transaction() as connection:
+        if connection.execute(update(exports).where(running).values(values)).rowcount == 0:
+            raise ExportCut("The receipt of this export was closed by somebody else: start the export again.")
+
+
+def _as_json(row: Row[Any]) -> dict[str, Any]:
+    return {name: _json_value(value) for name, value in row._mapping.items()}
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case UUID():
+            return str(value)
+        case datetime():
+            return print_exact(value)
+        case _:
+            return value

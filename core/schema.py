@@ -1,0 +1,67 @@
+"""The tables, as SQLAlchemy Core knows them."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+# The source's tables: somebody else's where SOURCE_DATABASE_URL is set, so nothing but these columns is relied on.
+source = MetaData()
+
+jobs = Table(
+    "jobs",
+    source,
+    Column("job_id", Uuid, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("is_prohibited", Boolean),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("completed_at", DateTime(timezone=True)),
+    Column("prompt", Text),
+    Column("reason", Text),
+)
+
+moderation_logs = Table(
+    "moderation_logs",
+    source,
+    Column("log_id", BigInteger, Identity(always=False), primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("category_ai_adult_general", Boolean),
+    Column("category_underage", Boolean),
+    Column("category_nsfw", Boolean),
+)
+
+# Fencepost's own tables.
+ours = MetaData()
+
+api_keys = Table(
+    "api_keys",
+    ours,
+    Column("key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    # Null: a staff key, which sees the jobs of all clients.
+    Column("client_id", Text),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("secret_sha256", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("expires_at", DateTime(timezone=True)),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+exports = Table(
+    "exports",
+    ours,
+    Column("export_id", Uuid, primary_key=True),
+    Column("requested_by", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("client_id", Text),
+    Column("filter", JSONB, nullable=False),
+    Column("snapshot_at", DateTime(timezone=True)),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("finished_at", DateTime(timezone=True)),
+    Column("status", Text, nullable=False, server_default=text("'running'")),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
+    Column("bytes", BigInteger, nullable=False, server_default=text("0")),
+    Column("sha256", Text),
+)

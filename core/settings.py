@@ -1,0 +1,49 @@
+"""The settings: the only module that reads the environment."""
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import InvalidSetting
+
+
+class Settings(BaseSettings):
+    """Every setting of Fencepost, read from environment variables of the same names in upper case.
+
+    An empty variable counts as unset. Addresses of databases are secrets, because they may hold a password.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = None
+    source_database_url: SecretStr | None = None
+    migrate_database_url: SecretStr | None = None
+
+    fencepost_demo: bool = False
+    fencepost_allowed_hosts: str = ""
+
+    fencepost_requests_per_minute: int = Field(default=60, ge=1)
+    fencepost_exports_per_client: int = Field(default=2, ge=1)
+    fencepost_exports_total: int = Field(default=4, ge=1)
+
+    # Seconds.
+    fencepost_send_timeout: float = Field(default=60, gt=0)
+    fencepost_page_timeout: float = Field(default=5, gt=0)
+    fencepost_first_byte_timeout: float = Field(default=50, gt=0)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded PostgreSQL is the database."""
+        return self.database_url is None
+
+
+def load_settings() -> Settings:
+    """Read the settings from the environment.
+
+    Raises `InvalidSetting`, which names the variable but never repeats its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]).upper()
+        raise InvalidSetting(f"{name} is not valid: {first['msg']}. Correct or unset it.") from None

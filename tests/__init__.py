@@ -1,0 +1,1 @@
+"""The tests: a real PostgreSQL, a real browser, real sockets."""

@@ -1,0 +1,141 @@
+"""Where tests run: a PostgreSQL of their own, and in it an empty, migrated database for each test."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from core.database import Databases, migrate, open_databases
+from core.embedded import EmbeddedServer
+from core.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Settings of the shell that runs the tests must not reach them.
+for name in [name for name in os.environ if name.startswith(("FENCEPOST_", "STREAMLIT_"))]:
+    del os.environ[name]
+for name in ("DATABASE_URL", "SOURCE_DATABASE_URL", "MIGRATE_DATABASE_URL"):
+    os.environ.pop(name, None)
+
+
+def pytest_report_header() -> str:
+    server = os.environ.get("TEST_DATABASE_URL")
+    return "PostgreSQL: " + ("the server of TEST_DATABASE_URL" if server else "embedded")
+
+
+class TestServer:
+    """A PostgreSQL server on which tests make databases; its role may create some."""
+
+    __test__ = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._template = f"fencepost_template_{uuid4().hex[:8]}"
+        with psycopg.connect(url) as connection:
+            self.version = connection.info.server_version
+        migrate(Settings(database_url=SecretStr(self.create_empty(self._template))))
+
+    def create_empty(self, name: str) -> str:
+        """Make an empty database and return its URL."""
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
+        return self.url_of(name)
+
+    def create_migrated(self, name: str) -> str:
+        """Make a database with Fencepost's tables and return its URL."""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self.execute(statement.format(sql.Identifier(name), sql.Identifier(self._template)))
+        return self.url_of(name)
+
+    def drop(self, name: str) -> None:
+        self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def url_of(self, database: str) -> str:
+        parts = conninfo_to_dict(self._url) | {"dbname": database}
+        user, password, host = (str(parts.pop(name, "") or "") for name in ("user", "password", "host"))
+        port = parts.pop("port", None)
+        options = "".join(f"&port={port}" if port else "")
+        return f"postgresql://{user}:{password}@/{database}?host={host}{options}"
+
+    def close(self) -> None:
+        self.drop(self._template)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """The server of TEST_DATABASE_URL, or an embedded one that lives as long as the tests."""
+    url = os.environ.get("TEST_DATABASE_URL")
+    embedded = None
+    if not url:
+        embedded = EmbeddedServer(tmp_path_factory.mktemp("server"))
+        embedded.start()
+        url = embedded.url(role="postgres", database="postgres")
+    server = TestServer(url)
+    yield server
+    server.close()
+    if embedded is not None:
+        embedded.stop()
+
+
+@pytest.fixture
+def empty_database_url(server: TestServer) -> Iterator[str]:
+    """The URL of a database without tables."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    yield server.create_empty(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(server: TestServer) -> Iterator[str]:
+    """The URL of a migrated database without jobs."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    yield server.create_migrated(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=SecretStr(database_url))
+
+
+@pytest.fixture
+def databases(settings: Settings) -> Iterator[Databases]:
+    """The databases, opened as the application opens them."""
+    opened = open_databases(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection beside Fencepost's own, for arranging rows and looking at what was done. Commits at once."""
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run_core(database_url: str) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Run `python -m core …` on the test's database."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url} | environment,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
