@@ -21,7 +21,7 @@ lint: .venv/dev ## check form and types
 	$(BIN)/mypy
 
 bench: .venv/dev ## measure, each figure as a ratio against a named peer
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.stream_a_million
 
 .venv/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

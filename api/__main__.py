@@ -17,7 +17,7 @@ def main(host: str, port: int) -> None:
     settings = load_settings()
     with open_checked(settings) as databases:
         click.echo(f"Fencepost's API listens on http://{host}:{port}", err=True)
-        serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off")
+        serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off", ws="none")
 
 
 if __name__ == "__main__":

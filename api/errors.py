@@ -1,8 +1,10 @@
 """One table from exception to response: the errors of the API, as the contract gives them."""
 
 import logging
+from collections.abc import Awaitable, Callable
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Send
 
 from core.access import Forbidden
 from core.errors import DatabaseUnavailable, ExportTooSlow, InvalidParameter, QueryTooSlow
@@ -69,3 +71,33 @@ def to_api_error(error: Exception) -> ApiError:
         case _:
             log.error("internal error: %s", type(error).__qualname__)
             return ApiError(500, "INTERNAL_ERROR", "Something went wrong here: try again, and report it if it stays.")
+
+
+async def respond(
+    send: Send,
+    handle: Callable[[Send], Awaitable[Response | None]],
+    to_response: Callable[[ApiError], Response] = ApiError.response,
+) -> None:
+    """Run a handler, which returns its response or has sent it itself, and answer for what it raises.
+
+    Where a body has begun there is nothing left to say: the response stays incomplete, and the server cuts it.
+    """
+    started = False
+
+    async def send_noting_start(message: Message) -> None:
+        nonlocal started
+        started = True
+        await send(message)
+
+    try:
+        response = await handle(send_noting_start)
+    except Exception as error:
+        response = to_response(to_api_error(error))
+        if started:
+            return
+    if response is not None:
+        await response({"type": "http"}, _receive_nothing, send)
+
+
+async def _receive_nothing() -> Message:
+    return {"type": "http.disconnect"}

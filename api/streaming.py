@@ -4,13 +4,38 @@ import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager, aclosing
 
-from starlette.types import Receive, Send
+from starlette.requests import Request
+from starlette.types import Message, Receive, Send
 
 from api.errors import PROTECTED
+from api.services import Services
+from core.access import Actor
 from core.errors import FencepostError
-from core.exports import Export, Reader
+from core.exports import Export, Reader, start_export
+from core.filters import JobFilter
+from core.receipts import Via
 
 log = logging.getLogger("fencepost.api")
+
+
+async def serve_export(
+    request: Request, send: Send, services: Services, actor: Actor, job_filter: JobFilter, via: Via
+) -> None:
+    """Stream an export to whoever asked for it. Raises `ApiError` 429 where too many are running."""
+    reader = Reader()
+    with services.slots.take(actor.limited_as):
+        starting = start_export(
+            services.databases,
+            job_filter,
+            actor.wall,
+            requested_by=actor.name,
+            via=via,
+            reader=reader,
+            with_total=_prefers_count(request),
+            first_byte_timeout=services.settings.fencepost_first_byte_timeout,
+        )
+        timeout = services.settings.fencepost_send_timeout
+        await send_export(request.receive, send, starting, reader, send_timeout=timeout)
 
 
 async def send_export(
@@ -45,17 +70,19 @@ async def _stream(
     send: Send, starting: AbstractAsyncContextManager[Export], reader: Reader, send_timeout: float
 ) -> None:
     async with starting as export:
-        await _send_start(send, export)
         try:
+            await _send(send, _start(export), reader, send_timeout)
             async with aclosing(export.stream()) as blocks:
                 async for block in blocks:
-                    await _send_block(send, block, reader, send_timeout)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (FencepostError, TimeoutError) as error:
+                    message = {"type": "http.response.body", "body": block, "more_body": True}
+                    await _send(send, message, reader, send_timeout)
+            end = {"type": "http.response.body", "body": b"", "more_body": False}
+            await _send(send, end, reader, send_timeout)
+        except (FencepostError, OSError) as error:
             log.warning("export %s was cut: %s", export.export_id, type(error).__name__)
 
 
-async def _send_start(send: Send, export: Export) -> None:
+def _start(export: Export) -> Message:
     headers = PROTECTED | {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="{export.filename}"',
@@ -64,14 +91,18 @@ async def _send_start(send: Send, export: Export) -> None:
     if export.total is not None:
         headers |= {"X-Total-Count": str(export.total), "Preference-Applied": "count=exact"}
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 200, "headers": encoded})
+    return {"type": "http.response.start", "status": 200, "headers": encoded}
 
 
-async def _send_block(send: Send, block: bytes, reader: Reader, send_timeout: float) -> None:
+async def _send(send: Send, message: Message, reader: Reader, send_timeout: float) -> None:
+    """Send a message within the time limit.
+
+    Raises `OSError` (`TimeoutError` is one) where the reader is gone: ASGI lets `send` say so, too.
+    """
     try:
         async with asyncio.timeout(send_timeout):
-            await send({"type": "http.response.body", "body": block, "more_body": True})
-    except TimeoutError:
+            await send(message)
+    except OSError:
         reader.gone = True
         raise
 
@@ -79,3 +110,9 @@ async def _send_block(send: Send, block: bytes, reader: Reader, send_timeout: fl
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _prefers_count(request: Request) -> bool:
+    """RFC 7240: preferences are separated by commas, and names are case-insensitive."""
+    preferences = ",".join(request.headers.getlist("prefer")).split(",")
+    return any("".join(preference.lower().split()).split(";")[0] == "count=exact" for preference in preferences)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from core.api_keys import create_key, list_keys, revoke_key
 from core.commands import open_checked, run_command
 from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
+from core.errors import InvalidParameter
 from core.exports import Export, Reader, start_export
 from core.filters import PARAMETERS, JobFilter, parse_instant, print_exact
 from core.query import Wall
@@ -44,6 +46,9 @@ def migrate_command() -> None:
 def seed(jobs: int, seed: int, until: str | None) -> None:
     """Replace the demo jobs by new ones; refuse where other jobs exist."""
     end = datetime.now(UTC).replace(microsecond=0) if until is None else _parse_day("until", until)
+    # Jobs begin before that day and may be logged shortly after it.
+    if not datetime.min.replace(tzinfo=UTC) + PERIOD < end < datetime.max.replace(tzinfo=UTC) - PERIOD:
+        raise InvalidParameter("until is too far away: choose a day like 2026-05-01.")
     with open_checked(load_settings()) as databases, _progress_bar(jobs, "Demo jobs") as advance:
         seed_jobs(databases, jobs, seed=seed, until=end, advance=advance)
     click.echo(f"{jobs:,} demo jobs from {(end - PERIOD).date()} to {end.date()}.", err=True)
@@ -134,7 +139,7 @@ def export(output: Path | None, **given: tuple[str, ...]) -> None:
             asyncio.run(_export(databases, job_filter, sys.stdout.buffer))
             sys.stdout.flush()
             return
-        with _new_file(output) as file:
+        with _output(output) as file:
             asyncio.run(_export(databases, job_filter, file))
 
 
@@ -192,6 +197,17 @@ def _progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def _output(path: Path) -> Iterator[BinaryIO]:
+    """Open what an export is written to: a new file, or a pipe or device that is there already."""
+    try:
+        is_special = path.exists() and not path.is_file()
+        with path.open("wb") if is_special else _new_file(path.resolve()) as file:
+            yield file
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}. Nothing was left behind.") from None
+
+
+@contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that gets its name only when it is complete; whatever bore that name stays until then."""
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
@@ -203,8 +219,6 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}. Nothing was left behind.") from None
     finally:
         beside.unlink(missing_ok=True)
 
@@ -215,4 +229,6 @@ def _parse_day(name: str, value: str) -> datetime:
 
 
 if __name__ == "__main__":
+    # A command's error is one line on standard error; what the log says beside it is for servers.
+    logging.getLogger("fencepost").addHandler(logging.NullHandler())
     run_command(main, "python -m core")

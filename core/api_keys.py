@@ -29,6 +29,9 @@ _FORM = re.compile(
     re.ASCII,
 )
 
+# Control characters would break the list of keys; halves of surrogates (bytes that were no UTF-8) cannot be stored.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -55,6 +58,9 @@ def create_key(
         raise InvalidParameter("name is empty: say what the key is for.")
     if wall.client_id is not None and not wall.client_id.strip():
         raise InvalidParameter("client is empty: name the client whose jobs the key sees.")
+    for field, value in {"name": name, "client": wall.client_id or ""}.items():
+        if _UNSHOWN.search(value):
+            raise InvalidParameter(f"{field} contains a character that cannot be shown: remove it.")
     key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
     with database.transaction() as connection:
         if expires_at is not None and expires_at <= connection.execute(select(func.now())).scalar_one():

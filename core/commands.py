@@ -25,6 +25,8 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         _fail(str(error), 2)
     except FencepostError as error:
         _fail(str(error), 1)
+    except click.exceptions.NoArgsIsHelpError:
+        _fail(f"Name a command. See `{name} --help`.", 2)
     except click.UsageError as error:
         _fail(f"{error.format_message()} See `{name} --help`.", 2)
     except click.ClickException as error:
@@ -35,6 +37,9 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         # Keeps Python from complaining about the same pipe once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail("Whoever read standard output went away.", 1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
 
 
 @contextmanager

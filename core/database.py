@@ -27,9 +27,12 @@ OLDEST_VERSION = 15
 # Seconds. Long enough for a server that wakes up, short enough for a person who waits.
 CONNECT_TIMEOUT = 5
 
+# psycopg reads times in no other form, whatever form a role or a machine prefers.
+TIMES = {"DateStyle": "ISO", "TimeZone": "UTC"}
+
 # One value for all sessions, so that no default of a role or a machine decides how long our statements may live.
 # Milliseconds; statements of pages get their own limit for a transaction.
-SESSION = {
+SESSION = TIMES | {
     "statement_timeout": "15000",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "60000",
@@ -38,7 +41,7 @@ SESSION = {
 # An export lives as long as its reader reads; the reader's own limit is FENCEPOST_SEND_TIMEOUT. The server looks
 # every second whether the reader's connection is still there, and gives rows out in the order of an index, so that
 # the first one comes at once, where there is such an index.
-EXPORT_SESSION = {
+EXPORT_SESSION = TIMES | {
     "statement_timeout": "0",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "0",
@@ -65,7 +68,8 @@ class Database:
     def __init__(self, setting: str, conninfo: str, *, read_only: bool, remedy: str) -> None:
         self.setting = setting
         defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "fencepost"}
-        self.conninfo = make_conninfo(**(defaults | conninfo_to_dict(conninfo)))
+        # Not a default: what is sent and read here is UTF-8, whatever the role, the machine or the URL prefers.
+        self.conninfo = make_conninfo(**(defaults | conninfo_to_dict(conninfo) | {"client_encoding": "utf8"}))
         self.read_only = read_only
         self._remedy = remedy
         self._folding: Folding | None = None
@@ -178,6 +182,8 @@ class Database:
                 return DatabaseUnavailable(
                     f"{self.setting} lacks a table or column that Fencepost needs: {self._remedy}."
                 )
+            case psycopg.errors.ReadOnlySqlTransaction():
+                return DatabaseUnavailable(f"{self.setting} cannot be written: name a database that is not read-only.")
             case psycopg.errors.InsufficientPrivilege():
                 return DatabaseUnavailable(
                     f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see README.md)."
@@ -264,7 +270,10 @@ def migrate(settings: Settings) -> None:
     if settings.migrate_database_url is not None:
         conninfo = _conninfo("MIGRATE_DATABASE_URL", settings.migrate_database_url)
         owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
-        _migrate(owner, with_jobs=settings.source_database_url is None)
+        try:
+            _migrate(owner, with_jobs=settings.source_database_url is None)
+        finally:
+            owner.close()
         return
     databases = open_databases(settings)
     try:

@@ -6,15 +6,17 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import psycopg
 
@@ -78,8 +80,8 @@ class EmbeddedServer:
             return self.url()
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _locked(self.home / "start.lock"):
-                users = (self.home / "users.lock").open("ab")
+            with _locked(self.home / "start.lock"), ExitStack() as unless_started:
+                users = unless_started.enter_context((self.home / "users.lock").open("ab"))
                 fcntl.flock(users, fcntl.LOCK_SH)
                 self._make_directory(self.sockets)
                 if not self.data.exists():
@@ -87,6 +89,7 @@ class EmbeddedServer:
                 self._check_version()
                 if not self._answers():
                     self._launch()
+                unless_started.pop_all()
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL cannot use {self.home}: {error.strerror}. "
@@ -111,13 +114,14 @@ class EmbeddedServer:
 
     def url(self, role: str = "fencepost", database: str = "fencepost") -> str:
         """Return a libpq URL. Only the account that owns the checkout can connect (`peer`)."""
-        return f"postgresql://{role}@/{database}?host={self.sockets}"
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
 
     @property
     def sockets(self) -> Path:
         """The directory of the socket, which only the owner of the server can enter."""
         beside = self.home / "run"
-        if len(os.fsencode(beside)) <= LONGEST_SOCKET_DIRECTORY:
+        # libpq takes a comma for the end of a host.
+        if len(os.fsencode(beside)) <= LONGEST_SOCKET_DIRECTORY and "," not in str(beside):
             return beside
         name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"fencepost-{os.getuid()}-{name}"
@@ -154,7 +158,8 @@ class EmbeddedServer:
         return True
 
     def _launch(self) -> None:
-        options = f"-k '{self.sockets}'"
+        # The server reads a list of directories (hence the quotes), pg_ctl gives all options to a shell.
+        options = f"""-k {shlex.quote(f'"{self.sockets}"')}"""
         log = str(self.data / "server.log")
         self._must_run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "-t", "60", "start")
 

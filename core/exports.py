@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 import psycopg
@@ -127,7 +128,9 @@ class Export:
         if self.is_complete:
             return
         try:
-            await asyncio.to_thread(close_receipt, self._databases.ours, self.export_id, self.progress, status)
+            # Nothing before this makes a cancelled task wait, so the end is recorded even when the server shuts down.
+            closing = partial(close_receipt, self._databases.ours, self.export_id, self.progress, status)
+            await asyncio.shield(_in_thread(closing))
         except FencepostError:
             log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
 
@@ -153,10 +156,17 @@ async def start_export(
     """
     export = Export(uuid4(), databases, job_filter)
     ours = databases.ours
-    # Shielded, because a row that was committed unseen would stay `running`.
-    await asyncio.shield(
-        asyncio.to_thread(open_receipt, ours, export.export_id, job_filter, wall, requested_by=requested_by, via=via)
+    opening = _in_thread(
+        partial(open_receipt, ours, export.export_id, job_filter, wall, requested_by=requested_by, via=via)
     )
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A row that was committed unseen would stay `running`.
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await export.close(_end(reader))
+        raise
     beat = asyncio.create_task(export.keep_alive())
     try:
         try:
@@ -170,6 +180,16 @@ async def start_export(
         yield export
     finally:
         beat.cancel()
-        status = Status.INTERRUPTED if reader.gone else Status.FAILED
-        # A cancelled task may still finish this, so the end is recorded even when the server shuts down.
-        await asyncio.shield(asyncio.ensure_future(export.close(status)))
+        await export.close(_end(reader))
+
+
+def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Begin what must come to its end even when the server shuts down.
+
+    It then cancels every task, a shielded one as well, but no future, and waits for its threads.
+    """
+    return asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def _end(reader: Reader) -> Status:
+    return Status.INTERRUPTED if reader.gone else Status.FAILED

@@ -42,6 +42,9 @@ latest_log = (
     .lateral("latest_log")
 )
 
+# Characters of a prompt or a reason that a list shows; a prompt may have megabytes.
+PREVIEW_LENGTH = 300
+
 JOB_KEY = (jobs.c.created_at, jobs.c.job_id)
 
 
@@ -111,7 +114,8 @@ def page_jobs(
 ) -> Page:
     """Read a page of at most `limit` jobs, newest first, that come after a key.
 
-    `prompt` and `reason` are read only `with_text`: what is hidden never leaves the database.
+    `prompt` and `reason` are read only `with_text`, and only their first 300 characters: what is hidden never leaves
+    the database.
     """
     columns: list[ColumnElement[Any]] = [
         *(jobs.c.job_id, jobs.c.client_id, jobs.c.type, jobs.c.status, jobs.c.is_prohibited),
@@ -120,7 +124,7 @@ def page_jobs(
         latest_log.c.evaluated,
     ]
     if with_text:
-        columns += [jobs.c.prompt, jobs.c.reason]
+        columns += [func.left(column, PREVIEW_LENGTH).label(column.name) for column in (jobs.c.prompt, jobs.c.reason)]
     newest_first = [column.desc() for column in JOB_KEY]
     query = select_jobs(job_filter, wall, folding, columns).order_by(*newest_first).limit(limit + 1)
     if after is not None:

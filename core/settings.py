@@ -26,9 +26,9 @@ class Settings(BaseSettings):
     fencepost_exports_total: int = Field(default=4, ge=1)
 
     # Seconds.
-    fencepost_send_timeout: float = Field(default=60, gt=0)
-    fencepost_page_timeout: float = Field(default=5, gt=0)
-    fencepost_first_byte_timeout: float = Field(default=50, gt=0)
+    fencepost_send_timeout: float = Field(default=60, gt=0, allow_inf_nan=False)
+    fencepost_page_timeout: float = Field(default=5, gt=0, allow_inf_nan=False)
+    fencepost_first_byte_timeout: float = Field(default=50, gt=0, allow_inf_nan=False)
 
     @property
     def embedded(self) -> bool:

@@ -1,0 +1,23 @@
+"""The parameters of a request, as they were sent."""
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from core.errors import InvalidParameter
+
+# More than any request needs, and few enough that nobody makes the parser work.
+MOST_PARAMETERS = 100
+
+
+def query_params(request: Request) -> list[tuple[str, str]]:
+    """Read the parameters of a request without changing or leaving out any; raise `InvalidParameter` otherwise."""
+    try:
+        return parse_qsl(
+            request.scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=MOST_PARAMETERS,
+        )
+    except ValueError:
+        raise InvalidParameter("The parameters are too many or not UTF-8: percent-encode them as UTF-8.") from None

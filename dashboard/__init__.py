@@ -1,0 +1,1 @@
+"""The pages, and the composition of pages and API into one server."""

@@ -1,0 +1,54 @@
+"""Serve dashboard and API in one process: `python -m dashboard`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from streamlit import config
+from streamlit.web import bootstrap
+from streamlit.web.cli import configurator_options
+
+from api.server import serve
+from core.commands import open_checked, run_command
+from core.database import Databases
+from core.demo import has_jobs, seed_jobs
+from core.settings import Settings, load_settings
+from dashboard.app import check_configuration, create_app
+
+# What `make run` shows on a fresh machine.
+FIRST_JOBS = 50_000
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@configurator_options
+def main(**streamlit_options: Any) -> None:
+    """Serve dashboard and API in one process.
+
+    Streamlit's own options apply, as STREAMLIT_SERVER_PORT=3051 or as --server.port=3051.
+    """
+    settings = load_settings()
+    bootstrap.load_config_options(streamlit_options)
+    check_configuration(settings)
+    with open_checked(settings) as databases:
+        _seed_first_time(databases, settings)
+        app = create_app(databases, settings)
+        host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
+        click.echo(f"Fencepost listens on http://{host}:{port}", err=True)
+        serve(app, host=host, port=port, ws="websockets-sansio", ws_max_size=_message_size())
+
+
+def _seed_first_time(databases: Databases, settings: Settings) -> None:
+    """Put demo jobs into an embedded database that is empty; any other is never seeded unasked."""
+    if not (settings.embedded and settings.fencepost_demo and databases.jobs_are_ours) or has_jobs(databases):
+        return
+    click.echo(f"First start: making {FIRST_JOBS:,} demo jobs …", err=True)
+    seed_jobs(databases, FIRST_JOBS, seed=1, until=datetime.now(UTC).replace(microsecond=0))
+
+
+def _message_size() -> int:
+    """Return the bytes of the largest message that a browser may send, as Streamlit is configured."""
+    return int(config.get_option("server.maxMessageSize")) * 1_000_000
+
+
+if __name__ == "__main__":
+    run_command(main, "python -m dashboard")

@@ -1,0 +1,51 @@
+"""The composition root: pages, API and downloads in one ASGI application."""
+
+import secrets
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit import config
+
+from api.downloads import Downloads
+from api.routes import Api
+from api.services import create_services
+from core.database import Databases
+from core.errors import InvalidSetting
+from core.settings import Settings
+from core.tickets import TicketOffice
+from dashboard.failures import show_failure
+from dashboard.guard import Guard, is_loopback
+from dashboard.people import recognise
+from dashboard.resources import Resources, provide
+
+MAIN = Path(__file__).with_name("main.py")
+
+
+def create_app(databases: Databases, settings: Settings) -> st.App:
+    """Compose the application. The databases are open, and stay the caller's to close."""
+    services = create_services(databases, settings)
+    # Tickets live for two minutes, so they may end with the process.
+    office = TicketOffice(secrets.token_urlsafe(32))
+    provide(Resources(databases, settings, office))
+    guard = Middleware(
+        Guard,
+        settings=settings,
+        api=Api(services),
+        downloads=Downloads(services, office, lambda name: recognise(settings, name)),
+    )
+    return st.App(MAIN, middleware=[guard], on_script_error=show_failure)
+
+
+def check_configuration(settings: Settings) -> None:
+    """Raise `InvalidSetting` where Streamlit's configuration would open a door that is meant to be closed."""
+    if config.get_option("server.trustedUserHeaders"):
+        raise InvalidSetting("server.trustedUserHeaders lets a header say who somebody is: remove it.")
+    if config.get_option("server.enableAgentApi"):
+        raise InvalidSetting("server.enableAgentApi opens a second door into sessions: remove it.")
+    address = config.get_option("server.address") or "0.0.0.0"  # noqa: S104 - what Streamlit takes for unset
+    if settings.fencepost_demo and not is_loopback(address):
+        raise InvalidSetting(
+            f"Demo mode starts only on a loopback address, because everybody may do everything, and {address} is none: "
+            "set STREAMLIT_SERVER_ADDRESS=localhost or unset FENCEPOST_DEMO."
+        )

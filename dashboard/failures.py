@@ -1,0 +1,31 @@
+"""What a page says when something goes wrong: a plain sentence, never a trace."""
+
+import logging
+import traceback
+
+import streamlit as st
+
+from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
+
+log = logging.getLogger("fencepost.dashboard")
+
+
+def show_failure(error: Exception) -> bool:
+    """Say an error to the person in front of the page; log no more than its class."""
+    match error:
+        case QueryTooSlow():
+            st.error(str(error), icon=":material/timer_off:")
+        case InvalidParameter():
+            st.error("This is not possible as it is.", icon=":material/error:")
+            st.text(str(error))
+        case DatabaseUnavailable():
+            st.error(
+                "The database does not answer at the moment. Nothing is lost: try again in a few seconds.",
+                icon=":material/cloud_off:",
+            )
+            st.button("Try again", icon=":material/refresh:", key="try_again")
+        case _:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("a page failed: %s at %s:%s", type(error).__qualname__, place.name, place.lineno)
+            st.error("Something went wrong here. Reload the page, and report it if it stays.", icon=":material/error:")
+    return True

@@ -1,0 +1,32 @@
+"""The script that Streamlit runs for every page: who is there, then where to."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.failures import show_failure
+from dashboard.people import HOW_TO_SIGN_IN, find_person
+from dashboard.resources import get_resources
+
+HERE = Path(__file__).parent
+
+st.set_page_config(page_title="Fencepost", page_icon=str(HERE / "icon.svg"), layout="wide")
+st.logo(str(HERE / "logo.svg"), size="large")
+
+settings = get_resources().settings
+if find_person(settings) is None:
+    st.title("Fencepost")
+    st.write(HOW_TO_SIGN_IN)
+    st.stop()
+
+page = st.navigation([st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True)])
+if settings.fencepost_demo:
+    st.caption(
+        ":orange-badge[:material/science: Demo mode] There is no sign-in here: everybody on this machine may do "
+        "everything. Do not use it with real jobs."
+    )
+try:
+    page.run()
+except Exception as error:
+    # Streamlit would log a trace, which may quote what the page was about to show.
+    show_failure(error)

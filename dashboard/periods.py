@@ -1,0 +1,86 @@
+"""Ranges of time as people pick them: days in a time zone, and names for the recent past."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from core.errors import InvalidParameter
+from core.filters import LONGEST_RANGE, DateRange
+
+# What the address says, and what a person reads.
+PRESETS = {
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "month": "This month",
+    "last-month": "Last month",
+}
+DEFAULT = "7d"
+
+
+def preset_range(name: str, zone: ZoneInfo, now: datetime) -> DateRange:
+    """Resolve a name: days are those of the zone, today is one of the last 7, and an end is the end of its day.
+
+    The last 24 hours end with the current minute, so that the figures of one look agree with each other.
+    """
+    today = now.astimezone(zone).date()
+    match name:
+        case "24h":
+            end = now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+            return DateRange(end - timedelta(hours=24), end)
+        case "7d":
+            return days_range(today - timedelta(days=6), today, zone)
+        case "30d":
+            return days_range(today - timedelta(days=29), today, zone)
+        case "month":
+            return days_range(today.replace(day=1), today, zone)
+        case "last-month":
+            last = today.replace(day=1) - timedelta(days=1)
+            return days_range(last.replace(day=1), last, zone)
+        case _:
+            raise InvalidParameter(f"range does not know this period: it takes {', '.join(PRESETS)}.")
+
+
+def days_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRange:
+    """Return the range from the start of the first day to the end of the last one, in the zone.
+
+    Raises `InvalidParameter` with a sentence for somebody who has picked days.
+    """
+    if first is None or last is None:
+        missing = "first" if first is None else "last"
+        raise InvalidParameter(f"Pick the {missing} day, too.")
+    if first > last:
+        raise InvalidParameter("The first day is after the last one: exchange them.")
+    try:
+        start, end = (day_start(day, zone) for day in (first, last + timedelta(days=1)))
+    except OverflowError:
+        raise InvalidParameter("These days are too far away: choose others.") from None
+    if end - start > LONGEST_RANGE:
+        raise InvalidParameter("These are more than 366 days: choose fewer.")
+    return DateRange(start, end)
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def shown_days(bounds: DateRange, zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first and the last day in the zone that the range touches."""
+    first = bounds.start.astimezone(zone).date()
+    last = max(bounds.start, bounds.end - timedelta(microseconds=1)).astimezone(zone).date()
+    return first, last
+
+
+def describe(bounds: DateRange, zone: ZoneInfo) -> str:
+    """Say a range in words, in the zone and in UTC."""
+    local = f"From {_words(bounds.start, zone)} up to, not including, {_words(bounds.end, zone)} ({zone.key})."
+    if zone.key == "UTC":
+        return local
+    utc = ZoneInfo("UTC")
+    return f"{local} In UTC: {_words(bounds.start, utc)} up to, not including, {_words(bounds.end, utc)}."
+
+
+def _words(instant: datetime, zone: ZoneInfo) -> str:
+    local = instant.astimezone(zone)
+    seconds = f":{local:%S}" if local.second or local.microsecond else ""
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M}{seconds}"

@@ -1,0 +1,28 @@
+"""What the pages need, handed over once by the composition root: Streamlit runs scripts without arguments."""
+
+from dataclasses import dataclass
+
+from core.database import Databases
+from core.settings import Settings
+from core.tickets import TicketOffice
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything that is made once a process and used by all pages."""
+
+    databases: Databases
+    settings: Settings
+    office: TicketOffice
+
+
+_provided: list[Resources] = []
+
+
+def provide(resources: Resources) -> None:
+    """Hand over what the pages need; called once, before the server starts."""
+    _provided[:] = [resources]
+
+
+def get_resources() -> Resources:
+    return _provided[0]

@@ -1,0 +1,257 @@
+"""The jobs page, as somebody uses it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, expect
+
+from tests.servers import ROOT, RunningServer
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def open_jobs(page: Page, url: str, query: str = "") -> None:
+    page.goto(f"{url}/{query}")
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+
+
+def week_in_berlin() -> tuple[datetime, datetime]:
+    """The bounds of "Last 7 days" for somebody in Berlin, in UTC."""
+    today = datetime.now(BERLIN).date()
+    start, end = (
+        datetime.combine(day, datetime.min.time(), BERLIN).astimezone(UTC)
+        for day in (today - timedelta(days=6), today + timedelta(days=1))
+    )
+    return start, end
+
+
+def count(rows: psycopg.Connection, condition: str, start: datetime, end: datetime) -> int:
+    query = f"SELECT count(*) FROM jobs WHERE created_at >= %s AND created_at < %s AND {condition}"
+    found = rows.execute(query, (start, end)).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_opens_on_the_rejected_jobs_of_the_last_7_days(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """The first page shows the last 7 days in the browser's zone, rejected jobs, and says how many they are."""
+    rejected = count(rows, "is_prohibited", *week_in_berlin())
+
+    open_jobs(page, dashboard.url)
+
+    expect(page.get_by_role("link", name=f"Download CSV · rejected jobs · {rejected:,} rows")).to_be_visible()
+    expect(page.get_by_text("(Europe/Berlin). In UTC:")).to_be_visible()
+    expect(page.get_by_text("There is no sign-in here")).to_be_visible()
+    expect(page.get_by_text("Times in the file are UTC.")).to_be_visible()
+
+
+def test_click_api_and_shell_give_the_same_bytes(
+    dashboard: RunningServer, seeded_url: str, page: Page, downloads: Path
+) -> None:
+    """One filter through all three doors: the files are identical, for a filtered export and for everything."""
+    key = run_core(seeded_url, "keys", "create", "--name", "test", "--all-clients", "--scope", "job:read")
+    start, end = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in week_in_berlin())
+
+    open_jobs(page, dashboard.url)
+    for link, decision in (("Download CSV", {"decision": "reject"}), ("All jobs of this period, as the API", {})):
+        with page.expect_download() as clicked:
+            page.get_by_role("link", name=link).click()
+        clicked.value.save_as(downloads / "clicked.csv")
+        answer = httpx.get(
+            f"{dashboard.url}/api/v1/jobs/export",
+            params={"from": start, "to": end} | decision,
+            headers={"Authorization": f"Bearer {key.decode().strip()}"},
+        )
+        options = [f"--{name}={value}" for name, value in ({"from": start, "to": end} | decision).items()]
+        shell = run_core(seeded_url, "export", *options)
+
+        assert answer.status_code == 200
+        assert (downloads / "clicked.csv").read_bytes() == answer.content == shell
+        assert len(shell) > 10_000
+        receipt = run_core(seeded_url, "verify", str(downloads / "clicked.csv"))
+        assert b'"status": "complete"' in receipt
+
+
+def test_download_takes_one_click_and_leaves_no_tab(
+    dashboard: RunningServer, context: BrowserContext, page: Page
+) -> None:
+    """The tab that the link opens closes itself."""
+    open_jobs(page, dashboard.url)
+
+    with page.expect_download() as clicked:
+        page.get_by_role("link", name="Download CSV").click()
+
+    assert re.fullmatch(
+        r"jobs_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d_filtered_[0-9a-f]{8}\.csv", clicked.value.suggested_filename
+    )
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    assert context.pages == [page]
+
+
+def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServer, page: Page) -> None:
+    """Hidden means not sent: no frame holds a prompt until "Show prompts" is on."""
+    received: list[bytes] = []
+
+    def record(frame: str | bytes) -> None:
+        received.append(frame if isinstance(frame, bytes) else frame.encode())
+
+    page.on("websocket", lambda socket: socket.on("framereceived", record))
+    open_jobs(page, dashboard.url)
+    page.get_by_role("button", name="Older").click()
+    page.wait_for_url("**after=**")
+    before = b"".join(received)
+
+    page.get_by_text("Show prompts").click()
+    expect(page.get_by_role("switch", name="Show prompts")).to_be_checked()
+    wait_for(page, lambda: b"lighthouse" in b"".join(received))
+
+    assert b"lighthouse" not in before
+    assert b"Rejected" in before
+
+
+def test_filter_is_the_address_and_back_undoes_it(dashboard: RunningServer, page: Page) -> None:
+    """A preset and the form write the address once each; Back shows the view before."""
+    open_jobs(page, dashboard.url)
+    first = page.get_by_role("link", name="Download CSV").text_content()
+    assert first
+
+    page.get_by_text("Last 30 days").click()
+    page.wait_for_url("**/?range=30d&decision=reject")
+    page.get_by_role("button", name="Passed").or_(page.get_by_role("radio", name="Passed")).click()
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**/?range=30d&decision=reject%2Cpass")
+    expect(page.get_by_role("link", name="rejected and passed jobs")).to_be_visible()
+    page.go_back()
+    page.wait_for_url("**/?range=30d&decision=reject")
+    expect(page.get_by_role("link", name="Download CSV · rejected jobs")).to_be_visible()
+    page.go_back()
+
+    expect(page.get_by_role("link", name="Download CSV")).to_have_text(first)
+
+
+def test_a_link_opens_the_same_view_for_a_colleague(
+    dashboard: RunningServer, context: BrowserContext, page: Page
+) -> None:
+    """The address of a page deep in the list shows the same jobs in another browser tab."""
+    open_jobs(page, dashboard.url)
+    page.get_by_role("button", name="Older").click()
+    page.wait_for_url("**after=**")
+    expect(page.get_by_role("button", name="Newer")).to_be_enabled()
+
+    colleague = context.new_page()
+    open_jobs(colleague, page.url.split("?")[0].rstrip("/"), "?" + page.url.split("?")[1])
+
+    expect(colleague.get_by_role("button", name="Newer")).to_be_enabled()
+    assert colleague.url == page.url
+    colleague.get_by_role("button", name="Newer").click()
+    expect(colleague.get_by_role("button", name="Newer")).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?from=2026-05-01T00:00:00Z&to=2026-04-01T00:00:00Z", "from is after to"),
+        ("?from=2025-01-01T00:00:00Z&to=2026-04-01T00:00:00Z", "more than 366 days apart"),
+        ("?from=2026-04-01T00:00:00Z", "to is missing"),
+        ("?range=fortnight", "range does not know this period"),
+        ("?range=7d&%3Cimg%20src%3Dx%3E=1", "is not a parameter"),
+        ("?range=7d&tz=Mars/Olympus", "tz is not a time zone"),
+        ("?after=x&range=7d", "after is not a place in the list"),
+    ],
+)
+def test_a_wrong_address_shows_a_sentence_and_the_default_view(
+    dashboard: RunningServer, page: Page, query: str, sentence: str
+) -> None:
+    """What is wrong with an address is said in a sentence, and the page works."""
+    open_jobs(page, dashboard.url, query)
+
+    expect(page.get_by_text("This address is not valid, so this is the default view.")).to_be_visible()
+    expect(page.get_by_text(sentence)).to_be_visible()
+    expect(page.get_by_role("link", name="Download CSV · rejected jobs")).to_be_visible()
+
+
+def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServer, page: Page) -> None:
+    """The form says what is wrong with the days, and the view stays as it was."""
+    open_jobs(page, dashboard.url)
+    address = page.url
+
+    type_day(page, "First day", "2026-12-31")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("The first day is after the last one: exchange them.")).to_be_visible()
+    type_day(page, "First day", "2020-01-01")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("These are more than 366 days: choose fewer.")).to_be_visible()
+    page.get_by_role("button", name=re.compile("clear", re.IGNORECASE)).first.click()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Pick the first day, too.")).to_be_visible()
+
+    assert page.url == address
+
+
+def test_an_empty_range_says_so(dashboard: RunningServer, page: Page) -> None:
+    """Where nothing matches, the page says so and still offers the (empty) file."""
+    open_jobs(page, dashboard.url, "?from=2001-01-01T00:00:00Z&to=2001-02-01T00:00:00Z")
+
+    expect(page.get_by_text("No jobs match.")).to_be_visible()
+    expect(page.get_by_role("link", name="Download CSV · all jobs · 0 rows")).to_be_visible()
+
+
+def test_no_foreign_host_is_asked(dashboard: RunningServer, page: Page) -> None:
+    """The page loads from its own server alone, also with prompts on it."""
+    asked: list[str] = []
+
+    def record(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", record)
+
+    open_jobs(page, dashboard.url)
+    page.get_by_text("Show prompts").click()
+    page.wait_for_load_state("networkidle")
+
+    assert asked
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
+def test_the_log_holds_no_trace_and_nothing_that_was_asked(dashboard: RunningServer) -> None:
+    """After all of this the server's log has neither traces nor tickets nor prompts."""
+    assert "Traceback" not in dashboard.log
+    assert "ticket=" not in dashboard.log
+    assert "lighthouse" not in dashboard.log
+
+
+def type_day(page: Page, label: str, day: str) -> None:
+    """Type a day into a date field as a person does, segment by segment."""
+    field = page.get_by_test_id("stDateInput").filter(has_text=label)
+    field.get_by_role("spinbutton").first.click()
+    for part in day.split("-"):
+        page.keyboard.type(part)
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not happen")
+
+
+def run_core(url: str, *arguments: str) -> bytes:
+    done = subprocess.run(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=ROOT,
+        env={"DATABASE_URL": url, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
