@@ -1,5 +1,6 @@
 """One table from exception to response: the errors of the API, as the contract gives them."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -91,6 +92,9 @@ async def respond(
 
     try:
         response = await handle(send_noting_start)
+    except asyncio.CancelledError:
+        # The server shuts down; it would log a trace for what is no fault, and cuts the connection anyway.
+        return
     except Exception as error:
         response = to_response(to_api_error(error))
         if started:

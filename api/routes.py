@@ -22,6 +22,9 @@ RECEIPT_PATH = "/api/v1/exports/"
 OPENAPI_PATH = "/api/v1/openapi.json"
 HEALTH_PATH = "/health"
 
+# Seconds; a probe that waits longer than its own limit learns nothing.
+HEALTH_TIMEOUT = 4
+
 Handler = Callable[[Request, Send], Awaitable[Response | None]]
 
 
@@ -75,7 +78,7 @@ class Api:
         return JSONResponse(DOCUMENT, headers=PROTECTED)
 
     async def _health(self, request: Request, send: Send) -> Response:
-        await ask(_select_one, self._services)
+        await ask(_select_one, self._services, timeout=HEALTH_TIMEOUT)
         return JSONResponse({"status": "ok"}, headers=PROTECTED)
 
 
@@ -87,5 +90,5 @@ def handles(path: str) -> bool:
 def _select_one(services: Services) -> None:
     databases = services.databases
     for database in {databases.ours, databases.source}:
-        with database.transaction(timeout=5) as connection:
+        with database.transaction(timeout=HEALTH_TIMEOUT) as connection:
             connection.execute(text("SELECT 1"))

@@ -15,6 +15,9 @@ from core.errors import NotPossible
 # Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again.
 GRACE = 10
 
+# Seconds; the application's own limit (FENCEPOST_SEND_TIMEOUT) ends an export sooner.
+STALLED = 120
+
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -61,6 +64,10 @@ def _listen(host: str, port: int) -> list[socket.socket]:
                 continue
             opened = socket.socket(family, kind, protocol)
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # Connections inherit it: one that takes nothing for so long (milliseconds) is dropped by the system,
+                # also after the server has closed it and only its last bytes wait to be read.
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
             if family == socket.AF_INET6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             try:

@@ -35,10 +35,10 @@ def create_services(databases: Databases, settings: Settings) -> Services:
     )
 
 
-async def ask(question: Callable[..., _Answer], *arguments: object) -> _Answer:
-    """Ask a database in a thread. Raises `DatabaseUnavailable` where there is no answer in time."""
+async def ask(question: Callable[..., _Answer], *arguments: object, timeout: float = ASK_TIMEOUT) -> _Answer:
+    """Ask a database in a thread. Raises `DatabaseUnavailable` where there is no answer in `timeout` seconds."""
     try:
-        async with asyncio.timeout(ASK_TIMEOUT):
+        async with asyncio.timeout(timeout):
             return await asyncio.to_thread(question, *arguments)
     except TimeoutError:
         raise DatabaseUnavailable("The database does not answer: look at its server.") from None

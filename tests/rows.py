@@ -46,3 +46,16 @@ def _insert(connection: psycopg.Connection, table: str, values: dict[str, Any]) 
         psycopg.sql.SQL(", ").join(map(psycopg.sql.Placeholder, values)),
     )
     connection.execute(query, values)
+
+
+def insert_large_jobs(connection: psycopg.Connection, number: int, *, size: int, client_id: str = "acme") -> None:
+    """Insert jobs, a second apart from noon on, whose harmless prompts are of so many characters."""
+    connection.execute(
+        """
+        INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, prompt)
+        SELECT gen_random_uuid(), %(client_id)s, 'prompt', 'completed', false, %(noon)s + n * interval '1 second',
+            left(repeat('a harmless prompt, ', %(size)s / 19 + 1), %(size)s)
+        FROM generate_series(1, %(number)s) AS n
+        """,
+        {"client_id": client_id, "noon": NOON, "number": number, "size": size},
+    )

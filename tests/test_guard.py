@@ -11,7 +11,9 @@ import pytest
 
 from core.settings import Settings
 from dashboard.guard import is_loopback
-from tests.servers import ROOT, RunningServer, free_port, serving, serving_dashboard
+from tests.conftest import ROOT
+from tests.servers import RunningServer, serving, serving_dashboard
+from tests.serving import free_port
 
 
 @pytest.fixture

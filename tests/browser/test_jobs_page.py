@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.servers import ROOT, RunningServer
+from tests.conftest import ROOT
+from tests.servers import RunningServer
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
