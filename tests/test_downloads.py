@@ -17,7 +17,7 @@ from core.filters import DateRange, JobFilter
 from core.settings import Settings
 from core.tickets import LIFETIME, Ticket, TicketOffice
 from tests.rows import insert_job
-from tests.test_csv_format import HEADER
+from tests.documents import HEADER
 
 APRIL = JobFilter(range=DateRange(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)))
 OFFICE = TicketOffice("a secret of this test")
