@@ -1,6 +1,8 @@
 # Fencepost's commands. Each sets up what it needs in .venv first.
 
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+# The first Python that runs and is new enough: a name that is found may still be an empty shell.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 
 .PHONY: help run test lint bench
@@ -24,7 +26,7 @@ bench: .venv/dev ## measure, each figure as a ratio against a named peer
 	$(BIN)/python -m benchmarks.stream_a_million
 
 .venv/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -n "$(PYTHON)" || \
 	  { echo "Fencepost needs Python 3.11 or newer: install it, or say make PYTHON=/its/path." >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "Python cannot make a virtual environment: install its venv package (Debian: python3-venv)." >&2; exit 1; }
