@@ -238,7 +238,9 @@ def _as_account(account: pwd.struct_passwd) -> list[str]:
     passing = next((name for name, bit in PASSING_CAPABILITIES.items() if int(status, 16) >> bit & 1), None)
     kept = f"-all,+{passing}" if passing else "-all"
     return [
-        *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
+        # Without this `access(2)` would ask what the account may do without the capability.
+        *("setpriv", "--securebits=+no_setuid_fixup"),
+        *(f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
         *(f"--inh-caps={kept}", f"--ambient-caps={kept}", "--"),
     ]
 
