@@ -13,12 +13,7 @@ from api.services import Services
 from api.streaming import serve_export
 from core.access import Actor
 from core.receipts import Via
-from core.tickets import TicketOffice
-
-DOWNLOAD_PATH = "/downloads/jobs.csv"
-
-# Our own cookie: random, for this browser, readable by no script. It says nothing about who uses the browser.
-BROWSER_COOKIE = "fencepost_browser"
+from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, TicketOffice
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 

@@ -159,7 +159,7 @@ async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -
         with _progress_bar(running.total or 0, "Export") as advance:
             try:
                 await _write(running, file, advance)
-            except (OSError, asyncio.CancelledError):
+            except (OSError, asyncio.CancelledError, KeyboardInterrupt):
                 reader.gone = True
                 raise
     done = running.progress

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -17,10 +18,15 @@ from core.settings import Settings
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
     # A command that is terminated cleans up as an interrupted one does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # click returns the code where `--help` or the like has ended the command.
-        sys.exit(command.main(prog_name=name, standalone_mode=False) or 0)
+        # Not `command.main`, which writes an empty line when it is interrupted and is silent about a broken pipe.
+        with command.make_context(name, sys.argv[1:]) as context:
+            command.invoke(context)
+        sys.exit(0)
+    except click.exceptions.Exit as done:
+        # `--help` or the like has ended the command.
+        sys.exit(done.exit_code)
     except InvalidParameter as error:
         _fail(str(error), 2)
     except FencepostError as error:
@@ -32,6 +38,9 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            # The terminal has shown `^C` on the line that it was in.
+            click.echo(err=True)
         _fail("Stopped.", 1)
     except BrokenPipeError:
         # Keeps Python from complaining about the same pipe once more when it exits.
@@ -40,6 +49,13 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Do what an interrupt does at this moment; asyncio has a handler of its own for it, which cancels its task."""
+    handler = signal.getsignal(signal.SIGINT)
+    # A shell starts what runs in the background with interrupts ignored.
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 @contextmanager

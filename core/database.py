@@ -201,7 +201,7 @@ class Database:
             name = conninfo_to_dict(self.conninfo).get("dbname")
             return f"There is no database {name} in {self.setting}: make it with `createdb {name}`, then {MIGRATE}."
         if re.search(r"password|authentication|role .* does not exist|pg_hba", message):
-            return f"{self} refused the role or its password: correct {self.setting}."
+            return f"Cannot log in to {self}: correct the role or the password in {self.setting}."
         return f"Cannot reach {self}: start PostgreSQL or correct {self.setting}."
 
 

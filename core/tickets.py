@@ -9,6 +9,12 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from core.errors import InvalidParameter
 from core.filters import JobFilter
 
+# Where tickets are honoured.
+DOWNLOAD_PATH = "/downloads/jobs.csv"
+
+# Our own cookie: random, for this browser, readable by no script. It says nothing about who uses the browser.
+BROWSER_COOKIE = "fencepost_browser"
+
 # Seconds. A page that is open renews its tickets sooner.
 LIFETIME = 120
 

@@ -10,10 +10,10 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import downloads, routes
-from api.downloads import BROWSER_COOKIE
 from api.errors import forbidden
 from api.pages import page
 from core.settings import Settings
+from core.tickets import BROWSER_COOKIE
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
 

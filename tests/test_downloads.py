@@ -9,15 +9,15 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from api.downloads import BROWSER_COOKIE, DOWNLOAD_PATH, Downloads
+from api.downloads import Downloads
 from api.services import create_services
 from core.access import DEMO_PERSON, Actor
 from core.database import Databases
 from core.filters import DateRange, JobFilter
 from core.settings import Settings
-from core.tickets import LIFETIME, Ticket, TicketOffice
-from tests.rows import insert_job
+from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket, TicketOffice
 from tests.documents import HEADER
+from tests.rows import insert_job
 
 APRIL = JobFilter(range=DateRange(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)))
 OFFICE = TicketOffice("a secret of this test")

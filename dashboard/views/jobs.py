@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
-from api.downloads import BROWSER_COOKIE, DOWNLOAD_PATH
 from core.access import Actor
 from core.errors import InvalidParameter
 from core.filters import Decision, JobFilter
 from core.query import Page, count_jobs, page_jobs
-from core.tickets import LIFETIME, Ticket
+from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from dashboard.address import PAGE_SIZES, View, default_view, find_zone, parse_view
 from dashboard.job_table import show_jobs
 from dashboard.people import find_person

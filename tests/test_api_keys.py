@@ -1,0 +1,215 @@
+"""API keys: their form, what is stored of them, and which are refused."""
+
+import hashlib
+import re
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg.rows import dict_row
+from sqlalchemy import event
+
+from core.access import Scope
+from core.api_keys import BASE62, ApiKey, PresentedKey, create_key, find_key, list_keys, parse_key, revoke_key
+from core.database import Databases
+from core.errors import InvalidParameter, NotPossible
+from core.query import Wall
+
+READ = frozenset({Scope.JOB_READ})
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+def create(databases: Databases, **values: Any) -> str:
+    """Create a key; what is not given is ordinary."""
+    ordinary: dict[str, Any] = {"name": "a key", "wall": Wall("acme"), "scopes": READ, "expires_at": None}
+    return create_key(databases.ours, **(ordinary | values))
+
+
+def find(databases: Databases, key: str) -> ApiKey | None:
+    presented = parse_key(key)
+    return None if presented is None else find_key(databases.ours, presented)
+
+
+def base62(number: int, length: int) -> str:
+    """Write a number in base62, most significant digit first."""
+    return "".join(BASE62[number // 62**place % 62] for place in reversed(range(length)))
+
+
+def test_a_key_has_the_form_of_the_contract(databases: Databases) -> None:
+    """`fp_<key id, 12>_<secret, 43>_<CRC32, 6>` in base62; the checksum is of all that stands before it."""
+    key = create(databases)
+
+    body, checksum = key.rsplit("_", 1)
+    assert re.fullmatch(r"fp_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}", key)
+    assert checksum == base62(zlib.crc32(body.encode()), 6)
+
+
+def test_the_checksum_does_not_change_between_versions() -> None:
+    """A key that was made earlier is still well-formed: the alphabet and the checksum are fixed."""
+    key = f"fp_{'0' * 12}_{'z' * 43}_2pLpc9"
+
+    checksum = base62(zlib.crc32(f"fp_{'0' * 12}_{'z' * 43}".encode()), 6)
+
+    assert parse_key(key[:-6] + checksum) == PresentedKey("0" * 12, hashlib.sha256(b"z" * 43).digest())
+
+
+def test_no_two_keys_are_alike(databases: Databases) -> None:
+    """Key ids and secrets are random."""
+    parts = [create(databases).split("_") for _ in range(5)]
+
+    assert len({part[1] for part in parts}) == len({part[2] for part in parts}) == 5
+
+
+def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection: psycopg.Connection) -> None:
+    """The row of a key holds the SHA-256 of its secret, and the secret nowhere."""
+    key = create(databases, name="nightly", scopes=frozenset(Scope), expires_at=TOMORROW)
+
+    _, key_id, secret, _ = key.split("_")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute("SELECT * FROM api_keys").fetchone()
+    assert row is not None
+    assert row == {
+        "key_id": key_id,
+        "name": "nightly",
+        "client_id": "acme",
+        "scopes": ["admin:config", "job:read"],
+        "secret_sha256": hashlib.sha256(secret.encode()).digest(),
+        "created_at": row["created_at"],
+        "expires_at": TOMORROW,
+        "revoked_at": None,
+    }
+    assert secret not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("wall", "scopes"), [(Wall("acme"), READ), (Wall(None), frozenset(Scope)), (Wall("it's, ok"), frozenset())]
+)
+def test_a_key_is_found_with_its_wall_and_scopes(databases: Databases, wall: Wall, scopes: frozenset[Scope]) -> None:
+    """A valid key says whose jobs it sees and what it may do."""
+    key = create(databases, wall=wall, scopes=scopes, expires_at=TOMORROW)
+
+    assert find(databases, key) == ApiKey(key.split("_")[1], wall, scopes)
+
+
+def test_a_scope_that_is_unknown_here_grants_nothing(databases: Databases, connection: psycopg.Connection) -> None:
+    """A scope of a later version is left out, not an error."""
+    key = create(databases)
+    connection.execute("UPDATE api_keys SET scopes = '{job:write,job:read}'")
+
+    assert find(databases, key) == ApiKey(key.split("_")[1], Wall("acme"), READ)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "UPDATE api_keys SET expires_at = now()",
+        "UPDATE api_keys SET expires_at = now() - interval '1 day'",
+        "UPDATE api_keys SET revoked_at = now()",
+        "UPDATE api_keys SET secret_sha256 = decode(repeat('00', 32), 'hex')",
+        "DELETE FROM api_keys",
+    ],
+    ids=["expires now", "expired", "revoked", "another secret", "unknown"],
+)
+def test_a_key_that_is_not_valid_is_refused_by_one_query(
+    databases: Databases, connection: psycopg.Connection, spoiled: str
+) -> None:
+    """Expired, revoked, unknown or with another secret: each takes the same one query and ends in None."""
+    key = create(databases)
+    connection.execute(spoiled.encode())
+    statements: list[str] = []
+    event.listen(databases.ours.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    assert find(databases, key) is None
+    assert len(statements) == 1
+
+
+def test_a_secret_of_zeros_opens_nothing(databases: Databases) -> None:
+    """An unknown key is compared with a hash of zeros, and even one that had that hash would be refused."""
+    assert find_key(databases.ours, PresentedKey("0" * 12, bytes(32))) is None
+
+
+VALID = f"fp_{'0' * 12}_{'z' * 43}_" + base62(zlib.crc32(f"fp_{'0' * 12}_{'z' * 43}".encode()), 6)
+
+
+@given(st.text(max_size=80) | st.from_regex(r"fp_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}", fullmatch=True))
+@example("")
+@example(VALID + "\n")
+@example(" " + VALID)
+@example("FP" + VALID[2:])
+@example(VALID.replace("0", "٠"))
+@example(VALID[:-1])
+@example(VALID + "0")
+def test_what_is_malformed_or_mistyped_costs_no_query(text: str) -> None:
+    """A text that is no key, or whose checksum is wrong, is told without asking the database."""
+    assert parse_key(text) is None
+
+
+@given(st.integers(0, len(VALID) - 1), st.sampled_from(BASE62))
+def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
+    """The checksum notices every single mistyped character."""
+    mistyped = VALID[:place] + character + VALID[place + 1 :]
+
+    assert (parse_key(mistyped) is None) == (mistyped != VALID)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": " "}, "name is empty: say what the key is for."),
+        ({"name": "a\nb"}, "name contains a character that cannot be shown: remove it."),
+        ({"name": "\udcff"}, "name contains a character that cannot be shown: remove it."),
+        ({"wall": Wall("")}, "client is empty: name the client whose jobs the key sees."),
+        ({"wall": Wall("\udcff")}, "client contains a character that cannot be shown: remove it."),
+        ({"expires_at": datetime(2020, 1, 1, tzinfo=UTC)}, "expires is in the past: choose a time to come."),
+    ],
+)
+def test_a_key_that_makes_no_sense_is_not_made(
+    databases: Databases, connection: psycopg.Connection, values: dict[str, Any], message: str
+) -> None:
+    """A key needs a name and, unless it is for all clients, a client; it does not expire before it exists."""
+    with pytest.raises(InvalidParameter) as caught:
+        create(databases, **values)
+
+    assert str(caught.value) == message
+    assert connection.execute("SELECT count(*) FROM api_keys").fetchone() == (0,)
+
+
+def test_keys_are_listed_oldest_first_without_their_hashes(databases: Databases) -> None:
+    """A list of keys shows everything but the hash."""
+    keys = [create(databases, name=name).split("_")[1] for name in ("first", "second")]
+
+    rows = list_keys(databases.ours)
+
+    assert [(row.key_id, row.name) for row in rows] == list(zip(keys, ["first", "second"], strict=True))
+    assert list(rows[0]._fields) == [
+        *("key_id", "name", "client_id", "scopes", "created_at", "expires_at", "revoked_at")
+    ]
+
+
+def test_a_revoked_key_stays_revoked(databases: Databases) -> None:
+    """Revoking refuses the key at once and for good; revoking it again changes nothing."""
+    key = create(databases)
+    other = create(databases)
+    revoke_key(databases.ours, key.split("_")[1])
+    revoked_at = list_keys(databases.ours)[0].revoked_at
+
+    revoke_key(databases.ours, key.split("_")[1])
+
+    assert revoked_at is not None
+    assert list_keys(databases.ours)[0].revoked_at == revoked_at
+    assert (find(databases, key), find(databases, other)) == (
+        None,
+        ApiKey(other.split("_")[1], Wall("acme"), READ),
+    )
+
+
+def test_revoking_an_unknown_key_says_so(databases: Databases) -> None:
+    """There is no key to revoke under an unknown id."""
+    with pytest.raises(NotPossible) as caught:
+        revoke_key(databases.ours, "000000000000")
+
+    assert str(caught.value) == "There is no key with this id: see `python -m core keys list`."
