@@ -24,7 +24,8 @@ CHROMIUM_ARGUMENTS = (
 JOBS = 20_000
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it lives, Playwright's event loop runs, and other tests could not run one of theirs.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a screen."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
