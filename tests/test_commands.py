@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -346,14 +347,15 @@ def test_a_failed_export_leaves_no_file(run_core: RunCore, connection: psycopg.C
 
 
 def begin_export(database_url: str, *arguments: str, ignoring_interrupts: bool = False) -> subprocess.Popen[bytes]:
-    """Start an export; a shell starts what runs in the background with interrupts ignored."""
-    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if ignoring_interrupts else []
+    """Start an export. A shell starts what runs in the background with interrupts ignored, perhaps these tests, too."""
+    action = signal.SIG_IGN if ignoring_interrupts else signal.SIG_DFL
     return subprocess.Popen(
-        [*ignoring, sys.executable, "-m", "core", *EXPORT, *arguments],
+        [sys.executable, "-m", "core", *EXPORT, *arguments],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": database_url},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, action),
     )
 
 
