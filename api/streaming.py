@@ -33,6 +33,7 @@ async def serve_export(
             reader=reader,
             with_total=_prefers_count(request),
             first_byte_timeout=services.settings.fencepost_first_byte_timeout,
+            workers=services.settings.fencepost_export_workers,
         )
         timeout = services.settings.fencepost_send_timeout
         await send_export(request.receive, send, starting, reader, send_timeout=timeout)

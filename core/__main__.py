@@ -144,7 +144,7 @@ def export(output: Path | None, **given: tuple[str, ...]) -> None:
 
 
 async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -> None:
-    reader = Reader()
+    settings, reader = load_settings(), Reader()
     started = start_export(
         databases,
         job_filter,
@@ -153,7 +153,8 @@ async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -
         via=Via.CLI,
         reader=reader,
         with_total=sys.stderr.isatty(),
-        first_byte_timeout=load_settings().fencepost_first_byte_timeout,
+        first_byte_timeout=settings.fencepost_first_byte_timeout,
+        workers=settings.fencepost_export_workers,
     )
     async with started as running:
         with _progress_bar(running.total or 0, "Export") as advance:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from core.database import Folding
 from core.filters import Category, JobFilter
-from core.query import Wall, in_order, latest_log, select_jobs
+from core.query import WHOLE, Slice, Wall, latest_log, select_part
 from core.schema import jobs
 
 BOM = b"\xef\xbb\xbf"
@@ -30,6 +30,10 @@ HEADER = ",".join(COLUMNS).encode() + b"\n"
 
 # Bytes. Large enough that the work for a block (a hash, a send) does not count, small enough to stay flat in memory.
 BLOCK_SIZE = 128 * 1024
+
+# Seconds. The server sends 8 KiB at a time; waking up for each would cost more than reading it. In this time it fills
+# about the socket's buffer, and has not yet to wait.
+ARRIVAL = 0.001
 
 # What a spreadsheet may take for a formula when a cell begins with it (OWASP, "CSV Injection"), and the guard itself,
 # so that taking one guard away always restores the text.
@@ -56,10 +60,10 @@ class Block:
 _DIALECT: Dialect = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
-def export_query(job_filter: JobFilter, wall: Wall, folding: Folding) -> Select[Any]:
-    """Select the jobs as the eleven columns of text, in the order of the export."""
+def export_query(job_filter: JobFilter, wall: Wall, folding: Folding, part: Slice = WHOLE) -> Select[Any]:
+    """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export."""
     texts = {
-        "job_id": cast(jobs.c.job_id, Text),
+        "job_id": jobs.c.job_id,
         "type": _guarded(jobs.c.type, job_filter),
         "status": _guarded(jobs.c.status, job_filter),
         "is_prohibited": cast(jobs.c.is_prohibited, Text),
@@ -69,7 +73,8 @@ def export_query(job_filter: JobFilter, wall: Wall, folding: Folding) -> Select[
         "reason": _guarded(jobs.c.reason, job_filter),
         **{category.column: cast(latest_log.c[category.column], Text) for category in Category},
     }
-    return in_order(select_jobs(job_filter, wall, folding, [texts[name].label(name) for name in COLUMNS]))
+    columns: list[ColumnElement[Any]] = [texts[name].label(name) for name in COLUMNS]
+    return select_part(job_filter, wall, folding, columns, part)
 
 
 async def copy_csv(connection: psycopg.AsyncConnection, query: Select[Any]) -> AsyncGenerator[Block]:
@@ -86,20 +91,25 @@ async def copy_csv(connection: psycopg.AsyncConnection, query: Select[Any]) -> A
         await _finish(pgconn, started)
         raise AssertionError("COPY … TO STDOUT gave no error and no data")
     rows: list[bytes | memoryview] = []
-    size = 0
+    size, is_drained = 0, True
     # Each message is one record (PostgreSQL's protocol, "COPY Operations": "always one per row").
     while True:
         length, row = pgconn.get_copy_data(1)
         if length > 0:
             rows.append(row)
             size += length
+            is_drained = False
             if size >= BLOCK_SIZE:
                 yield Block(b"".join(rows), len(rows))
                 rows.clear()
                 size = 0
         elif length == 0:
-            await _readable(pgconn)
+            # libpq takes 16 KiB at a time, and there may be more of what has arrived.
+            if is_drained:
+                await _readable(pgconn)
+                await asyncio.sleep(ARRIVAL)
             pgconn.consume_input()
+            is_drained = not is_drained
         else:
             break
     await _finish(pgconn, None)

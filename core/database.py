@@ -36,6 +36,9 @@ SESSION = TIMES | {
     "statement_timeout": "15000",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "60000",
+    # Pages read stretches of an index. A plan that begins with the whole table costs most just where it looks cheap:
+    # while the table is small.
+    "enable_seqscan": "off",
 }
 
 # An export lives as long as its reader reads; the reader's own limit is FENCEPOST_SEND_TIMEOUT. The server looks
@@ -90,10 +93,22 @@ class Database:
                 )
             yield connection
 
-    async def connect_for_export(self) -> psycopg.AsyncConnection:
-        """Open a connection of its own for one export: read-only, one snapshot, in no transaction yet."""
+    async def connect_for_export(self, beside: psycopg.AsyncConnection | None = None) -> psycopg.AsyncConnection:
+        """Open a connection for an export: read-only, one snapshot, in no transaction yet.
+
+        `beside` another one it goes to that one's server, of all that a URL may name: a snapshot lives on one server.
+        """
+        conninfo = self.conninfo
+        if beside is not None:
+            info = beside.info
+            same: dict[str, str | int | None] = {
+                "host": info.host,
+                "port": info.port,
+                "hostaddr": info.hostaddr or None,
+            }
+            conninfo = make_conninfo(conninfo, **same, target_session_attrs="any")
         with self.translated_errors():
-            connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
+            connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
             try:
                 await connection.execute(_set_config(EXPORT_SESSION))
                 await connection.set_autocommit(False)
@@ -103,6 +118,16 @@ class Database:
                 await connection.close()
                 raise
         return connection
+
+    def vacuum(self, *tables: str) -> None:
+        """Vacuum and analyse tables, which runs in no transaction."""
+        with (
+            self.translated_errors(),
+            self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text(f"VACUUM (ANALYZE) {', '.join(tables)}"))
+            connection.execute(text(f"SET statement_timeout = {SESSION['statement_timeout']}"))
 
     def folding(self) -> Folding:
         """Find the collation that folds the case of all letters, whatever locale the database was made with.

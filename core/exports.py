@@ -12,10 +12,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from core.csv_format import BOM, HEADER, Block, copy_csv, export_query, render
+from core.csv_format import BOM, HEADER, Block, render
 from core.database import Databases
 from core.errors import ExportCut, ExportTooSlow, FencepostError
 from core.filters import JobFilter
+from core.parallel_copy import ParallelCopy
 from core.query import Wall, count_query
 from core.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
 
@@ -35,12 +36,13 @@ class Export:
     `total` is the number of records, where it was asked for: counted in the export's own snapshot.
     """
 
-    def __init__(self, export_id: UUID, databases: Databases, job_filter: JobFilter) -> None:
+    def __init__(self, export_id: UUID, databases: Databases, job_filter: JobFilter, workers: int) -> None:
         self.export_id = export_id
         self.total: int | None = None
         self.progress = Progress()
         self._databases = databases
         self._filter = job_filter
+        self._workers = workers
         self._connection: psycopg.AsyncConnection | None = None
         self._blocks: AsyncGenerator[Block] | None = None
         self._first: Block | None = None
@@ -93,16 +95,20 @@ class Export:
         folding = await asyncio.to_thread(source.folding)
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
-            # The first statement of a REPEATABLE READ transaction takes the snapshot for all others.
-            cursor = await connection.execute("SELECT clock_timestamp()")
-            row = await cursor.fetchone()
-            assert row is not None
+            snapshot_at, snapshot = await _take_snapshot(connection, shared=self._workers > 1)
             if with_total:
                 counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
                 self.total = (await counted.fetchone() or (0,))[0]
-            self._blocks = copy_csv(connection, export_query(self._filter, wall, folding))
+            self._blocks = ParallelCopy(
+                source,
+                connection,
+                snapshot,
+                workers=self._workers,
+                job_filter=self._filter,
+                wall=wall,
+                folding=folding,
+            ).blocks()
             self._first = await anext(self._blocks, Block(b"", 0))
-        snapshot_at: datetime = row[0]
         return snapshot_at
 
     async def keep_alive(self) -> None:
@@ -146,6 +152,7 @@ async def start_export(
     reader: Reader,
     with_total: bool = False,
     first_byte_timeout: float,
+    workers: int,
 ) -> AsyncIterator[Export]:
     """Start an export: its receipt is committed, its snapshot taken and its first block fetched on entry.
 
@@ -154,7 +161,7 @@ async def start_export(
     Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
     seconds.
     """
-    export = Export(uuid4(), databases, job_filter)
+    export = Export(uuid4(), databases, job_filter, workers)
     ours = databases.ours
     opening = _in_thread(
         partial(open_receipt, ours, export.export_id, job_filter, wall, requested_by=requested_by, via=via)
@@ -181,6 +188,28 @@ async def start_export(
     finally:
         beat.cancel()
         await export.close(_end(reader))
+
+
+async def _take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
+    """Take the snapshot for all that the connection reads; return its time and, where it can be shared, its name.
+
+    The first statement of a REPEATABLE READ transaction takes it.
+    """
+    if shared:
+        try:
+            row = await (await connection.execute("SELECT clock_timestamp(), pg_export_snapshot()")).fetchone()
+        except psycopg.errors.Error as error:
+            if connection.closed:
+                raise
+            # A pooler or another engine in between: one connection does the work.
+            log.warning("an export goes on with one connection: its snapshot cannot be shared (%s)", error.sqlstate)
+            await connection.rollback()
+        else:
+            assert row is not None
+            return row
+    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    assert row is not None
+    return row[0], None
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:

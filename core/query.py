@@ -3,14 +3,15 @@
 The only module that selects jobs. Whose jobs they may be (the wall) is decided by the caller and built in here.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     and_,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 
 from core.database import Folding
-from core.filters import Category, Cell, Decision, JobFilter
+from core.filters import Category, Cell, DateRange, Decision, JobFilter
 from core.schema import jobs, moderation_logs
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
@@ -64,6 +65,17 @@ class PageKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of an export in its order: from `start` (inclusive) to `end` (exclusive); None: from or to its bound."""
+
+    start: PageKey | None
+    end: PageKey | None
+
+
+WHOLE = Slice(None, None)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Jobs in the order newest first, and the keys that lead to its neighbours (None: there is none).
 
@@ -83,9 +95,24 @@ def select_jobs(job_filter: JobFilter, wall: Wall, folding: Folding, columns: li
     return query.where(*_conditions(job_filter, wall, folding))
 
 
-def in_order(query: Select[Any]) -> Select[Any]:
-    """Sort as exports are: by (created_at, job_id), ascending."""
-    return query.order_by(*JOB_KEY)
+def select_part(
+    job_filter: JobFilter, wall: Wall, folding: Folding, columns: list[ColumnElement[Any]], part: Slice
+) -> Select[Any]:
+    """Select columns of a part of the jobs, sorted as exports are: by (created_at, job_id), ascending."""
+    return _in_part(select_jobs(_narrowed(job_filter, part), wall, folding, columns), part).order_by(*JOB_KEY)
+
+
+def boundary_query(job_filter: JobFilter, wall: Wall, start: PageKey | None, jobs_between: int) -> Select[Any]:
+    """Build the query that finds the key of the job that stands so many jobs after `start`; none where there are fewer.
+
+    It counts only by what an index serves (range, client, rejected), so that it reads a stretch of that index and
+    nothing else. A slice may therefore hold fewer jobs of the export, even none.
+    """
+    rest = Slice(start, None)
+    conditions = _range_and_client(_narrowed(job_filter, rest), wall)
+    if job_filter.decision == (Decision.REJECT,):
+        conditions.append(_DECISIONS[Decision.REJECT])
+    return _in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
 
 
 def count_jobs(
@@ -96,9 +123,10 @@ def count_jobs(
 
 
 def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:
-    """Build the query that counts the matching jobs. The logs are joined only where the filter asks for them."""
-    source = jobs.outerjoin(latest_log, true()) if _asks_for_log(job_filter) else jobs
-    matching = select(literal(1)).select_from(source).where(*_conditions(job_filter, wall, folding)).limit(limit)
+    """Build the query that counts the matching jobs."""
+    matching = (
+        select(literal(1)).select_from(_tables(job_filter)).where(*_conditions(job_filter, wall, folding)).limit(limit)
+    )
     return select(func.count()).select_from(matching.subquery())
 
 
@@ -117,6 +145,23 @@ def page_jobs(
     `prompt` and `reason` are read only `with_text`, and only their first 300 characters: what is hidden never leaves
     the database.
     """
+    found = list(
+        connection.execute(page_query(job_filter, wall, folding, after=after, limit=limit + 1, with_text=with_text))
+    )
+    rows = found[:limit]
+    following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
+    if after is None:
+        return Page(rows, following, has_previous=False, previous=None)
+    # The page before begins after the job that stands `limit` places further up, if there are so many.
+    above = list(connection.execute(above_query(job_filter, wall, folding, after, limit=limit + 1)))
+    previous = PageKey(*above[limit]) if len(above) > limit else None
+    return Page(rows, following, has_previous=bool(above), previous=previous)
+
+
+def page_query(
+    job_filter: JobFilter, wall: Wall, folding: Folding, *, after: PageKey | None, limit: int, with_text: bool
+) -> Select[Any]:
+    """Build the query of a page, newest first."""
     columns: list[ColumnElement[Any]] = [
         *(jobs.c.job_id, jobs.c.client_id, jobs.c.type, jobs.c.status, jobs.c.is_prohibited),
         *(jobs.c.created_at, jobs.c.completed_at),
@@ -125,32 +170,56 @@ def page_jobs(
     ]
     if with_text:
         columns += [func.left(column, PREVIEW_LENGTH).label(column.name) for column in (jobs.c.prompt, jobs.c.reason)]
-    newest_first = [column.desc() for column in JOB_KEY]
-    query = select_jobs(job_filter, wall, folding, columns).order_by(*newest_first).limit(limit + 1)
-    if after is not None:
-        query = query.where(tuple_(*JOB_KEY) < tuple_(literal(after.created_at), literal(after.job_id)))
-    found = list(connection.execute(query))
-    rows = found[:limit]
-    following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
-    if after is None:
-        return Page(rows, following, has_previous=False, previous=None)
-    # The page before begins after the job that stands `limit` places further up, if there are so many.
-    up = (
-        select_jobs(job_filter, wall, folding, list(JOB_KEY))
-        .where(tuple_(*JOB_KEY) >= tuple_(literal(after.created_at), literal(after.job_id)))
-        .order_by(*JOB_KEY)
-        .limit(limit + 1)
-    )
-    before = [PageKey(*row) for row in connection.execute(up)]
-    previous = before[limit] if len(before) > limit else None
-    return Page(rows, following, has_previous=bool(before), previous=previous)
+    older = Slice(None, after)
+    query = _in_part(select_jobs(_narrowed(job_filter, older), wall, folding, columns), older)
+    return query.order_by(*(column.desc() for column in JOB_KEY)).limit(limit)
+
+
+def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: PageKey, *, limit: int) -> Select[Any]:
+    """Build the query of the keys that stand before a page, from the nearest one upwards."""
+    newer = Slice(after, None)
+    narrowed = _narrowed(job_filter, newer)
+    query = select(*JOB_KEY).select_from(_tables(job_filter)).where(*_conditions(narrowed, wall, folding))
+    return _in_part(query, newer).order_by(*JOB_KEY).limit(limit)
+
+
+def _tables(job_filter: JobFilter) -> FromClause:
+    """The jobs, joined with their latest logs only where the filter asks for these."""
+    return jobs.outerjoin(latest_log, true()) if _asks_for_log(job_filter) else jobs
 
 
 def _asks_for_log(job_filter: JobFilter) -> bool:
     return bool(job_filter.category or job_filter.no_category or job_filter.cells or job_filter.evaluated is not None)
 
 
-def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:
+def _narrowed(job_filter: JobFilter, part: Slice) -> JobFilter:
+    """Let the range be that of the part.
+
+    An index scan begins and ends at the bounds of `created_at`; by the whole key it only filters. With the range's own
+    bounds it would read everything before and after the part.
+    """
+    start, end = job_filter.range.start, job_filter.range.end
+    if part.start is not None:
+        start = part.start.created_at
+    if part.end is not None:
+        # A microsecond is the resolution of a timestamptz, so this is the least bound that keeps `end` inside.
+        end = min(end, part.end.created_at + timedelta(microseconds=1))
+    return replace(job_filter, range=DateRange(start, end))
+
+
+def _in_part(query: Select[Any], part: Slice) -> Select[Any]:
+    if part.start is not None:
+        query = query.where(tuple_(*JOB_KEY) >= _literal_key(part.start))
+    if part.end is not None:
+        query = query.where(tuple_(*JOB_KEY) < _literal_key(part.end))
+    return query
+
+
+def _literal_key(key: PageKey) -> ColumnElement[Any]:
+    return tuple_(literal(key.created_at), literal(key.job_id))
+
+
+def _range_and_client(job_filter: JobFilter, wall: Wall) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [
         jobs.c.created_at >= job_filter.range.start,
         jobs.c.created_at < job_filter.range.end,
@@ -159,6 +228,11 @@ def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[Col
         conditions.append(jobs.c.client_id == wall.client_id)
     if job_filter.client_id is not None:
         conditions.append(jobs.c.client_id == job_filter.client_id)
+    return conditions
+
+
+def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:
+    conditions = _range_and_client(job_filter, wall)
     if job_filter.type:
         conditions.append(jobs.c.type.in_(job_filter.type))
     if job_filter.status:

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     fencepost_demo: bool = False
     fencepost_allowed_hosts: str = ""
 
+    fencepost_export_workers: int = Field(default=2, ge=1)
     fencepost_requests_per_minute: int = Field(default=60, ge=1)
     fencepost_exports_per_client: int = Field(default=2, ge=1)
     fencepost_exports_total: int = Field(default=4, ge=1)

@@ -24,9 +24,11 @@ def april(**params: str) -> JobFilter:
     return JobFilter.from_params((APRIL | params).items())
 
 
-def export_document(databases: Databases, job_filter: JobFilter, wall: Wall | None = None) -> bytes:
+def export_document(
+    databases: Databases, job_filter: JobFilter, wall: Wall | None = None, *, workers: int = 1
+) -> bytes:
     """Export to the end and return the body."""
-    return asyncio.run(_export(databases, job_filter, wall or Wall(None)))
+    return asyncio.run(_export(databases, job_filter, wall or Wall(None), workers))
 
 
 def read_records(document: bytes) -> list[list[str]]:
@@ -34,9 +36,16 @@ def read_records(document: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(document.decode("utf-8-sig"), newline="")))[1:]
 
 
-async def _export(databases: Databases, job_filter: JobFilter, wall: Wall) -> bytes:
+async def _export(databases: Databases, job_filter: JobFilter, wall: Wall, workers: int) -> bytes:
     started = start_export(
-        databases, job_filter, wall, requested_by="cli", via=Via.CLI, reader=Reader(), first_byte_timeout=50
+        databases,
+        job_filter,
+        wall,
+        requested_by="cli",
+        via=Via.CLI,
+        reader=Reader(),
+        first_byte_timeout=50,
+        workers=workers,
     )
     async with started as running, aclosing(running.stream()) as blocks:
         return b"".join([block async for block in blocks])

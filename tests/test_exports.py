@@ -65,6 +65,7 @@ async def start(
         reader=reader or Reader(),
         with_total=with_total,
         first_byte_timeout=first_byte_timeout,
+        workers=2,
     )
     async with started as running:
         yield running
