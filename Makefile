@@ -23,7 +23,7 @@ lint: .venv/dev ## check form and types
 	$(BIN)/mypy
 
 bench: .venv/dev ## measure, each figure as a ratio against a named peer
-	$(BIN)/python -m benchmarks.stream_a_million
+	$(BIN)/python -m benchmarks
 
 .venv/python:
 	@test -n "$(PYTHON)" || \
