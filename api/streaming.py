@@ -53,11 +53,9 @@ async def send_export(
     response is left incomplete, and the server cuts the connection.
     """
     stream = asyncio.create_task(_stream(send, starting, reader, send_timeout))
-    watch = asyncio.create_task(_wait_for_disconnect(receive))
+    watch = asyncio.create_task(_wait_for_disconnect(receive, reader))
     try:
         await asyncio.wait({stream, watch}, return_when=asyncio.FIRST_COMPLETED)
-        if not stream.done():
-            reader.gone = True
     finally:
         watch.cancel()
         if not stream.done():
@@ -77,6 +75,9 @@ async def _stream(
                 async for block in blocks:
                     message = {"type": "http.response.body", "body": block, "more_body": True}
                     await _send(send, message, reader, send_timeout)
+                    if reader.gone:
+                        # Known before the next block is fetched, which would count as sent.
+                        raise BrokenPipeError
             end = {"type": "http.response.body", "body": b"", "more_body": False}
             await _send(send, end, reader, send_timeout)
         except (FencepostError, OSError) as error:
@@ -108,9 +109,10 @@ async def _send(send: Send, message: Message, reader: Reader, send_timeout: floa
         raise
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive, reader: Reader) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    reader.gone = True
 
 
 def _prefers_count(request: Request) -> bool:

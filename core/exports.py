@@ -127,18 +127,22 @@ class Export:
 
         Closing the connection ends the statement on the server, which looks for its reader every second.
         """
-        if self._blocks is not None:
-            await self._blocks.aclose()
-        if self._connection is not None:
-            await self._connection.close()
-        if self.is_complete:
-            return
+        # Begun before anything that waits, so that the end is recorded even when the server shuts down meanwhile.
+        recording = None if self.is_complete else self._record(status)
         try:
-            # Nothing before this makes a cancelled task wait, so the end is recorded even when the server shuts down.
-            closing = partial(close_receipt, self._databases.ours, self.export_id, self.progress, status)
-            await asyncio.shield(_in_thread(closing))
-        except FencepostError:
-            log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
+            if self._blocks is not None:
+                await self._blocks.aclose()
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
+            if recording is not None:
+                try:
+                    await asyncio.shield(recording)
+                except FencepostError:
+                    log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
+
+    def _record(self, status: Status) -> asyncio.Future[None]:
+        return _in_thread(partial(close_receipt, self._databases.ours, self.export_id, self.progress, status))
 
 
 @asynccontextmanager
