@@ -16,7 +16,6 @@ def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
     with open_checked(settings) as databases:
-        click.echo(f"Fencepost's API listens on http://{host}:{port}", err=True)
         serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off", ws="none")
 
 

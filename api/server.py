@@ -8,6 +8,7 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import Any
 
+import click
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -56,6 +57,7 @@ def serve(app: ASGIApp, *, host: str, port: int, lifespan: str = "on", **more: A
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
+        click.echo(f"Fencepost listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
         uvicorn.Server(config).run(sockets=sockets)
 
 

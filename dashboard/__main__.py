@@ -33,7 +33,6 @@ def main(**streamlit_options: Any) -> None:
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
-        click.echo(f"Fencepost listens on http://{host}:{port}", err=True)
         serve(app, host=host, port=port, ws="websockets-sansio", ws_max_size=_message_size())
 
 
