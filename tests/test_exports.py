@@ -444,6 +444,8 @@ def test_an_export_lives_on_where_a_heartbeat_cannot_be_written(
 def test_an_export_whose_backend_is_killed_fails(databases: Databases, connection: psycopg.Connection) -> None:
     """Where the server ends the connection in the middle, the stream raises; it is never ended as if complete."""
     connection.execute(MANY_JOBS)
+    # More than the read-ahead and all buffers on the way hold.
+    connection.execute("UPDATE jobs SET prompt = repeat('x', 10000)")
 
     async def read() -> tuple[bytes, str]:
         received = b""

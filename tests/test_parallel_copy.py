@@ -45,6 +45,14 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def large_slices(monkeypatch: pytest.MonkeyPatch, connection: psycopg.Connection) -> None:
+    """Jobs of a megabyte, 40 to a slice: more than all buffers between server and reader hold."""
+    monkeypatch.setattr(parallel_copy, "FIRST_JOBS", 10)
+    monkeypatch.setattr(parallel_copy, "FEWEST_JOBS", 40)
+    insert_large_jobs(connection, 120, size=1_000_000)
+
+
+@pytest.fixture
 def varied(connection: psycopg.Connection) -> None:
     """Jobs of which many share a time, some have long prompts, and some have no log or two."""
     rng = random.Random(3)
@@ -144,10 +152,9 @@ def test_blocks_are_large_but_for_the_first_and_the_last(databases: Databases, c
     assert all(block.data.endswith(b"\n") for block in blocks)
 
 
-@pytest.mark.usefixtures("small_slices")
+@pytest.mark.usefixtures("large_slices")
 def test_a_reader_that_stops_stops_the_server(databases: Databases, connection: psycopg.Connection) -> None:
     """Read-ahead is bounded over all slices together: the rest waits in the server, however large its rows are."""
-    insert_large_jobs(connection, 120, size=1_000_000)
     sent = []
 
     async def read_one() -> None:
@@ -178,10 +185,9 @@ def test_a_reader_that_leaves_ends_all_statements(databases: Databases, connecti
     wait_for(lambda: not export_sessions(connection), "the end of all sessions")
 
 
-@pytest.mark.usefixtures("small_slices")
+@pytest.mark.usefixtures("large_slices")
 def test_a_follower_that_dies_cuts_the_export(databases: Databases, connection: psycopg.Connection) -> None:
     """A connection that is lost in the middle makes the export fail; it never goes on without its slice."""
-    insert_large_jobs(connection, 500, size=100_000)
 
     async def read_all() -> int:
         size = 0

@@ -95,7 +95,7 @@ def test_download_takes_one_click_and_leaves_no_tab(
         r"jobs_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d_filtered_[0-9a-f]{8}\.csv", clicked.value.suggested_filename
     )
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
-    assert context.pages == [page]
+    wait_for(page, lambda: context.pages == [page])
 
 
 def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServer, page: Page) -> None:
