@@ -196,14 +196,15 @@ def _narrowed(job_filter: JobFilter, part: Slice) -> JobFilter:
     """Let the range be that of the part.
 
     An index scan begins and ends at the bounds of `created_at`; by the whole key it only filters. With the range's own
-    bounds it would read everything before and after the part.
+    bounds it would read everything before and after the part. A part beside the range (the page of an old bookmark)
+    is an empty one.
     """
     start, end = job_filter.range.start, job_filter.range.end
     if part.start is not None:
-        start = part.start.created_at
+        start = min(max(start, part.start.created_at), end)
     if part.end is not None:
         # A microsecond is the resolution of a timestamptz, so this is the least bound that keeps `end` inside.
-        end = min(end, part.end.created_at + timedelta(microseconds=1))
+        end = max(min(end, part.end.created_at + timedelta(microseconds=1)), start)
     return replace(job_filter, range=DateRange(start, end))
 
 

@@ -414,3 +414,19 @@ def test_a_source_without_a_column_is_named(databases: Databases, connection: ps
     assert str(caught.value) == (
         "DATABASE_URL lacks a table or column that Fencepost needs: run `python -m core migrate`."
     )
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_place_outside_the_range_is_a_page_all_the_same(
+    databases: Databases, connection: psycopg.Connection, days: int
+) -> None:
+    """An old bookmark of a relative range names a place that has left it: that is no error."""
+    insert_job(connection)
+    folding = databases.source.folding()
+    outside = PageKey(NOON + timedelta(days=days), UUID(int=1))
+
+    with databases.source.transaction() as asking:
+        page = page_jobs(asking, april(), Wall(None), folding, after=outside, limit=10, with_text=False)
+
+    assert len(page.rows) == (1 if days > 0 else 0)
+    assert page.has_previous == (days < 0)
