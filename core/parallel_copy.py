@@ -1,7 +1,8 @@
 """An export on several connections: slices of one snapshot, copied side by side and put out in order.
 
 The first connection, the leader, can do everything. Others join when there is more than one slice; where they cannot
-(a snapshot that cannot be shared, a server that takes no more connections) the leader goes on alone.
+(a snapshot that cannot be shared, a server that takes no more connections) the leader goes on alone. Exports that run
+at once share the connections that one alone would have, so that many readers do not take the machine from the pages.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import psycopg
 
@@ -50,6 +52,9 @@ class _Output:
 class ParallelCopy:
     """The records of one export. The leader's transaction holds the snapshot that the others import."""
 
+    # Exports of this process that are under way; they run in one event loop.
+    _running: ClassVar[int] = 0
+
     def __init__(
         self,
         source: Database,
@@ -64,7 +69,8 @@ class ParallelCopy:
         self._source = source
         self._leader = leader
         self._snapshot = snapshot
-        self._followers = workers - 1 if snapshot is not None else 0
+        self._workers = workers if snapshot is not None else 1
+        self._followers = 0
         self._filter = job_filter
         self._wall = wall
         self._folding = folding
@@ -87,6 +93,7 @@ class ParallelCopy:
         Only the first and the last are smaller: who looks for something rare sees at once that there is some.
         Closing the generator closes the connections of all followers; the leader's belongs to the caller.
         """
+        ParallelCopy._running += 1
         self._tasks.append(asyncio.create_task(self._lead()))
         try:
             rows, parts, size, enough = 0, list[bytes](), 0, 1
@@ -100,9 +107,15 @@ class ParallelCopy:
             if parts:
                 yield Block(b"".join(parts), rows)
         finally:
+            ParallelCopy._running -= 1
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def _wanted_followers(self) -> int:
+        """How many may help: the share of this export in the connections that one alone would have."""
+        return max(1, self._workers // ParallelCopy._running) - 1
 
     async def _lead(self) -> None:
         try:
@@ -111,28 +124,35 @@ class ParallelCopy:
             await self._fail(error)
 
     async def _follow(self) -> None:
-        """Join with a connection of one's own, or leave the work to the others."""
+        """Join with a connection of one's own, or leave the work to the others for good."""
         assert self._snapshot is not None
         try:
             connection = await self._source.connect_for_export(beside=self._leader)
         except FencepostError:
             log.warning("an export goes on with fewer connections: the database takes no more")
+            self._followers -= 1
+            self._workers -= 1
             return
         try:
             try:
                 await connection.execute(psycopg.sql.SQL("SET TRANSACTION SNAPSHOT {}").format(self._snapshot))
             except psycopg.Error as error:
                 log.warning("an export goes on with fewer connections: its snapshot is refused (%s)", error.sqlstate)
+                self._workers -= 1
                 return
-            await self._work(connection)
+            await self._work(connection, is_follower=True)
         except Exception as error:
             await self._fail(error)
         finally:
+            self._followers -= 1
             await connection.close()
 
-    async def _work(self, connection: psycopg.AsyncConnection) -> None:
-        """Copy one slice after the other, until there is none left."""
-        while (cut := await self._cut(connection)) is not None:
+    async def _work(self, connection: psycopg.AsyncConnection, *, is_follower: bool = False) -> None:
+        """Copy one slice after the other, until there is none left; a follower also until it is one too many."""
+        while not (is_follower and self._followers > self._wanted_followers):
+            cut = await self._cut(connection)
+            if cut is None:
+                return
             part, output = cut
             query = export_query(self._filter, self._wall, self._folding, part)
             async with aclosing(copy_csv(connection, query)) as blocks:
@@ -152,16 +172,17 @@ class ParallelCopy:
                 self._outputs.append(output)
                 self._start = end
                 self._is_cut = end is None
-            # The first slice is cut, and there are more: now others can help.
-            if start is None and end is not None:
-                self._tasks += [asyncio.create_task(self._follow()) for _ in range(self._followers)]
+            # There is more than this slice: others can help.
+            while end is not None and self._followers < self._wanted_followers:
+                self._followers += 1
+                self._tasks.append(asyncio.create_task(self._follow()))
             return Slice(start, end), output
 
     async def _find_boundary(
         self, connection: psycopg.AsyncConnection, start: PageKey | None, jobs: int
     ) -> PageKey | None:
         """Find where a slice ends that begins at a key; None where it takes all that is left."""
-        if self._followers == 0 or self._has_no_index:
+        if self._workers == 1 or self._has_no_index:
             return None
         query = render(connection, boundary_query(self._filter, self._wall, start, jobs))
         try:

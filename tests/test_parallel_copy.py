@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -185,6 +186,33 @@ def test_a_reader_that_leaves_ends_all_statements(databases: Databases, connecti
     wait_for(lambda: not export_sessions(connection), "the end of all sessions")
 
 
+@pytest.mark.usefixtures("small_slices")
+def test_exports_at_once_share_the_connections_of_one(databases: Databases, connection: psycopg.Connection) -> None:
+    """A second export takes the place of the first one's follower; when it is over, the first gets help again."""
+    insert_large_jobs(connection, 600, size=100_000)
+
+    async def read_until(blocks: AsyncGenerator[bytes], condition: Callable[[set[int]], bool]) -> bytes:
+        """Read on until the sessions of exports are as they should be."""
+        read = []
+        while not condition(await asyncio.to_thread(export_sessions, connection)):
+            read.append(await anext(blocks))
+        return b"".join(read)
+
+    async def read_all() -> bytes:
+        async with start(databases, workers=2) as first, aclosing(first.stream()) as blocks:
+            body = await read_until(blocks, lambda sessions: len(sessions) == 2)
+            async with start(databases, workers=2) as second, aclosing(second.stream()) as others:
+                await anext(others)
+                body += await read_until(blocks, lambda sessions: len(sessions) == 2)
+                meanwhile = export_sessions(connection)
+            body += await read_until(blocks, lambda sessions: len(sessions - meanwhile) == 1)
+            return body + b"".join([block async for block in blocks])
+
+    body = asyncio.run(read_all())
+
+    assert body == export_document(databases, april(), workers=1)
+
+
 @pytest.mark.usefixtures("large_slices")
 def test_a_follower_that_dies_cuts_the_export(databases: Databases, connection: psycopg.Connection) -> None:
     """A connection that is lost in the middle makes the export fail; it never goes on without its slice."""
@@ -242,18 +270,17 @@ def read_blocks(databases: Databases) -> list[Block]:
 
 
 def waiting_to_write(connection: psycopg.Connection) -> int:
-    return _count(connection, "wait_event = 'ClientWrite'")
+    return len(_find(connection, "wait_event = 'ClientWrite'"))
 
 
-def export_sessions(connection: psycopg.Connection) -> int:
-    return _count(connection, "query ~ '^COPY|SNAPSHOT|OFFSET'")
+def export_sessions(connection: psycopg.Connection) -> set[int]:
+    """Return the process ids of the sessions that export, or have until now."""
+    return _find(connection, "query ~ '^COPY|SNAPSHOT|OFFSET'")
 
 
-def _count(connection: psycopg.Connection, condition: str) -> int:
+def _find(connection: psycopg.Connection, condition: str) -> set[int]:
     query = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         f" AND {condition}"
     )
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return int(row[0])
+    return {pid for (pid,) in connection.execute(query)}
