@@ -7,6 +7,7 @@ from api.server import serve
 from api.services import create_services
 from core.commands import open_checked, run_command
 from core.settings import load_settings
+from core.upkeep import upkeep
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,7 +16,7 @@ from core.settings import load_settings
 def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
-    with open_checked(settings) as databases:
+    with open_checked(settings) as databases, upkeep(databases):
         serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off", ws="none")
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 from sqlalchemy import text
 
+from core.breakdowns import count_ahead
 from core.database import Databases
 from core.errors import NotPossible
 from core.filters import Category
@@ -119,8 +120,9 @@ def seed_jobs(
                         for row in demo_job.logs:
                             copy.write_row(row)
             advance(len(batch))
+    count_ahead(databases.ours)
     # What PostgreSQL would do by itself after a while: it lets exports read logs from their index alone.
-    databases.ours.vacuum("jobs", "moderation_logs")
+    databases.ours.vacuum("jobs", "moderation_logs", "breakdown_counts", "breakdown_changes")
 
 
 def _batches(rows: Iterator[DemoJob]) -> Iterator[list[DemoJob]]:

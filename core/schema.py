@@ -31,6 +31,25 @@ moderation_logs = Table(
     Column("category_nsfw", Boolean),
 )
 
+# What is counted ahead, only where the jobs are ours: the jobs of each quarter of an hour, by all that a breakdown
+# tells apart. Triggers note the quarters in which something has changed since.
+counted = MetaData()
+
+breakdown_counts = Table(
+    "breakdown_counts",
+    counted,
+    Column("quarter", DateTime(timezone=True), nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("is_prohibited", Boolean),
+    Column("evaluated", Boolean, nullable=False),
+    Column("category_ai_adult_general", Boolean),
+    Column("category_underage", Boolean),
+    Column("category_nsfw", Boolean),
+    Column("total", BigInteger, nullable=False),
+)
+
+breakdown_changes = Table("breakdown_changes", counted, Column("quarter", DateTime(timezone=True), nullable=False))
+
 # Fencepost's own tables.
 ours = MetaData()
 

@@ -13,6 +13,7 @@ from core.commands import open_checked, run_command
 from core.database import Databases
 from core.demo import has_jobs, seed_jobs
 from core.settings import Settings, load_settings
+from core.upkeep import upkeep
 from dashboard.app import check_configuration, create_app
 
 # What `make run` shows on a fresh machine.
@@ -29,7 +30,7 @@ def main(**streamlit_options: Any) -> None:
     settings = load_settings()
     bootstrap.load_config_options(streamlit_options)
     check_configuration(settings)
-    with open_checked(settings) as databases:
+    with open_checked(settings) as databases, upkeep(databases):
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104

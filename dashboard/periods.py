@@ -1,8 +1,9 @@
 """Ranges of time as people pick them: days in a time zone, and names for the recent past."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.breakdowns import day_start
 from core.errors import InvalidParameter
 from core.filters import LONGEST_RANGE, DateRange
 
@@ -57,11 +58,6 @@ def days_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRan
     if end - start > LONGEST_RANGE:
         raise InvalidParameter("These are more than 366 days: choose fewer.")
     return DateRange(start, end)
-
-
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def shown_days(bounds: DateRange, zone: ZoneInfo) -> tuple[date, date]:

@@ -9,12 +9,12 @@ from pydantic import SecretStr
 
 from core.database import Databases, migrate, open_databases
 from core.errors import DatabaseUnavailable, NotPossible
-from core.schema import ours, source
+from core.schema import counted, ours, source
 from core.settings import Settings
 from tests.conftest import TestServer
 
 OURS = ["alembic_version", "api_keys", "exports"]
-ALL = ["alembic_version", "api_keys", "exports", "jobs", "moderation_logs"]
+ALL = sorted([*OURS, "breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"])
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_without_jobs_only_our_own_tables_are_made(
     migrate(settings)
 
     assert tables(empty) == OURS
-    assert tables(connection) == ["jobs", "moderation_logs"]
+    assert tables(connection) == ["breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"]
     check(settings)
 
 
@@ -143,7 +143,7 @@ def test_the_tables_have_the_columns_that_the_code_knows(connection: psycopg.Con
     """What the migrations make and what `core.schema` declares agree, column by column."""
     known = {
         (table.name, column.name, "NO" if not column.nullable else "YES")
-        for metadata in (ours, source)
+        for metadata in (ours, source, counted)
         for table in metadata.tables.values()
         for column in table.columns
     }

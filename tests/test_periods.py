@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.breakdowns import day_start
 from core.errors import InvalidParameter
 from core.filters import DateRange, print_instant
-from dashboard.periods import day_start, days_range, describe, preset_range, shown_days
+from dashboard.periods import days_range, describe, preset_range, shown_days
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 3, 15, 22, 30, 15, tzinfo=UTC)

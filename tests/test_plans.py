@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
+from core.breakdowns import breakdown_query, count_ahead
 from core.csv_format import export_query, render
 from core.database import SESSION, Databases, Folding, open_databases
 from core.filters import JobFilter
@@ -155,3 +157,18 @@ def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None
     assert nodes[0]["Actual Rows"] == 1000
     assert sequential(nodes) == []
     assert read_blocks(nodes) < 8_000
+
+
+def test_a_breakdown_of_what_was_counted_reads_no_job(large: Databases) -> None:
+    """Where nothing has changed since, the days of months are sums of what was counted ahead."""
+    job_filter = JobFilter.from_params((YEAR | {"to": "2026-07-01T00:00:00Z"}).items())
+    count_ahead(large.ours)
+    large.ours.vacuum("breakdown_counts", "breakdown_changes")
+    query = breakdown_query(job_filter, Wall(None), Folding(None), ZoneInfo("Asia/Kathmandu"), counted_ahead=True)
+
+    nodes = explain(large, query)
+
+    read = {node.get("Relation Name"): node["Actual Rows"] * node["Actual Loops"] for node in nodes}
+    assert read["breakdown_counts"] > 0
+    assert read["jobs"] == 0
+    assert sequential(nodes) == []

@@ -1,0 +1,40 @@
+"""What a server does beside its requests, now and then."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from core.breakdowns import count_ahead
+from core.database import Databases
+from core.errors import FencepostError
+
+log = logging.getLogger("fencepost.upkeep")
+
+# Seconds.
+INTERVAL = 60
+
+
+@contextmanager
+def upkeep(databases: Databases) -> Iterator[None]:
+    """Keep what is counted ahead up to date, in a thread, for the length of a block."""
+    stopped = threading.Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                if databases.jobs_are_ours:
+                    count_ahead(databases.ours)
+            except FencepostError as error:
+                # Nothing is wrong without it, only slower; the next round tries again.
+                log.warning("upkeep was not possible: %s", error)
+            stopped.wait(INTERVAL)
+
+    # A daemon: a database that hangs must not keep the server from ending.
+    thread = threading.Thread(target=work, name="upkeep", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(timeout=1)
