@@ -276,7 +276,13 @@ def _cell_is(column: ColumnElement[bool], cell: Cell) -> ColumnElement[bool]:
 
 
 def _contains(column: ColumnElement[Any], sought: str, folding: Folding) -> ColumnElement[bool]:
-    """Match text that contains another regardless of case; LIKE's own characters are ordinary ones."""
+    """Match text that contains another regardless of case; LIKE's own characters are ordinary ones.
+
+    What ILIKE does, written as the index of searches has it.
+    """
     escaped = sought.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    folded = column if folding.collation is None else collate(column, folding.collation)
-    return folded.ilike(f"%{escaped}%")
+
+    def fold(text: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.lower(text if folding.collation is None else collate(text, folding.collation))
+
+    return fold(column).like(fold(literal(f"%{escaped}%")))

@@ -1,0 +1,121 @@
+"""Searches in prompts: the index of pg_trgm, where the server has it, finds what would be found without it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from core.database import Databases, migrate, open_databases
+from core.filters import DateRange, JobFilter
+from core.query import Wall, page_query
+from core.settings import Settings
+from tests.conftest import TestServer
+from tests.debian import find_programs, running_server
+from tests.rows import NOON, insert_job
+
+RANGE = DateRange(NOON - timedelta(days=1), NOON + timedelta(days=300))
+
+# Words that fold in ways of their own, that have no letters of ASCII, or that LIKE would take for something else.
+PIECES = (
+    *(
+        "École",
+        "ÉCOLE",
+        "straße",
+        "STRASSE",
+        "İstanbul",
+        "istanbul",
+        "ΣΊΣΥΦΟΣ",
+        "σίσυφος",
+        "Ёлка",
+        "ёлка",
+        "日本の庭園",
+    ),
+    *("ارسم منارة", "🦊🌲", "100 %", "a_b", "a\\b", "=1+1", "x" * 300, "a prompt", "A PROMPT", "\t\n", "ﬁ", "ǅ"),
+)
+
+
+@pytest.fixture(scope="module", params=["C", "C.UTF-8"])
+def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """A migrated database on a server that has pg_trgm, with jobs for all pieces and pairs of them."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server from the system's packages: install postgresql to test pg_trgm")
+    with running_server(programs, locale=request.param) as url:
+        settings_ = Settings(database_url=SecretStr(url))
+        migrate(settings_)
+        with psycopg.connect(url, autocommit=True) as connection:
+            for number, first in enumerate(PIECES):
+                for second in ("", *PIECES[number % 5 :: 5]):
+                    insert_job(connection, prompt=f"{first} {second}".strip(" "))
+            # With others beside it, an index of so few jobs would be used now and then only.
+            connection.execute("DROP INDEX jobs_created_at, jobs_client, jobs_rejected, jobs_undecided, jobs_type")
+            connection.execute("DROP INDEX jobs_status, jobs_client_rejected")
+            connection.execute("VACUUM (ANALYZE) jobs")
+        databases = open_databases(settings_)
+        yield databases
+        databases.close()
+
+
+def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any], str]:
+    """Return the ids of the jobs whose prompts contain a text, and the plan by which they were found."""
+    query = page_query(
+        JobFilter(range=RANGE, q=sought),
+        Wall(None),
+        databases.source.folding(),
+        after=None,
+        limit=10_000,
+        with_text=False,
+    )
+    with databases.source.transaction() as connection:
+        for name, value in session.items():
+            connection.execute(text(f"SET LOCAL {name} = {value}"))
+        found = sorted(row.job_id for row in connection.execute(query))
+        plan = connection.execute(
+            text("EXPLAIN " + str(query.compile(connection, compile_kwargs={"literal_binds": True})))
+        )
+        return found, "\n".join(line for (line,) in plan)
+
+
+parts = st.sampled_from(PIECES).flatmap(
+    lambda piece: st.tuples(st.integers(0, len(piece)), st.integers(1, 12)).map(
+        lambda cut: piece[cut[0] : cut[0] + cut[1]] or piece[:1]
+    )
+)
+sought_texts = (parts | parts.map(str.upper) | parts.map(str.lower) | st.tuples(parts, parts).map(" ".join)).filter(
+    lambda sought: 0 < len(sought) <= 500
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(sought=sought_texts)
+def test_the_index_changes_no_result(indexed: Databases, sought: str) -> None:
+    """Whatever the locale of the database, the index of searches neither adds nor drops a job."""
+    with_index, plan = search(indexed, sought)
+    without, other_plan = search(indexed, sought, enable_bitmapscan="off")
+
+    assert "jobs_prompt_search" in plan
+    assert "jobs_prompt_search" not in other_plan
+    assert with_index == without
+
+
+def test_case_is_folded_for_all_letters(indexed: Databases) -> None:
+    """A search finds letters beyond ASCII in either case, by the index, also under the locale C."""
+    small, plan = search(indexed, "école")
+    large, _ = search(indexed, "ÉCOLE")
+
+    assert "jobs_prompt_search" in plan
+    assert len(small) == len(large) > 10
+
+
+def test_without_pg_trgm_there_is_no_such_index(server: TestServer, connection: psycopg.Connection) -> None:
+    """A server without the extension gets all other indexes, and searches all the same."""
+    found = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'pg_trgm'").fetchall()
+    made = connection.execute("SELECT FROM pg_indexes WHERE indexname = 'jobs_prompt_search'").fetchall()
+
+    assert len(made) == len(found)
