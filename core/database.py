@@ -60,9 +60,13 @@ MIGRATE = "run `python -m core migrate`"
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """How the source folds case: the collation whose rules are used, or None for the database's own."""
+    """How the source folds case: the collation whose rules are used, or None for the database's own.
+
+    `is_indexed`: there is an index of searches (`pg_trgm`) on prompts that are folded so.
+    """
 
     collation: str | None
+    is_indexed: bool = False
 
 
 class Database:
@@ -144,7 +148,17 @@ class Database:
                         ORDER BY collname
                     """)
                 ).scalars()
-                self._folding = Folding(next(iter(names), None))
+                collation = next(iter(names), None)
+                indexed = connection.execute(
+                    text("""
+                        SELECT EXISTS (
+                            SELECT FROM pg_index JOIN pg_opclass ON pg_opclass.oid = ANY (indclass)
+                            WHERE indrelid = to_regclass('jobs') AND indisvalid
+                                AND opcname IN ('gin_trgm_ops', 'gist_trgm_ops')
+                        )
+                    """)
+                )
+                self._folding = Folding(collation, bool(indexed.scalar_one()))
         return self._folding
 
     @contextmanager

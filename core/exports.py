@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from core.csv_format import BOM, HEADER, Block, render
-from core.database import Databases
+from core.database import Databases, Folding
 from core.errors import ExportCut, ExportTooSlow, FencepostError
 from core.filters import JobFilter
 from core.parallel_copy import ParallelCopy
@@ -21,6 +21,10 @@ from core.query import Wall, count_query
 from core.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
 
 log = logging.getLogger("fencepost.exports")
+
+# Jobs that a search finds and sorts before the first one is sent; and milliseconds that it may take to count them.
+FEW = 20_000
+SEARCH_LIMIT = 1_000
 
 
 @dataclass(slots=True)
@@ -99,11 +103,12 @@ class Export:
             if with_total:
                 counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
                 self.total = (await counted.fetchone() or (0,))[0]
+            by_search = await _go_by_search(connection, self._filter, wall, folding)
             self._blocks = ParallelCopy(
                 source,
                 connection,
                 snapshot,
-                workers=self._workers,
+                workers=1 if by_search else self._workers,
                 job_filter=self._filter,
                 wall=wall,
                 folding=folding,
@@ -214,6 +219,29 @@ async def _take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -
     row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     assert row is not None
     return row[0], None
+
+
+async def _go_by_search(
+    connection: psycopg.AsyncConnection, job_filter: JobFilter, wall: Wall, folding: Folding
+) -> bool:
+    """Let the transaction read by the index of searches where that finds few jobs at once; tell whether it does.
+
+    Everything else is read in the order of the export, so that the first rows come before the last are found.
+    """
+    if job_filter.q is None or not folding.is_indexed:
+        return False
+    query = render(connection, count_query(job_filter, wall, folding, limit=FEW + 1))
+    by_search = "SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on"
+    try:
+        async with connection.transaction(force_rollback=True):
+            await connection.execute(f"{by_search}; SET LOCAL statement_timeout = {SEARCH_LIMIT}")
+            row = await (await connection.execute(query)).fetchone()
+    except psycopg.errors.QueryCanceled:
+        return False
+    if row is None or row[0] > FEW:
+        return False
+    await connection.execute(by_search)
+    return True
 
 
 def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:

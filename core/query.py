@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -22,9 +23,11 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     true,
     tuple_,
 )
+from sqlalchemy.exc import DBAPIError
 
 from core.database import Folding
 from core.filters import Category, Cell, DateRange, Decision, JobFilter
@@ -45,6 +48,15 @@ latest_log = (
 
 # Characters of a prompt or a reason that a list shows; a prompt may have megabytes.
 PREVIEW_LENGTH = 300
+
+# The ways of a search, each by what it does without and for how many milliseconds it is tried: one job after the other,
+# then the index of searches (an index of trigrams gives bitmaps only), then one after the other to the end.
+SEARCH_WAYS = (("enable_bitmapscan", 250), ("enable_indexscan", 1_000), ("enable_bitmapscan", None))
+
+_LIMIT_STATEMENTS = """
+    SELECT set_config('statement_timeout', least(nullif(setting::int, 0), :limit)::text, true)
+    FROM pg_settings WHERE name = 'statement_timeout'
+"""
 
 JOB_KEY = (jobs.c.created_at, jobs.c.job_id)
 
@@ -119,7 +131,8 @@ def count_jobs(
     connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None
 ) -> int:
     """Count the matching jobs; with a limit, no further than that."""
-    return int(connection.execute(count_query(job_filter, wall, folding, limit=limit)).scalar_one())
+    ((count,),) = _run(connection, count_query(job_filter, wall, folding, limit=limit), job_filter, folding)
+    return int(count)
 
 
 def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:
@@ -145,16 +158,16 @@ def page_jobs(
     `prompt` and `reason` are read only `with_text`, and only their first 300 characters: what is hidden never leaves
     the database.
     """
-    found = list(
-        connection.execute(page_query(job_filter, wall, folding, after=after, limit=limit + 1, with_text=with_text))
-    )
+    query = page_query(job_filter, wall, folding, after=after, limit=limit + 1, with_text=with_text)
+    found = _run(connection, query, job_filter, folding)
     rows = found[:limit]
     following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
     if after is None:
         return Page(rows, following, has_previous=False, previous=None)
     # The page before begins after the job that stands `limit` places further up, if there are so many.
-    above = list(connection.execute(above_query(job_filter, wall, folding, after, limit=limit + 1)))
-    previous = PageKey(*above[limit]) if len(above) > limit else None
+    query = above_query(job_filter, wall, folding, after, limit=limit + 1)
+    above = _run(connection, query, job_filter, folding)
+    previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
     return Page(rows, following, has_previous=bool(above), previous=previous)
 
 
@@ -181,6 +194,31 @@ def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: Page
     narrowed = _narrowed(job_filter, newer)
     query = select(*JOB_KEY).select_from(_tables(job_filter)).where(*_conditions(narrowed, wall, folding))
     return _in_part(query, newer).order_by(*JOB_KEY).limit(limit)
+
+
+def _run(connection: Connection, query: Select[Any], job_filter: JobFilter, folding: Folding) -> list[Row[Any]]:
+    """Run a query of a page; a search in the ways that there are, because nobody knows beforehand which is short.
+
+    What is common is found by looking at one job after the other, and what is rare by the index of searches.
+    PostgreSQL's guess is off by orders of magnitude for long texts, and under the locale C the index knows no letters
+    but ASCII's.
+    """
+    if job_filter.q is None or not folding.is_indexed:
+        return list(connection.execute(query))
+    for disabled, limit in SEARCH_WAYS:
+        attempt = connection.begin_nested()
+        try:
+            connection.execute(select(func.set_config(disabled, "off", True)))
+            if limit is not None:
+                connection.execute(text(_LIMIT_STATEMENTS), {"limit": limit})
+            return list(connection.execute(query))
+        except DBAPIError as error:
+            if limit is None or not isinstance(error.orig, QueryCanceled):
+                raise
+        finally:
+            # Forgets the settings, too.
+            attempt.rollback()
+    raise AssertionError("the last way of a search has no limit")
 
 
 def _tables(job_filter: JobFilter) -> FromClause:

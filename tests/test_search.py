@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from core import exports, query
 from core.database import Databases, migrate, open_databases
 from core.filters import DateRange, JobFilter
-from core.query import Wall, page_query
+from core.query import Wall, count_jobs, page_jobs, page_query
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.debian import find_programs, running_server
+from tests.documents import export_document, read_records
 from tests.rows import NOON, insert_job
 
 RANGE = DateRange(NOON - timedelta(days=1), NOON + timedelta(days=300))
@@ -64,7 +66,7 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
 
 def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any], str]:
     """Return the ids of the jobs whose prompts contain a text, and the plan by which they were found."""
-    query = page_query(
+    searching = page_query(
         JobFilter(range=RANGE, q=sought),
         Wall(None),
         databases.source.folding(),
@@ -75,9 +77,9 @@ def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any]
     with databases.source.transaction() as connection:
         for name, value in session.items():
             connection.execute(text(f"SET LOCAL {name} = {value}"))
-        found = sorted(row.job_id for row in connection.execute(query))
+        found = sorted(row.job_id for row in connection.execute(searching))
         plan = connection.execute(
-            text("EXPLAIN " + str(query.compile(connection, compile_kwargs={"literal_binds": True})))
+            text("EXPLAIN " + str(searching.compile(connection, compile_kwargs={"literal_binds": True})))
         )
         return found, "\n".join(line for (line,) in plan)
 
@@ -111,6 +113,41 @@ def test_case_is_folded_for_all_letters(indexed: Databases) -> None:
 
     assert "jobs_prompt_search" in plan
     assert len(small) == len(large) > 10
+
+
+@pytest.mark.parametrize("sought", ["A prompt", "ёлка", "é", "nowhere"])
+def test_pages_and_counts_agree_whichever_way_finds_them(
+    indexed: Databases, monkeypatch: pytest.MonkeyPatch, sought: str
+) -> None:
+    """A search that is given up in one way is done in another, with the same page and count."""
+    job_filter = JobFilter(range=RANGE, q=sought)
+    folding = indexed.source.folding()
+    found = []
+
+    for ways in (query.SEARCH_WAYS, (("enable_bitmapscan", 1), ("enable_indexscan", 1), ("enable_bitmapscan", None))):
+        monkeypatch.setattr(query, "SEARCH_WAYS", ways)
+        with indexed.source.transaction() as connection:
+            page = page_jobs(connection, job_filter, Wall(None), folding, after=None, limit=20, with_text=True)
+            count = count_jobs(connection, job_filter, Wall(None), folding)
+            kept = connection.execute(text("SHOW statement_timeout")).scalar_one()
+        found.append((page, count, kept))
+
+    assert found[0] == found[1]
+    assert found[0][1] == len(search(indexed, sought)[0])
+    assert found[0][2] == "15s"
+
+
+def test_an_export_of_a_search_is_the_same_by_index_or_in_order(
+    indexed: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is rare is exported by the index of searches, byte for byte as in the order of time."""
+    job_filter = JobFilter(range=RANGE, q="école")
+
+    body = export_document(indexed, job_filter, workers=2)
+
+    monkeypatch.setattr(exports, "FEW", -1)
+    assert body == export_document(indexed, job_filter, workers=2)
+    assert len(read_records(body)) == len(search(indexed, "École")[0]) > 10
 
 
 def test_without_pg_trgm_there_is_no_such_index(server: TestServer, connection: psycopg.Connection) -> None:
