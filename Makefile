@@ -22,7 +22,7 @@ lint: .venv/dev ## check form and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/dev ## measure, each figure as a ratio against a named peer
+bench: .venv/bench ## measure, each figure as a ratio against a named peer
 	$(BIN)/python -m benchmarks
 
 .venv/python:
@@ -34,6 +34,10 @@ bench: .venv/dev ## measure, each figure as a ratio against a named peer
 
 .venv/run: .venv/python requirements.txt constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/bench: .venv/dev requirements-bench.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.txt

@@ -15,6 +15,18 @@ QUERY = """
     ORDER BY j.created_at, j.job_id
 """
 
+# The query that gives our bytes: psql copies what each cell shall show.
+SAME_BYTES = """
+    SELECT j.job_id, j.type, j.status, j.is_prohibited::text,
+        to_char(j.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
+        to_char(j.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_at, j.prompt, j.reason,
+        l.category_ai_adult_general::text, l.category_underage::text, l.category_nsfw::text
+    FROM jobs j LEFT JOIN LATERAL (
+        SELECT * FROM moderation_logs m WHERE m.job_id = j.job_id ORDER BY m.created_at DESC, m.log_id DESC LIMIT 1
+    ) l ON true
+    ORDER BY j.created_at, j.job_id
+"""
+
 # Rows that are fetched at a time; what tutorials choose.
 CHUNK = 10_000
 

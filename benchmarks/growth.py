@@ -1,0 +1,102 @@
+"""What pages and first bytes cost as the table and the range grow: database time alone, and curl's first byte."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from benchmarks.figures import p95, seconds
+from benchmarks.server import UNTIL, Bench
+from core.breakdowns import break_down
+from core.errors import QueryTooSlow
+from core.filters import DateRange, JobFilter
+from core.query import PageKey, Wall, count_jobs, page_jobs
+
+FILTERS: dict[str, dict[str, str]] = {
+    "all jobs": {},
+    "rejected": {"decision": "reject"},
+    "undecided": {"decision": "undecided"},
+    "one client": {"client_id": "demo-eastwind"},
+    "one status": {"status": "failed"},
+    "one type": {"type": "video"},
+}
+RANGES = (1, 7, 30, 120)
+SOUGHT = {"a common word": "lighthouse", "a text that is nowhere": "no prompt says this"}
+SEARCHED = (7, 366)
+TIMES = 40
+
+
+def growth(bench: Bench, jobs: int) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield what was measured, and a figure for each of RANGES in milliseconds."""
+    for name, given in FILTERS.items():
+        asked = [_filter(days, given) for days in RANGES]
+        yield f"first page, {name}", [_page(bench, job_filter, None) for job_filter in asked]
+        yield f"count to 10,000, {name}", [_count(bench, job_filter) for job_filter in asked]
+    for name, given in FILTERS.items():
+        deep = _page(bench, _filter(RANGES[-1], given), _deep_key(bench, jobs))
+        yield f"a page nine tenths down, {name}", [None, None, None, deep]
+    yield "days of a breakdown", [_breakdown(bench, _filter(days, {})) for days in RANGES]
+    for name, given in FILTERS.items():
+        more = "".join(f"&{key}={value}" for key, value in given.items())
+        yield f"first byte of an export, {name}", [_first_byte(bench, days, more) for days in RANGES]
+
+
+def searches(bench: Bench) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield what was sought, and the milliseconds to the first page of SEARCHED days, once each."""
+    for name, sought in SOUGHT.items():
+        yield f"first page, {name}", [_page(bench, _filter(days, {"q": sought}), None, times=1) for days in SEARCHED]
+
+
+def _filter(days: int, given: dict[str, str]) -> JobFilter:
+    plain = JobFilter(range=DateRange(UNTIL - timedelta(days=days), UNTIL))
+    return JobFilter.from_params((plain.to_params() | given).items())
+
+
+def _page(bench: Bench, job_filter: JobFilter, after: PageKey | None, *, times: int = TIMES) -> float:
+    source = bench.databases.source
+
+    def read() -> None:
+        with source.transaction(timeout=120) as connection:
+            page_jobs(connection, job_filter, Wall(None), source.folding(), after=after, limit=50, with_text=True)
+
+    return _measure(read, times)
+
+
+def _count(bench: Bench, job_filter: JobFilter) -> float:
+    source = bench.databases.source
+
+    def count() -> None:
+        with source.transaction(timeout=120) as connection:
+            count_jobs(connection, job_filter, Wall(None), source.folding(), limit=10_001)
+
+    return _measure(count)
+
+
+def _breakdown(bench: Bench, job_filter: JobFilter) -> float:
+    source = bench.databases.source
+
+    def count() -> None:
+        with source.transaction(timeout=120) as connection:
+            break_down(connection, job_filter, Wall(None), source.folding(), ZoneInfo("UTC"), counted_ahead=True)
+
+    return _measure(count)
+
+
+def _first_byte(bench: Bench, days: int, more: str) -> float:
+    start = UNTIL - timedelta(days=days)
+    return p95([bench.first_byte(start, UNTIL, more) for _ in range(TIMES // 4)])
+
+
+def _measure(work: Callable[[], None], times: int = TIMES) -> float:
+    try:
+        return p95([seconds(work) for _ in range(times)])
+    except QueryTooSlow:
+        return float("inf")
+
+
+def _deep_key(bench: Bench, jobs: int) -> PageKey:
+    """Find the job nine tenths down the list."""
+    with bench.databases.source.transaction(timeout=120) as connection:
+        row = connection.exec_driver_sql(
+            f"SELECT created_at, job_id FROM jobs ORDER BY created_at DESC, job_id DESC OFFSET {jobs * 9 // 10} LIMIT 1"
+        ).one()
+    return PageKey(*row)
