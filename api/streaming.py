@@ -27,8 +27,7 @@ async def serve_export(
         starting = start_export(
             services.databases,
             job_filter,
-            actor.wall,
-            requested_by=actor.name,
+            actor,
             via=via,
             reader=reader,
             with_total=_prefers_count(request),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from core.access import Scope
+from core.access import COMMAND_LINE, Scope
 from core.api_keys import create_key
 from core.commands import open_checked
 from core.database import Databases, migrate
@@ -87,7 +87,7 @@ def serving(directory: Path, jobs: int) -> Iterator[Bench]:
         if not has_jobs(databases):
             seed_jobs(databases, jobs, seed=1, until=UNTIL)
         scopes = frozenset({Scope.JOB_READ})
-        key = create_key(databases.ours, name="benchmark", wall=Wall(None), scopes=scopes, expires_at=None)
+        key = create_key(databases, COMMAND_LINE, name="benchmark", wall=Wall(None), scopes=scopes, expires_at=None)
         command = [sys.executable, "-m", "api", "--port", str(PORT)]
         with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as process:
             try:

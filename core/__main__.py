@@ -81,7 +81,8 @@ def create_key_command(
     expires_at = None if expires is None else _parse_day("expires", expires)
     with open_checked(load_settings()) as databases:
         key = create_key(
-            databases.ours,
+            databases,
+            COMMAND_LINE,
             name=name,
             wall=Wall(client),
             scopes=frozenset(Scope(scope) for scope in scopes),
@@ -111,7 +112,7 @@ def list_keys_command() -> None:
 def revoke_key_command(key_id: str) -> None:
     """Revoke a key for good."""
     with open_checked(load_settings()) as databases:
-        revoke_key(databases.ours, key_id)
+        revoke_key(databases, COMMAND_LINE, key_id)
 
 
 def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -148,8 +149,7 @@ async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -
     started = start_export(
         databases,
         job_filter,
-        COMMAND_LINE.wall,
-        requested_by=COMMAND_LINE.name,
+        COMMAND_LINE,
         via=Via.CLI,
         reader=reader,
         with_total=sys.stderr.isatty(),

@@ -23,12 +23,15 @@ class Forbidden(FencepostError):
 class Actor:
     """Somebody who was recognised: a key, a person or the command line.
 
-    `name` is what a receipt records (`key:<key id>`, `user:<…>`, `cli`).
+    `name` is what a receipt records (`key:<key id>`, `user:<issuer>|<subject>`, `cli`), `address` what is shown of a
+    person, and `remote_address` where the request came from.
     """
 
     name: str
     wall: Wall
     scopes: frozenset[Scope]
+    address: str | None = None
+    remote_address: str | None = None
 
     @property
     def limited_as(self) -> str:

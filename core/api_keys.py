@@ -12,8 +12,9 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, or_, select, update
 
-from core.access import Scope
-from core.database import Database
+from core.access import Actor, Scope
+from core.audit import Event, append
+from core.database import Database, Databases
 from core.errors import InvalidParameter, NotPossible
 from core.query import Wall
 from core.schema import api_keys
@@ -51,7 +52,13 @@ class PresentedKey:
 
 
 def create_key(
-    database: Database, *, name: str, wall: Wall, scopes: frozenset[Scope], expires_at: datetime | None
+    databases: Databases,
+    by: Actor,
+    *,
+    name: str,
+    wall: Wall,
+    scopes: frozenset[Scope],
+    expires_at: datetime | None,
 ) -> str:
     """Store a new key and return it. It is never to be had again: only the hash of its secret is stored."""
     if not name.strip():
@@ -62,7 +69,7 @@ def create_key(
         if _UNSHOWN.search(value):
             raise InvalidParameter(f"{field} contains a character that cannot be shown: remove it.")
     key_id, secret = _random(KEY_ID_LENGTH), _random(SECRET_LENGTH)
-    with database.transaction() as connection:
+    with databases.ours.transaction() as connection:
         if expires_at is not None and expires_at <= connection.execute(select(func.now())).scalar_one():
             raise InvalidParameter("expires is in the past: choose a time to come.")
         connection.execute(
@@ -73,8 +80,11 @@ def create_key(
                 scopes=sorted(scopes),
                 secret_sha256=_hash(secret),
                 expires_at=expires_at,
+                created_by=by.name,
             )
         )
+        details = {"name": name, "client_id": wall.client_id, "scopes": sorted(scopes)}
+        append(connection, databases.audit_key, Event.KEY_CREATED, by, subject=key_id, details=details)
     body = f"fp_{key_id}_{secret}"
     return f"{body}_{_checksum(body)}"
 
@@ -116,9 +126,9 @@ def list_keys(database: Database) -> list[Row[Any]]:
         return list(connection.execute(select(*columns).order_by(api_keys.c.created_at, api_keys.c.key_id)))
 
 
-def revoke_key(database: Database, key_id: str) -> None:
+def revoke_key(databases: Databases, by: Actor, key_id: str) -> None:
     """Revoke a key for good. Raises `NotPossible` where there is no such key; a revoked one stays revoked."""
-    with database.transaction() as connection:
+    with databases.ours.transaction() as connection:
         done = connection.execute(
             update(api_keys)
             .where(api_keys.c.key_id == key_id)
@@ -126,6 +136,7 @@ def revoke_key(database: Database, key_id: str) -> None:
         )
         if done.rowcount == 0:
             raise NotPossible("There is no key with this id: see `python -m core keys list`.")
+        append(connection, databases.audit_key, Event.KEY_REVOKED, by, subject=key_id)
 
 
 def _random(length: int) -> str:

@@ -254,6 +254,8 @@ class Databases:
     ours: Database
     source: Database
     server: EmbeddedServer | None
+    # The key of the audit's chain.
+    audit_key: bytes | None = None
 
     @property
     def jobs_are_ours(self) -> bool:
@@ -298,7 +300,8 @@ def open_databases(settings: Settings) -> Databases:
             read_only=True,
             remedy="give it the tables or views `jobs` and `moderation_logs` (see README.md)",
         )
-    databases = Databases(ours, source, server)
+    audit_key = settings.fencepost_audit_key
+    databases = Databases(ours, source, server, audit_key.get_secret_value().encode() if audit_key else None)
     if server is not None:
         _migrate(ours, with_jobs=databases.jobs_are_ours)
     return databases

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from core.access import Actor
 from core.csv_format import BOM, HEADER, Block, render
 from core.database import Databases, Folding
 from core.errors import ExportCut, ExportTooSlow, FencepostError
@@ -154,9 +155,8 @@ class Export:
 async def start_export(
     databases: Databases,
     job_filter: JobFilter,
-    wall: Wall,
+    actor: Actor,
     *,
-    requested_by: str,
     via: Via,
     reader: Reader,
     with_total: bool = False,
@@ -173,7 +173,7 @@ async def start_export(
     export = Export(uuid4(), databases, job_filter, workers)
     ours = databases.ours
     opening = _in_thread(
-        partial(open_receipt, ours, export.export_id, job_filter, wall, requested_by=requested_by, via=via)
+        partial(open_receipt, ours, export.export_id, job_filter, actor.wall, requested_by=actor.name, via=via)
     )
     try:
         await asyncio.shield(opening)
@@ -187,7 +187,7 @@ async def start_export(
     try:
         try:
             async with asyncio.timeout(first_byte_timeout):
-                snapshot_at = await export.begin(wall, with_total=with_total)
+                snapshot_at = await export.begin(actor.wall, with_total=with_total)
         except TimeoutError:
             raise ExportTooSlow(
                 f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."

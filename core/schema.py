@@ -65,6 +65,38 @@ api_keys = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("expires_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
+    # The name of the actor who made it, and the id of the key that it replaces.
+    Column("created_by", Text, nullable=False),
+    Column("replaces", Text),
+    # At most a minute old.
+    Column("last_used_at", DateTime(timezone=True)),
+)
+
+# Those who have signed in. A session or a ticket from before `signed_out_at` is worthless.
+people = Table(
+    "people",
+    ours,
+    Column("person", Text, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("signed_in_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("signed_out_at", DateTime(timezone=True)),
+    Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
+)
+
+# Append-only: a trigger refuses everything but INSERT.
+audit_events = Table(
+    "audit_events",
+    ours,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    # The person's own address, which is what is shown; and the network address that the request came from.
+    Column("address", Text),
+    Column("remote_address", Text),
+    Column("subject", Text),
+    Column("details", JSONB, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
 )
 
 exports = Table(

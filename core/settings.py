@@ -21,6 +21,14 @@ class Settings(BaseSettings):
     fencepost_demo: bool = False
     fencepost_allowed_hosts: str = ""
 
+    # Lists with commas of addresses or `@domain`, each with `provider:` in front where there are several providers.
+    fencepost_staff: str = ""
+    fencepost_admins: str = ""
+    fencepost_trust_email: str = ""
+    fencepost_session_hours: float = Field(default=12, gt=0, allow_inf_nan=False)
+
+    fencepost_audit_key: SecretStr | None = None
+
     fencepost_export_workers: int = Field(default=2, ge=1)
     fencepost_requests_per_minute: int = Field(default=60, ge=1)
     fencepost_exports_per_client: int = Field(default=2, ge=1)

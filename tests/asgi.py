@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message
 
 from api.routes import Api
 from api.services import create_services
-from core.access import Scope
+from core.access import COMMAND_LINE, Scope
 from core.api_keys import create_key
 from core.database import Databases
 from core.query import Wall
@@ -141,7 +141,7 @@ def create_api(databases: Databases, settings: Settings, **changed: Any) -> Api:
 def make_key(databases: Databases, client: str | None = "acme", **more: Any) -> str:
     """Make a key of a client, or of staff for None, and return it as a request presents it."""
     values: dict[str, Any] = {"name": "a test", "scopes": frozenset({Scope.JOB_READ}), "expires_at": None} | more
-    return f"Bearer {create_key(databases.ours, wall=Wall(client), **values)}"
+    return f"Bearer {create_key(databases, COMMAND_LINE, wall=Wall(client), **values)}"
 
 
 async def exchange(app: ASGIApp, reader: FakeReader) -> FakeReader:

@@ -5,6 +5,7 @@ import csv
 import io
 from contextlib import aclosing
 
+from core.access import Actor, Scope
 from core.database import Databases
 from core.exports import Reader, start_export
 from core.filters import JobFilter
@@ -40,8 +41,7 @@ async def _export(databases: Databases, job_filter: JobFilter, wall: Wall, worke
     started = start_export(
         databases,
         job_filter,
-        wall,
-        requested_by="cli",
+        Actor("cli", wall, frozenset(Scope)),
         via=Via.CLI,
         reader=Reader(),
         first_byte_timeout=50,

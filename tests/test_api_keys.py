@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from sqlalchemy import event
 
-from core.access import Scope
+from core.access import COMMAND_LINE, Scope
 from core.api_keys import BASE62, ApiKey, PresentedKey, create_key, find_key, list_keys, parse_key, revoke_key
 from core.database import Databases
 from core.errors import InvalidParameter, NotPossible
@@ -26,7 +26,7 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 def create(databases: Databases, **values: Any) -> str:
     """Create a key; what is not given is ordinary."""
     ordinary: dict[str, Any] = {"name": "a key", "wall": Wall("acme"), "scopes": READ, "expires_at": None}
-    return create_key(databases.ours, **(ordinary | values))
+    return create_key(databases, COMMAND_LINE, **(ordinary | values))
 
 
 def find(databases: Databases, key: str) -> ApiKey | None:
@@ -81,6 +81,9 @@ def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection:
         "created_at": row["created_at"],
         "expires_at": TOMORROW,
         "revoked_at": None,
+        "created_by": "cli",
+        "replaces": None,
+        "last_used_at": None,
     }
     assert secret not in str(row)
 
@@ -186,7 +189,8 @@ def test_keys_are_listed_oldest_first_without_their_hashes(databases: Databases)
 
     assert [(row.key_id, row.name) for row in rows] == list(zip(keys, ["first", "second"], strict=True))
     assert list(rows[0]._fields) == [
-        *("key_id", "name", "client_id", "scopes", "created_at", "expires_at", "revoked_at")
+        *("key_id", "name", "client_id", "scopes", "created_at", "expires_at", "revoked_at"),
+        *("created_by", "replaces", "last_used_at"),
     ]
 
 
@@ -194,10 +198,10 @@ def test_a_revoked_key_stays_revoked(databases: Databases) -> None:
     """Revoking refuses the key at once and for good; revoking it again changes nothing."""
     key = create(databases)
     other = create(databases)
-    revoke_key(databases.ours, key.split("_")[1])
+    revoke_key(databases, COMMAND_LINE, key.split("_")[1])
     revoked_at = list_keys(databases.ours)[0].revoked_at
 
-    revoke_key(databases.ours, key.split("_")[1])
+    revoke_key(databases, COMMAND_LINE, key.split("_")[1])
 
     assert revoked_at is not None
     assert list_keys(databases.ours)[0].revoked_at == revoked_at
@@ -210,6 +214,6 @@ def test_a_revoked_key_stays_revoked(databases: Databases) -> None:
 def test_revoking_an_unknown_key_says_so(databases: Databases) -> None:
     """There is no key to revoke under an unknown id."""
     with pytest.raises(NotPossible) as caught:
-        revoke_key(databases.ours, "000000000000")
+        revoke_key(databases, COMMAND_LINE, "000000000000")
 
     assert str(caught.value) == "There is no key with this id: see `python -m core keys list`."

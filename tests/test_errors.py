@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.access import Scope
+from core.access import COMMAND_LINE, Scope
 from core.api_keys import BASE62, revoke_key
 from core.database import Databases, open_databases
 from core.settings import Settings
@@ -46,7 +46,7 @@ class House:
         expired = make_key(databases, expires_at=datetime.now(UTC) + timedelta(days=1))
         connection.execute("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", [_key_id(expired)])
         revoked = make_key(databases)
-        revoke_key(databases.ours, _key_id(revoked))
+        revoke_key(databases, COMMAND_LINE, _key_id(revoked))
         self.keys = {
             "acme": acme,
             "other": other,

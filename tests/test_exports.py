@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from core.access import Actor, Scope
 from core.csv_format import BLOCK_SIZE
 from core.database import Databases
 from core.errors import DatabaseUnavailable, ExportCut, ExportTooSlow
@@ -59,8 +60,7 @@ async def start(
     started = start_export(
         databases,
         job_filter,
-        wall or Wall(None),
-        requested_by="key:abc",
+        Actor("key:abc", wall or Wall(None), frozenset(Scope)),
         via=Via.API,
         reader=reader or Reader(),
         with_total=with_total,

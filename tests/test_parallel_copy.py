@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import parallel_copy
+from core.access import COMMAND_LINE
 from core.csv_format import BLOCK_SIZE, Block
 from core.database import Databases
 from core.errors import DatabaseUnavailable
@@ -238,8 +239,7 @@ def start(databases: Databases, *, workers: int) -> AbstractAsyncContextManager[
     return start_export(
         databases,
         april(),
-        Wall(None),
-        requested_by="cli",
+        COMMAND_LINE,
         via=Via.CLI,
         reader=Reader(),
         first_byte_timeout=50,
