@@ -4,10 +4,11 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from uuid import UUID, uuid4
 import click
 
 from core.access import COMMAND_LINE, Scope
-from core.api_keys import create_key, list_keys, revoke_key
+from core.api_keys import create_key, list_keys, revoke_key, rotate_key
 from core.commands import open_checked, run_command
 from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
@@ -56,7 +57,7 @@ def seed(jobs: int, seed: int, until: str | None) -> None:
 
 @main.group()
 def keys() -> None:
-    """Make, list and revoke API keys."""
+    """Make, list, rotate and revoke API keys."""
 
 
 @keys.command("create")
@@ -96,15 +97,36 @@ def list_keys_command() -> None:
     """List all keys, without their secrets."""
     with open_checked(load_settings()) as databases:
         rows = list_keys(databases.ours)
-    table = [("KEY ID", "NAME", "CLIENT", "SCOPES", "CREATED", "EXPIRES", "REVOKED")]
+    table = [
+        ("KEY ID", "NAME", "CLIENT", "SCOPES", "STATE", "CREATED", "CREATED BY", "LAST USED", "EXPIRES", "REVOKED"),
+    ]
     for row in rows:
-        times = (
-            print_exact(time)[:19] + "Z" if time else "" for time in (row.created_at, row.expires_at, row.revoked_at)
+        created, used, expires, revoked = (
+            print_exact(time)[:19] + "Z" if time else ""
+            for time in (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)
         )
-        table.append((row.key_id, row.name, row.client_id or "(all clients)", ",".join(row.scopes), *times))
+        client, scopes, maker = row.client_id or "(all clients)", ",".join(row.scopes), row.address or row.created_by
+        table.append((row.key_id, row.name, client, scopes, row.state, created, maker, used, expires, revoked))
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@keys.command("rotate")
+@click.argument("key_id")
+@click.option(
+    "--overlap",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long the old key still opens, as 0h, 24h or 7d; never longer than it would have.",
+)
+def rotate_key_command(key_id: str, overlap: str) -> None:
+    """Print a new key that takes the place of KEY_ID, once, and nothing else."""
+    length = _parse_overlap(overlap)
+    with open_checked(load_settings()) as databases:
+        key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length)
+    click.echo(key)
 
 
 @keys.command("revoke")
@@ -222,6 +244,14 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _parse_overlap(value: str) -> timedelta:
+    """Parse a number of hours or days. Four digits are more than is allowed, and never too large a number."""
+    match = re.fullmatch(r"(\d{1,4})([hd])", value, re.ASCII)
+    if match is None:
+        raise InvalidParameter("overlap is not a time like 0h, 24h or 7d.")
+    return int(match[1]) * (timedelta(hours=1) if match[2] == "h" else timedelta(days=1))
 
 
 def _parse_day(name: str, value: str) -> datetime:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,28 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from sqlalchemy import event
 
-from core.access import COMMAND_LINE, Scope
-from core.api_keys import BASE62, ApiKey, PresentedKey, create_key, find_key, list_keys, parse_key, revoke_key
+from core.access import COMMAND_LINE, Actor, Forbidden, Scope
+from core.api_keys import (
+    BASE62,
+    ApiKey,
+    PresentedKey,
+    create_key,
+    find_key,
+    is_key_valid,
+    list_keys,
+    parse_key,
+    revoke_key,
+    rotate_key,
+)
 from core.database import Databases
-from core.errors import InvalidParameter, NotPossible
+from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.query import Wall
 
 READ = frozenset({Scope.JOB_READ})
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
+DAY = timedelta(days=1)
+# Somebody who manages keys and may not read jobs.
+ADMIN = Actor("user:admin", Wall(None), frozenset({Scope.ADMIN_CONFIG}), address="admin@example.org")
 
 
 def create(databases: Databases, **values: Any) -> str:
@@ -164,6 +179,9 @@ def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
     [
         ({"name": " "}, "name is empty: say what the key is for."),
         ({"name": "a\nb"}, "name contains a character that cannot be shown: remove it."),
+        ({"name": "a\u202eb"}, "name contains a character that cannot be shown: remove it."),
+        ({"name": "a\x9b2J"}, "name contains a character that cannot be shown: remove it."),
+        ({"wall": Wall("ac\u200eme")}, "client contains a character that cannot be shown: remove it."),
         ({"name": "\udcff"}, "name contains a character that cannot be shown: remove it."),
         ({"wall": Wall("")}, "client is empty: name the client whose jobs the key sees."),
         ({"wall": Wall("\udcff")}, "client contains a character that cannot be shown: remove it."),
@@ -190,7 +208,7 @@ def test_keys_are_listed_oldest_first_without_their_hashes(databases: Databases)
     assert [(row.key_id, row.name) for row in rows] == list(zip(keys, ["first", "second"], strict=True))
     assert list(rows[0]._fields) == [
         *("key_id", "name", "client_id", "scopes", "created_at", "expires_at", "revoked_at"),
-        *("created_by", "replaces", "last_used_at"),
+        *("created_by", "replaces", "last_used_at", "state", "address"),
     ]
 
 
@@ -217,3 +235,199 @@ def test_revoking_an_unknown_key_says_so(databases: Databases) -> None:
         revoke_key(databases, COMMAND_LINE, "000000000000")
 
     assert str(caught.value) == "There is no key with this id: see `python -m core keys list`."
+
+
+def rotate(databases: Databases, key: str, overlap: timedelta = DAY, by: Actor = COMMAND_LINE) -> str:
+    return rotate_key(databases, by, key.split("_")[1], overlap=overlap)
+
+
+def events(connection: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return connection.execute("SELECT event, actor, subject, details FROM audit_events ORDER BY seq").fetchall()
+
+
+def test_a_rotated_key_has_a_successor_of_its_kind(databases: Databases, connection: psycopg.Connection) -> None:
+    """The new key has the name, the client and the scopes of the old one, names it, and lives as long as it was to."""
+    old = create(databases, name="nightly", expires_at=TOMORROW)
+
+    new = rotate(databases, old)
+
+    [was, now] = list_keys(databases.ours)
+    assert (now.key_id, now.name, now.client_id, now.scopes, now.replaces, now.created_by) == (
+        *(new.split("_")[1], "nightly", "acme", ["job:read"], was.key_id, "cli"),
+    )
+    assert now.expires_at - now.created_at == TOMORROW - was.created_at
+    assert (find(databases, old), find(databases, new)) == (
+        ApiKey(was.key_id, Wall("acme"), READ),
+        ApiKey(now.key_id, Wall("acme"), READ),
+    )
+    assert (was.state, now.state) == ("rotating", "valid")
+
+
+@pytest.mark.parametrize(
+    ("expires", "overlap", "ends"),
+    [
+        (None, timedelta(), timedelta()),
+        (None, DAY, DAY),
+        (10 * DAY, DAY, DAY),
+        (DAY / 2, DAY, None),
+        (DAY / 2, timedelta(), timedelta()),
+    ],
+)
+def test_the_overlap_never_lengthens_a_life(
+    databases: Databases, expires: timedelta | None, overlap: timedelta, ends: timedelta | None
+) -> None:
+    """The old key ends after the overlap, or when it would have ended anyway (None) where that is sooner."""
+    expires_at = None if expires is None else datetime.now(UTC) + expires
+    old = create(databases, expires_at=expires_at)
+
+    rotate(databases, old, overlap)
+
+    [was, now] = list_keys(databases.ours)
+    assert was.expires_at == (expires_at if ends is None else now.created_at + ends)
+    assert (find(databases, old) is None) == (ends == timedelta())
+
+
+def test_a_key_that_cannot_be_rotated_says_why(databases: Databases, connection: psycopg.Connection) -> None:
+    """There is nothing to rotate where a key is unknown, has ended, or was replaced; no key comes of trying."""
+    replaced, revoked, expired = create(databases), create(databases), create(databases)
+    rotate(databases, replaced)
+    revoke_key(databases, COMMAND_LINE, revoked.split("_")[1])
+    connection.execute("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", [expired.split("_")[1]])
+    said = {}
+
+    for name, key in {"replaced": replaced, "revoked": revoked, "expired": expired, "unknown": "_x_"}.items():
+        with pytest.raises(NotPossible) as caught:
+            rotate(databases, key)
+        said[name] = str(caught.value)
+
+    ended = "This key has expired or is revoked: create a new one."
+    assert said == {
+        "replaced": "Another key has replaced this one already: rotate that one, or create a new one.",
+        "revoked": ended,
+        "expired": ended,
+        "unknown": "There is no key with this id: see `python -m core keys list`.",
+    }
+    assert len(list_keys(databases.ours)) == 4
+
+
+@pytest.mark.parametrize("overlap", [timedelta(microseconds=-1), timedelta(days=30, microseconds=1)])
+def test_an_overlap_is_within_a_month(databases: Databases, overlap: timedelta) -> None:
+    """An overlap that is negative or so long that it is none is refused."""
+    with pytest.raises(InvalidParameter) as caught:
+        rotate(databases, create(databases), overlap)
+
+    assert str(caught.value) == "overlap is between 0 and 30 days: choose another."
+
+
+def test_nobody_gives_away_by_a_key_what_is_not_theirs(databases: Databases) -> None:
+    """A scope that one lacks can be given neither to a new key nor, by rotating one that has it, to oneself."""
+    key = create(databases)
+
+    for act in (
+        lambda: create_key(databases, ADMIN, name="x", wall=Wall(None), scopes=READ, expires_at=None),
+        lambda: rotate(databases, key, by=ADMIN),
+    ):
+        with pytest.raises(Forbidden) as caught:
+            act()
+        assert str(caught.value) == "You cannot give a key the scope job:read, which you do not have: leave it out."
+    walled = Actor("user:x", Wall("acme"), frozenset(Scope))
+    with pytest.raises(Forbidden) as caught:
+        create_key(databases, walled, name="x", wall=Wall(None), scopes=READ, expires_at=None)
+    assert str(caught.value) == "You cannot make a key for another client: name your own."
+    assert [row.key_id for row in list_keys(databases.ours)] == [key.split("_")[1]]
+
+
+def test_keys_are_an_admins_business(databases: Databases) -> None:
+    """Who lacks `admin:config` neither makes nor ends keys, whatever else they may do."""
+    key = create(databases)
+    staff = Actor("user:staff", Wall(None), READ)
+
+    for act in (
+        lambda: create_key(databases, staff, name="x", wall=Wall(None), scopes=READ, expires_at=None),
+        lambda: rotate(databases, key, by=staff),
+        lambda: revoke_key(databases, staff, key.split("_")[1]),
+    ):
+        with pytest.raises(Forbidden) as caught:
+            act()
+        assert str(caught.value) == "Keys are made and ended with the scope admin:config: ask for it."
+    assert [(row.key_id, row.state) for row in list_keys(databases.ours)] == [(key.split("_")[1], "valid")]
+
+
+def test_an_admin_who_cannot_read_jobs_still_revokes(databases: Databases) -> None:
+    """To end a key one needs none of its scopes."""
+    key = create(databases)
+
+    revoke_key(databases, ADMIN, key.split("_")[1])
+
+    assert find(databases, key) is None
+
+
+def test_the_life_of_a_key_is_in_the_audit(databases: Databases, connection: psycopg.Connection) -> None:
+    """Creating, rotating and revoking leave an event each, with who did it; none holds a secret."""
+    old = create(databases, name="nightly")
+    new = rotate(databases, old)
+    revoke_key(databases, ADMIN, new.split("_")[1])
+
+    old_id, new_id = (key.split("_")[1] for key in (old, new))
+    found = events(connection)
+    assert found == [
+        ("key-created", "cli", old_id, {"name": "nightly", "client_id": "acme", "scopes": ["job:read"]}),
+        ("key-rotated", "cli", old_id, {"replaced_by": new_id, "overlap_seconds": 86_400}),
+        ("key-revoked", "user:admin", new_id, {}),
+    ]
+    assert old.split("_")[2] not in str(found)
+    assert new.split("_")[2] not in str(found)
+
+
+def test_what_is_not_in_the_audit_was_not_done(databases: Databases, connection: psycopg.Connection) -> None:
+    """Where the event cannot be written, there is no new key, and the old one is as it was."""
+    key = create(databases)
+    connection.execute("ALTER TABLE audit_events RENAME TO elsewhere")
+
+    for act in (
+        lambda: create(databases),
+        lambda: rotate(databases, key, timedelta()),
+        lambda: revoke_key(databases, COMMAND_LINE, key.split("_")[1]),
+    ):
+        with pytest.raises(DatabaseUnavailable):
+            act()
+
+    assert [(row.key_id, row.state) for row in list_keys(databases.ours)] == [(key.split("_")[1], "valid")]
+
+
+def test_two_rotations_at_once_make_one_key(databases: Databases) -> None:
+    """Of two who rotate the same key at the same moment, one gets the new key."""
+    key = create(databases)
+
+    def attempt() -> bool:
+        try:
+            rotate(databases, key)
+        except NotPossible:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        done = list(threads.map(lambda _: attempt(), range(8)))
+
+    assert done.count(True) == 1
+    assert [row.state for row in list_keys(databases.ours)] == ["rotating", "valid"]
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "valid"),
+    [
+        ("SELECT", True),
+        ("UPDATE api_keys SET expires_at = now() + interval '1 hour'", True),
+        ("UPDATE api_keys SET expires_at = now()", False),
+        ("UPDATE api_keys SET revoked_at = now()", False),
+        ("DELETE FROM api_keys", False),
+    ],
+)
+def test_a_running_export_asks_whether_its_key_still_opens(
+    databases: Databases, connection: psycopg.Connection, spoiled: str, valid: bool
+) -> None:
+    """One query by the key's id tells whether it is known, not revoked and not expired."""
+    key = create(databases)
+    connection.execute(spoiled.encode())
+
+    assert is_key_valid(databases.ours, key.split("_")[1]) is valid
