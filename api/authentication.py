@@ -26,6 +26,7 @@ async def authenticate(request: Request, services: Services) -> Actor:
     key = await ask(find_key, services.databases.ours, presented)
     if key is None:
         raise unauthorized()
+    services.last_use.note(key.key_id)
     actor = Actor(f"key:{key.key_id}", key.wall, key.scopes)
     admit(actor, services)
     return actor
@@ -34,8 +35,12 @@ async def authenticate(request: Request, services: Services) -> Actor:
 def admit(actor: Actor, services: Services) -> None:
     """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate."""
     retry_after = services.requests.count(actor.limited_as)
-    if Scope.JOB_READ not in actor.scopes:
+    if not may_export(actor):
         raise forbidden(f"The scope {Scope.JOB_READ.value} is missing: ask for it to be granted.")
     if retry_after is not None:
         limit = services.settings.fencepost_requests_per_minute
         raise rate_limited(f"More than {limit} requests in a minute: try again in {retry_after} seconds.", retry_after)
+
+
+def may_export(actor: Actor) -> bool:
+    return Scope.JOB_READ in actor.scopes

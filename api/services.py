@@ -8,6 +8,7 @@ from typing import TypeVar
 from api.limits import ExportSlots, RequestLimit
 from core.database import Databases
 from core.errors import DatabaseUnavailable
+from core.last_use import LastUse
 from core.settings import Settings
 
 # Seconds. A server that hangs must not hang the request, too.
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     requests: RequestLimit
     slots: ExportSlots
+    last_use: LastUse
 
 
 def create_services(databases: Databases, settings: Settings) -> Services:
@@ -32,6 +34,7 @@ def create_services(databases: Databases, settings: Settings) -> Services:
         settings,
         RequestLimit(settings.fencepost_requests_per_minute),
         ExportSlots(per_client=settings.fencepost_exports_per_client, total=settings.fencepost_exports_total),
+        LastUse(databases.ours, _begin_in_thread),
     )
 
 
@@ -42,3 +45,8 @@ async def ask(question: Callable[..., _Answer], *arguments: object, timeout: flo
             return await asyncio.to_thread(question, *arguments)
     except TimeoutError:
         raise DatabaseUnavailable("The database does not answer: look at its server.") from None
+
+
+def _begin_in_thread(work: Callable[[], None]) -> None:
+    """Begin work that nobody waits for; it still comes to its end when the server shuts down."""
+    asyncio.get_running_loop().run_in_executor(None, work)
