@@ -1,11 +1,12 @@
 """The dashboard's download: an export for the person whom a ticket names, in the browser that it was made for."""
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from api.authentication import admit
+from api.authentication import admit, may_export
 from api.errors import ApiError, forbidden, method_not_allowed, respond
 from api.pages import error_page
 from api.parameters import query_params
@@ -13,7 +14,7 @@ from api.services import Services
 from api.streaming import serve_export
 from core.access import Actor
 from core.receipts import Via
-from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, TicketOffice
+from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, Ticket, TicketOffice
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 
@@ -50,7 +51,14 @@ class Downloads:
             raise forbidden("You are signed out, or may no longer export: sign in again.")
         admit(actor, self._services)
         actor.check_client(ticket.job_filter)
-        await serve_export(request, send, self._services, actor, ticket.job_filter, Via.DASHBOARD)
+        is_allowed = partial(self._may_export, ticket)
+        await serve_export(
+            request, send, self._services, actor, ticket.job_filter, Via.DASHBOARD, is_allowed=is_allowed
+        )
+
+    def _may_export(self, ticket: Ticket) -> bool:
+        actor = self._recognise(ticket.person)
+        return actor is not None and may_export(actor)
 
 
 def handles(path: str) -> bool:

@@ -1,6 +1,7 @@
 """The routes of the API, and the ASGI application that they make."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,6 +15,7 @@ from api.openapi import DOCUMENT
 from api.parameters import query_params
 from api.services import Services, ask
 from api.streaming import serve_export
+from core.api_keys import is_key_valid
 from core.filters import JobFilter
 from core.receipts import Via, find_receipt
 
@@ -61,7 +63,9 @@ class Api:
         actor = await authenticate(request, self._services)
         job_filter = JobFilter.from_params(query_params(request))
         actor.check_client(job_filter)
-        await serve_export(request, send, self._services, actor, job_filter, Via.API)
+        key_id = actor.name.removeprefix("key:")
+        is_allowed = partial(is_key_valid, self._services.databases.ours, key_id)
+        await serve_export(request, send, self._services, actor, job_filter, Via.API, is_allowed=is_allowed)
 
     async def _receipt(self, request: Request, send: Send) -> Response:
         actor = await authenticate(request, self._services)

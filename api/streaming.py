@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 
 from starlette.requests import Request
@@ -9,7 +10,7 @@ from starlette.types import Message, Receive, Send
 
 from api.errors import PROTECTED
 from api.services import Services
-from core.access import Actor
+from core.access import Actor, Forbidden
 from core.errors import FencepostError
 from core.exports import Export, Reader, start_export
 from core.filters import JobFilter
@@ -17,11 +18,24 @@ from core.receipts import Via
 
 log = logging.getLogger("fencepost.api")
 
+# Seconds between two looks at whether an export is still allowed: each is a query, and what was revoked ends within 5.
+LOOK = 2
+
 
 async def serve_export(
-    request: Request, send: Send, services: Services, actor: Actor, job_filter: JobFilter, via: Via
+    request: Request,
+    send: Send,
+    services: Services,
+    actor: Actor,
+    job_filter: JobFilter,
+    via: Via,
+    *,
+    is_allowed: Callable[[], bool],
 ) -> None:
-    """Stream an export to whoever asked for it. Raises `ApiError` 429 where too many are running."""
+    """Stream an export to whoever asked for it, as long as `is_allowed`, which is asked in a thread, says so.
+
+    Raises `ApiError` 429 where too many are running, and `Forbidden` where it was no longer allowed before its end.
+    """
     reader = Reader()
     with services.slots.take(actor.limited_as):
         starting = start_export(
@@ -35,7 +49,7 @@ async def serve_export(
             workers=services.settings.fencepost_export_workers,
         )
         timeout = services.settings.fencepost_send_timeout
-        await send_export(request.receive, send, starting, reader, send_timeout=timeout)
+        await send_export(request.receive, send, starting, reader, is_allowed=is_allowed, send_timeout=timeout)
 
 
 async def send_export(
@@ -44,22 +58,30 @@ async def send_export(
     starting: AbstractAsyncContextManager[Export],
     reader: Reader,
     *,
+    is_allowed: Callable[[], bool],
     send_timeout: float,
 ) -> None:
-    """Start an export and stream it to a reader, until the end or until the reader is gone.
+    """Start an export and stream it to a reader, until the end, or until the reader is gone or may not have it.
 
-    Raises what kept the export from starting; nothing was sent then. After the first byte nothing is raised: the
-    response is left incomplete, and the server cuts the connection.
+    Raises what kept the export from starting; nothing was sent then. After the first byte the response is left
+    incomplete, and the server cuts the connection; only `Forbidden` is raised then, too.
     """
     stream = asyncio.create_task(_stream(send, starting, reader, send_timeout))
     watch = asyncio.create_task(_wait_for_disconnect(receive, reader))
+    guard = asyncio.create_task(_wait_for_withdrawal(is_allowed))
     try:
-        await asyncio.wait({stream, watch}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stream, watch, guard}, return_when=asyncio.FIRST_COMPLETED)
+        is_withdrawn = guard.done() and not stream.done()
     finally:
         watch.cancel()
+        guard.cancel()
         if not stream.done():
             stream.cancel()
             await asyncio.wait({stream})
+    if is_withdrawn:
+        # Where it could not be told for a reason that nobody thought of, it is that reason.
+        guard.result()
+        raise Forbidden("This export was cut: the key or the sign-in behind it has ended. Use a valid one.")
     if not stream.cancelled():
         stream.result()
 
@@ -112,6 +134,18 @@ async def _wait_for_disconnect(receive: Receive, reader: Reader) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     reader.gone = True
+
+
+async def _wait_for_withdrawal(is_allowed: Callable[[], bool]) -> None:
+    """Return when an export is no longer allowed. That it cannot be asked for a moment is no reason to cut it."""
+    while True:
+        await asyncio.sleep(LOOK)
+        try:
+            if not await asyncio.to_thread(is_allowed):
+                log.warning("an export was cut: the key or the sign-in behind it has ended")
+                return
+        except FencepostError:
+            log.warning("it could not be asked whether a running export is still allowed")
 
 
 def _prefers_count(request: Request) -> bool:
