@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.access import Scope
 from dashboard.failures import show_failure
 from dashboard.people import HOW_TO_SIGN_IN, find_person
 from dashboard.resources import get_resources
@@ -14,12 +15,16 @@ st.set_page_config(page_title="Fencepost", page_icon=str(HERE / "icon.svg"), lay
 st.logo(str(HERE / "logo.svg"), size="large")
 
 settings = get_resources().settings
-if find_person(settings) is None:
+person = find_person(settings)
+if person is None:
     st.title("Fencepost")
     st.write(HOW_TO_SIGN_IN)
     st.stop()
 
-page = st.navigation([st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True)])
+pages = [st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True)]
+if Scope.ADMIN_CONFIG in person.scopes:
+    pages.append(st.Page(HERE / "views" / "keys.py", title="Keys", icon=":material/key:"))
+page = st.navigation(pages, position="top")
 if settings.fencepost_demo:
     st.caption(
         ":orange-badge[:material/science: Demo mode] There is no sign-in here: everybody on this machine may do "
