@@ -1,0 +1,185 @@
+"""The keys page, as an admin uses it."""
+
+import re
+import subprocess
+
+import httpx
+import psycopg
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_jobs_page import run_core, wait_for
+from tests.conftest import ROOT
+from tests.servers import RunningServer
+
+EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
+HOSTILE = "<img src=//foreign.example/a> **b** $x^2$ :material/key: ![c](http://foreign.example/d.png)"
+
+
+def open_keys(page: Page, url: str) -> None:
+    page.goto(f"{url}/keys")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+
+
+def create(page: Page, name: str, client: str | None) -> str:
+    """Create a key in the page and return it as the dialog shows it."""
+    page.get_by_role("button", name="Create key").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill(name)
+    if client is None:
+        dialog.get_by_text("All clients", exact=True).click()
+        expect(dialog.get_by_label("Client id")).to_have_count(0)
+    else:
+        dialog.get_by_label("Client id").fill(client)
+    dialog.get_by_role("button", name="Create key").click()
+    return shown_key(page)
+
+
+def shown_key(page: Page) -> str:
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("This is the key.")).to_be_visible()
+    code = dialog.get_by_test_id("stCode").first
+    expect(code).to_have_text(re.compile(r"^fp_\w{12}_\w{43}_\w{6}$"))
+    return (code.text_content() or "").strip()
+
+
+def choose(page: Page, key_id: str) -> None:
+    page.get_by_role("combobox", name="Key to rotate or revoke").click()
+    page.get_by_role("option", name=f"fp_{key_id}_…").click()
+    expect(page.get_by_role("button", name="Revoke")).to_be_enabled()
+
+
+def status(url: str, key: str) -> int:
+    return httpx.get(url + EXPORT, headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Made in the page, a key opens the API; once the dialog is closed it is nowhere; revoked, it opens nothing."""
+    frames: list[bytes] = []
+    page.on(
+        "websocket",
+        lambda socket: socket.on(
+            "framereceived", lambda frame: frames.append(frame if isinstance(frame, bytes) else frame.encode())
+        ),
+    )
+    open_keys(page, dashboard.url)
+
+    key = create(page, "browser test", "demo-eastwind")
+    _, key_id, secret, _ = key.split("_")
+    commands = page.get_by_role("dialog").get_by_test_id("stCode").nth(1).text_content() or ""
+    opened = status(dashboard.url, key)
+    times_sent = b"".join(frames).count(secret.encode())
+    frames.clear()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Create key")).to_have_count(1)
+    wait_for(page, lambda: key_id.encode() in b"".join(frames))
+    after = page.content()
+    page.reload()
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+    choose(page, key_id)
+    reloaded = page.content()
+
+    assert opened == 200
+    assert times_sent == 1
+    assert "$FENCEPOST_KEY" in commands
+    assert dashboard.url in commands
+    assert secret not in commands
+    assert secret.encode() not in b"".join(frames)
+    assert secret not in after
+    assert secret not in reloaded
+    assert secret not in page.url
+    assert secret not in dashboard.log
+
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    assert status(dashboard.url, key) == 401
+    assert rows.execute(
+        "SELECT event, actor FROM audit_events WHERE subject = %s ORDER BY seq", [key_id]
+    ).fetchall() == [("key-created", "user:demo"), ("key-revoked", "user:demo")]
+
+
+def test_a_key_is_rotated_in_the_page(dashboard: RunningServer, page: Page) -> None:
+    """The new key opens, the old one ends at once where that was chosen, and "Done" closes the dialog."""
+    open_keys(page, dashboard.url)
+    old = create(page, HOSTILE, None)
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    choose(page, old.split("_")[1])
+    page.get_by_role("button", name="Rotate").click()
+    expect(page.get_by_role("dialog").get_by_text(HOSTILE)).to_be_visible()
+    page.get_by_role("dialog").get_by_text("It ends at once").click()
+    page.get_by_role("button", name="Rotate key").click()
+    new = shown_key(page)
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    assert old != new
+    assert (status(dashboard.url, old), status(dashboard.url, new)) == (401, 200)
+
+
+def test_a_key_can_be_kept(dashboard: RunningServer, seeded_url: str, page: Page) -> None:
+    """Who is asked whether to revoke a key may say no."""
+    made = ("keys", "create", "--name", "kept", "--client", "acme", "--scope", "job:read")
+    key = run_core(seeded_url, *made).decode().strip()
+    open_keys(page, dashboard.url)
+    choose(page, key.split("_")[1])
+
+    page.get_by_role("button", name="Revoke").click()
+    page.get_by_role("button", name="Keep it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    assert status(dashboard.url, key) == 200
+
+
+def test_what_is_wrong_is_said_and_nothing_is_lost(dashboard: RunningServer, page: Page) -> None:
+    """A key without a name is not made; the dialog says why and keeps what was chosen."""
+    open_keys(page, dashboard.url)
+    page.get_by_role("button", name="Create key").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Client id").fill("acme")
+
+    dialog.get_by_role("button", name="Create key").click()
+
+    expect(dialog.get_by_text("name is empty: say what the key is for.")).to_be_visible()
+    expect(dialog.get_by_label("Client id")).to_have_value("acme")
+
+
+def test_no_name_of_a_key_asks_a_foreign_host(dashboard: RunningServer, seeded_url: str, page: Page) -> None:
+    """HTML, Markdown and images in a name are text wherever the name is shown."""
+    made = ("keys", "create", "--name", HOSTILE, "--all-clients", "--scope", "job:read")
+    key = run_core(seeded_url, *made).decode().strip()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    open_keys(page, dashboard.url)
+    choose(page, key.split("_")[1])
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog").get_by_text(HOSTILE)).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+    assert asked
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
+def test_the_commands_that_are_shown_work(dashboard: RunningServer, page: Page) -> None:
+    """What the dialog says to type downloads jobs, with the key pasted where it is asked for."""
+    open_keys(page, dashboard.url)
+    key = create(page, "pasted", None)
+    commands = page.get_by_role("dialog").get_by_test_id("stCode").nth(1).text_content() or ""
+
+    done = subprocess.run(
+        ["bash", "-c", commands.replace("jobs.csv", "-")],
+        cwd=ROOT,
+        input=f"{key}\n".encode(),
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.startswith(b"\xef\xbb\xbfjob_id,")
+    assert done.stdout.count(b"\n") > 100
