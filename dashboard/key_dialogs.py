@@ -16,7 +16,7 @@ from core.access import Actor, Forbidden, Scope
 from core.api_keys import create_key, revoke_key, rotate_key
 from core.errors import InvalidParameter, NotPossible
 from core.query import Wall
-from dashboard.key_table import prefix
+from dashboard.key_table import isolate, prefix
 from dashboard.people import find_person
 from dashboard.resources import get_resources
 
@@ -181,7 +181,7 @@ def example(url: str) -> str:
 
 def _name_key(key_id: str, name: str) -> None:
     """Say which key is meant. The name is somebody's own words: text, and never Markdown."""
-    st.text(f"{name}\n{prefix(key_id)}")
+    st.text(f"{isolate(name)}\n{prefix(key_id)}")
 
 
 def _say(error: Exception) -> None:

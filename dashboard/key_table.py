@@ -1,5 +1,6 @@
 """The list of keys as a table whose cells say everything in words; never a secret."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,8 @@ ALL_CLIENTS = "– All clients"
 MAKERS = {"cli": "command line", "user:demo": "demo user"}
 
 MOST_ROWS = 14
+
+_TURNING = re.compile(r"[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]")
 
 
 def show_keys(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
@@ -60,6 +63,11 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo) -> pd.DataFrame:
 def prefix(key_id: str) -> str:
     """What may be shown of a key: all but its secret and its checksum."""
     return f"fp_{key_id}_…"
+
+
+def isolate(text: str) -> str:
+    """Keep a text that turns the direction of writing from moving what stands beside it (Unicode, UAX 9)."""
+    return f"\u2068{text}\u2069" if _TURNING.search(text) else text
 
 
 def _time(instant: datetime | None, zone: ZoneInfo) -> str:

@@ -56,7 +56,7 @@ class House:
             "expired": expired,
             "revoked": revoked,
             # The key id of one key, the secret of another: well-formed, and its checksum is right.
-            "wrong_secret": _with_secret_of(other, acme),
+            "wrong_secret": with_secret_of(other, acme),
             "wrong_checksum": acme[:-1] + ("0" if acme[-1] != "0" else "1"),
             "malformed": acme[:-1],
         }
@@ -101,7 +101,7 @@ def _key_id(key: str) -> str:
     return key.split("_")[1]
 
 
-def _with_secret_of(other: str, key: str) -> str:
+def with_secret_of(other: str, key: str) -> str:
     """Give a key the secret of another, and a checksum that is right: CRC32 in base62."""
     prefix, key_id, _, _ = key.split("_")
     body = f"{prefix}_{key_id}_{other.split('_')[2]}"

@@ -12,7 +12,7 @@ from core.api_keys import KeyState, list_keys
 from core.errors import InvalidParameter
 from dashboard.address import find_zone
 from dashboard.key_dialogs import create_dialog, find_admin, revoke_dialog, rotate_dialog
-from dashboard.key_table import prefix, show_keys
+from dashboard.key_table import isolate, prefix, show_keys
 from dashboard.resources import get_resources
 
 
@@ -46,7 +46,7 @@ def _show_actions(rows: Sequence[Row[Any]]) -> None:
             "Key to rotate or revoke",
             list(keys),
             index=None,
-            format_func=lambda key_id: f"{prefix(key_id)} {keys[key_id].name}",
+            format_func=lambda key_id: f"{prefix(key_id)} {isolate(keys[key_id].name)}",
             placeholder="Choose a key",
             disabled=not keys,
             width=440,
