@@ -45,7 +45,7 @@ def key_id(key: str) -> str:
 
 def markup(page: AppTest) -> str:
     """Everything that the page gives to be read as Markdown."""
-    return "\n".join(str(element.value) for kind in ("markdown", "caption", "title") for element in page.get(kind))
+    return "\n".join(element.value for element in (*page.markdown, *page.caption, *page.title))
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
