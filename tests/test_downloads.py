@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -11,13 +12,14 @@ import pytest
 
 from api.downloads import Downloads
 from api.services import create_services
-from core.access import DEMO_PERSON, Actor
+from core.access import DEMO_PERSON, Actor, Scope
 from core.database import Databases
 from core.filters import DateRange, JobFilter
 from core.settings import Settings
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket, TicketOffice
+from tests.asgi import FakeReader, Then, exchange, run
 from tests.documents import HEADER
-from tests.rows import insert_job
+from tests.rows import insert_job, insert_large_jobs
 
 APRIL = JobFilter(range=DateRange(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)))
 OFFICE = TicketOffice("a secret of this test")
@@ -155,3 +157,23 @@ def test_a_person_counts_as_a_client_of_their_own(databases: Databases, settings
 
     assert statuses == [200, 200, 429]
     assert "retry-after" in door.get(ticket())[1]
+
+
+@pytest.mark.parametrize("left", [None, replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG}))])
+def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Connection, left: Actor | None) -> None:
+    """Who signs out or loses the scope in the middle of a download gets no more of it; the receipt says we ended it."""
+    insert_large_jobs(connection, 600, size=20_000)
+
+    async def download() -> FakeReader:
+        cookie = ("cookie", f"{BROWSER_COOKIE}=browser-1")
+        reader = FakeReader(f"{DOWNLOAD_PATH}?{ticket()}", headers=[cookie], reads=200_000, then=Then.STALL)
+        request = asyncio.create_task(exchange(door.app, reader))
+        await reader.stalled.wait()
+        door.person = left
+        await request
+        return reader
+
+    answer = run(download()).answer
+
+    assert (answer.status, answer.complete) == (200, False)
+    assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
