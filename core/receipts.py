@@ -14,8 +14,9 @@ from core.filters import JobFilter, print_exact
 from core.query import Wall
 from core.schema import exports
 
-# A running export renews its row this often (seconds), so that it can miss several before it counts as lost.
-HEARTBEAT = 10
+# A running export renews its row this often (seconds), so that it is seen to grow, and can miss many renewals before it
+# counts as lost. One is an UPDATE by primary key, about a millisecond of the server's time.
+HEARTBEAT = 2
 LOST_AFTER = timedelta(seconds=60)
 
 
@@ -49,6 +50,7 @@ def open_receipt(
 ) -> None:
     """Commit the row of an export that is about to start. Without it there is no export."""
     with database.transaction() as connection:
+        connection.execute(_close_lost())
         connection.execute(
             insert(exports).values(
                 export_id=export_id,
@@ -99,13 +101,16 @@ def find_receipt(database: Database, export_id: UUID) -> dict[str, Any] | None:
     return None if row is None else _as_json(row)
 
 
-def find_complete_receipt(database: Database, sha256: str) -> dict[str, Any] | None:
-    """Return the newest receipt of a complete export whose body has this hash, or None."""
+def find_complete_receipt(database: Database, sha256: str, *, preferred: str | None = None) -> dict[str, Any] | None:
+    """Return the receipt of a complete export whose body has this hash, or None.
+
+    Of several it is the newest, or the newest of those that `preferred` asked for, where there is one.
+    """
     with database.transaction() as connection:
         row = connection.execute(
             select(exports)
             .where(exports.c.sha256 == sha256, exports.c.status == Status.COMPLETE.value)
-            .order_by(exports.c.finished_at.desc())
+            .order_by((exports.c.requested_by == (preferred or "")).desc(), exports.c.finished_at.desc())
             .limit(1)
         ).one_or_none()
     return None if row is None else _as_json(row)
@@ -118,10 +123,14 @@ def close_lost_receipts(database: Database) -> None:
 
 
 def _close_lost() -> Any:
-    return (
-        update(exports)
+    """One statement that reads the index of running exports only, and waits for nobody who is closing the same ones."""
+    lost = (
+        select(exports.c.export_id)
         .where(exports.c.status == Status.RUNNING.value, exports.c.heartbeat_at < func.now() - LOST_AFTER)
-        .values(status=Status.FAILED.value, finished_at=func.now())
+        .with_for_update(skip_locked=True)
+    )
+    return (
+        update(exports).where(exports.c.export_id.in_(lost)).values(status=Status.FAILED.value, finished_at=func.now())
     )
 
 

@@ -16,7 +16,11 @@ READ_SIZE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a file itself shows. `records` counts closed records without the header."""
+    """What a file itself shows.
+
+    `has_header` is about the first line after the byte order mark, if there is one; `records` counts closed records
+    without the first line; `is_closed` tells whether the last record, or the header, has its end.
+    """
 
     bytes: int
     sha256: str
@@ -49,7 +53,7 @@ def inspect_file(path: Path) -> Inspection:
         bytes=size,
         sha256=digest.hexdigest(),
         has_bom=start.startswith(BOM),
-        has_header=start == BOM + HEADER,
+        has_header=start.removeprefix(BOM).startswith(HEADER),
         records=max(0, line_ends - 1),
         is_closed=quotes % 2 == 0 and last == b"\n",
     )
@@ -69,30 +73,39 @@ def verify_file(database: Database, path: Path, export_id: UUID | None) -> dict[
             raise NotPossible(f"There is no export {export_id}: check the id, or leave it out to search by hash.")
         if receipt["status"] != Status.COMPLETE.value:
             raise NotPossible(
-                f"{path} is not complete: export {export_id} is {receipt['status']}, not complete. {_describe(found)}"
+                f"{path} is not complete: export {export_id} is {receipt['status']}, not complete. {describe(found)}"
             )
     if receipt is None or receipt["sha256"] != found.sha256:
-        raise NotPossible(f"{path} is not a complete export: {_describe(found)} {_compare(found, receipt)}")
+        raise NotPossible(f"{path} is not a complete export: {explain(found, receipt)}")
     return receipt
 
 
-def _describe(found: Inspection) -> str:
-    """Say in sentences what the file itself shows."""
-    records = f"It holds {found.records:,} closed records in {found.bytes:,} bytes."
+def explain(found: Inspection, receipt: dict[str, Any] | None = None) -> str:
+    """Say in sentences why a file is no complete export, or not the one whose receipt it was compared with."""
+    if receipt is None:
+        return f"{describe(found)} No complete export has these bytes."
+    return (
+        f"{describe(found)} Export {receipt['export_id']} has {_count(receipt['rows'], 'record')}"
+        f" in {_count(receipt['bytes'], 'byte')}, and other ones."
+    )
+
+
+def describe(found: Inspection) -> str:
+    """Say in sentences what the file itself shows: all that is wrong with its form, and how much it holds."""
     if found.bytes == 0:
         return "The file is empty."
+    flaws = []
     if not found.has_bom:
-        return f"It does not begin with the byte order mark of an export. {records}"
+        flaws.append("It does not begin with the byte order mark of an export.")
     if not found.has_header:
-        return f"Its first line is not the header of an export. {records}"
+        flaws.append("Its first line is not the header of an export.")
     if not found.is_closed:
-        return f"Its last record is not closed: the file was cut. {records}"
-    return f"Its form is right. {records}"
+        flaws.append("Its last record is not closed: the file was cut.")
+    if not flaws:
+        flaws.append("Its form is right, so it was cut between two records, or changed.")
+    held = f"It holds {_count(found.records, 'closed record')} in {_count(found.bytes, 'byte')}."
+    return " ".join([*flaws, held])
 
 
-def _compare(found: Inspection, receipt: dict[str, Any] | None) -> str:
-    if receipt is None:
-        return "No complete export has these bytes."
-    return (
-        f"Export {receipt['export_id']} has {receipt['rows']:,} records in {receipt['bytes']:,} bytes, and other ones."
-    )
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -8,17 +8,12 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
+from core.filter_sentence import CATEGORY_NAMES
 from core.filters import Category
 
 # Sign and word, so that no state is told by colour alone.
 DECISIONS = {True: "✕ Rejected", False: "✓ Passed", None: "? Undecided"}
 FLAGS = {True: "● Yes", False: "○ No", None: "– Not evaluated"}
-
-CATEGORY_NAMES = {
-    Category.AI_ADULT_GENERAL: "AI adult content",
-    Category.UNDERAGE: "Underage",
-    Category.NSFW: "NSFW",
-}
 
 # Pixels, as Streamlit draws a row and its header; a page of any size keeps the pager on the screen.
 ROW_HEIGHT = 35

@@ -22,6 +22,8 @@ if person is None:
     st.stop()
 
 pages = [st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True)]
+if person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG}:
+    pages.append(st.Page(HERE / "views" / "exports.py", title="Exports", icon=":material/receipt_long:"))
 if Scope.ADMIN_CONFIG in person.scopes:
     pages.append(st.Page(HERE / "views" / "keys.py", title="Keys", icon=":material/key:"))
 page = st.navigation(pages, position="top")

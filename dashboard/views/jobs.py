@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.access import Actor
 from core.errors import InvalidParameter
+from core.filter_sentence import DECISION_WORDS
 from core.filters import Decision, JobFilter
 from core.query import Page, count_jobs, page_jobs
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
@@ -23,8 +24,6 @@ from dashboard.resources import Resources, get_resources
 COUNTED = 10_000
 
 EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
-
-DECISION_WORDS = {Decision.REJECT: "rejected", Decision.PASS: "passed", Decision.UNDECIDED: "undecided"}
 
 
 def show() -> None:
