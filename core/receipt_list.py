@@ -44,10 +44,7 @@ def page_receipts(database: Database, requested_by: str | None, *, after: Receip
     """
     close_lost_receipts(database)
     with database.transaction() as connection:
-        query = _select_receipts(requested_by)
-        if after is not None:
-            query = query.where(tuple_(*_KEY) < (after.started_at, after.export_id))
-        found = list(connection.execute(query.order_by(*(column.desc() for column in _KEY)).limit(limit + 1)))
+        found = list(connection.execute(list_query(requested_by, after=after, limit=limit + 1)))
         above = [] if after is None else _keys_above(connection, requested_by, after, limit + 1)
         running = select(exists().where(exports.c.status == Status.RUNNING.value, *_of(requested_by)))
         is_live = connection.execute(running).scalar_one()
@@ -68,10 +65,16 @@ def find_listed_receipt(database: Database, requested_by: str | None, export_id:
         return connection.execute(_select_receipts(requested_by).where(exports.c.export_id == export_id)).one_or_none()
 
 
+def list_query(requested_by: str | None, *, after: ReceiptKey | None, limit: int) -> Select[Any]:
+    """Build the query of a page, newest first."""
+    query = _select_receipts(requested_by).order_by(*(column.desc() for column in _KEY)).limit(limit)
+    return query if after is None else query.where(tuple_(*_KEY) < (after.started_at, after.export_id))
+
+
 def _select_receipts(requested_by: str | None) -> Select[Any]:
     """Select exports with the address of the person, or the name of the key, that asked for each."""
     named = exports.outerjoin(people, people.c.person == exports.c.requested_by).outerjoin(
-        api_keys, exports.c.requested_by == func.concat("key:", api_keys.c.key_id)
+        api_keys, api_keys.c.key_id == func.substring(exports.c.requested_by, "^key:(.*)$")
     )
     return (
         select(exports, people.c.address, api_keys.c.name.label("key_name"), func.now().label("read_at"))

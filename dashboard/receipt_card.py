@@ -48,7 +48,7 @@ def show_in_list(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
             )
         st.text(_sentence(receipt, SHORT))
         st.text(
-            f"{name_time(receipt.started_at, zone)} · took {name_duration(_duration(receipt))}"
+            f"{name_time(receipt.started_at, zone)} · {_took(receipt)} {name_duration(_duration(receipt))}"
             f" · by {name_requester(receipt, person)} {DOORS[receipt.via]}"
         )
 
@@ -73,17 +73,15 @@ def show_whole(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
             _show_fact("Started", name_time(receipt.started_at, zone))
         with second:
             _show_fact("Size", name_bytes(receipt.bytes, exact=True))
-            _show_fact("Took", name_duration(_duration(receipt)))
+            _show_fact(_took(receipt).capitalize(), name_duration(_duration(receipt)))
         with third:
             _show_fact("Requested by", name_requester(receipt, person))
             _show_fact("Door", DOORS[receipt.via].capitalize().replace("api", "API"))
         if receipt.snapshot_at is not None:
             _show_fact("Shows the jobs as they were at", f"{print_time(receipt.snapshot_at)} (UTC)")
-        st.caption("Export")
-        st.code(str(receipt.export_id), language=None)
+        _show_code("Export", str(receipt.export_id))
         if receipt.sha256 is not None:
-            st.caption("SHA-256 of the file")
-            st.code(receipt.sha256, language=None, wrap_lines=True)
+            _show_code("SHA-256 of the file", receipt.sha256)
 
 
 def show_badge(receipt: Row[Any]) -> None:
@@ -147,6 +145,10 @@ def _sentence(receipt: Row[Any], longest: int | None) -> str:
     return ", ".join(f"{name} = {quote(str(value), longest)}" for name, value in receipt.filter.items())
 
 
+def _took(receipt: Row[Any]) -> str:
+    return "running for" if receipt.status == Status.RUNNING else "took"
+
+
 def _duration(receipt: Row[Any]) -> timedelta:
     """How long an export runs or ran; one that was lost ran as long as it gave a sign of life."""
     end = receipt.read_at if receipt.status == Status.RUNNING else receipt.heartbeat_at
@@ -156,8 +158,16 @@ def _duration(receipt: Row[Any]) -> timedelta:
 
 def _show_fact(label: str, value: str) -> None:
     """Show a fact; the value may come from outside, so it is text."""
-    st.caption(label)
-    st.text(value)
+    with st.container(gap=None):
+        st.caption(label)
+        st.text(value)
+
+
+def _show_code(label: str, code: str) -> None:
+    """Show what is to be copied, with a button for it."""
+    with st.container(gap=None):
+        st.caption(label)
+        st.code(code, language=None, wrap_lines=True)
 
 
 def _count(number: int, noun: str) -> str:

@@ -61,27 +61,38 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "emptied": (lambda _: b"", "The file is empty."),
     "cut in a prompt": (
         lambda document: document[: document.index(b"two")],
-        "Its last record is not closed: the file was cut. It holds 1 closed records in {size} bytes.",
+        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
     ),
     "cut after a line end in a prompt": (
         lambda document: document[: document.index(b'""two')],
-        "Its last record is not closed: the file was cut. It holds 1 closed records in {size} bytes.",
+        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
     ),
     "cut in a doubled quote": (
         lambda document: document[: document.index(b'"two')],
-        "Its last record is not closed: the file was cut. It holds 1 closed records in {size} bytes.",
+        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
     ),
     "cut between records": (
         lambda document: document[: document.index(b"00000000-0000-0000-0000-000000000002")],
-        "Its form is right. It holds 1 closed records in {size} bytes.",
+        "Its form is right, so it was cut between two records, or changed. It holds 1 closed record in {size} bytes.",
     ),
     "cut in the header": (
         lambda document: document[:50],
-        "Its first line is not the header of an export. It holds 0 closed records in {size} bytes.",
+        "Its first line is not the header of an export. Its last record is not closed: the file was cut."
+        " It holds 0 closed records in {size} bytes.",
     ),
     "without byte order mark": (
         lambda document: document.removeprefix(BOM),
         "It does not begin with the byte order mark of an export. It holds 2 closed records in {size} bytes.",
+    ),
+    "without byte order mark, and cut": (
+        lambda document: document.removeprefix(BOM)[:-1],
+        "It does not begin with the byte order mark of an export. Its last record is not closed: the file was cut."
+        " It holds 1 closed record in {size} bytes.",
+    ),
+    "something else": (
+        lambda _: b"x",
+        "It does not begin with the byte order mark of an export. Its first line is not the header of an export."
+        " Its last record is not closed: the file was cut. It holds 0 closed records in {size} byte.",
     ),
     "with another header": (
         lambda document: document.replace(b"job_id", b"Job id", 1),
@@ -89,15 +100,15 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "with another cell": (
         lambda document: document.replace(b"three", b"seven"),
-        "Its form is right. It holds 2 closed records in {size} bytes.",
+        "Its form is right, so it was cut between two records, or changed. It holds 2 closed records in {size} bytes.",
     ),
     "with a record more": (
         lambda document: document + document.splitlines(keepends=True)[1],
-        "Its form is right. It holds 3 closed records in {size} bytes.",
+        "Its form is right, so it was cut between two records, or changed. It holds 3 closed records in {size} bytes.",
     ),
     "without its last line end": (
         lambda document: document[:-1],
-        "Its last record is not closed: the file was cut. It holds 1 closed records in {size} bytes.",
+        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
     ),
     "with line ends of Windows": (
         lambda document: document.replace(b"\n", b"\r\n"),
@@ -150,7 +161,7 @@ def test_an_export_that_is_not_complete_has_no_complete_file(
 
     assert refusal(databases, file, export_id) == (
         f"{file} is not complete: export {export_id} is {status.value}, not complete."
-        " Its form is right. It holds 0 closed records in 132 bytes."
+        " Its form is right, so it was cut between two records, or changed. It holds 0 closed records in 132 bytes."
     )
 
 
