@@ -1,0 +1,284 @@
+"""The page of exports, as somebody uses it: exports that run, and files that are verified where they are."""
+
+import hashlib
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, Request, WebSocket, expect
+
+from core.csv_format import HEADER
+from core.verify import inspect_file
+from tests.browser.conftest import PATIENCE
+from tests.browser.test_jobs_page import run_core, wait_for
+from tests.conftest import ROOT
+from tests.rows import insert_large_jobs
+from tests.servers import RunningServer, serving_dashboard
+
+# Far more than lies in the buffers of two sockets, so that an export waits for its reader.
+JOBS, SIZE = 400, 100_000
+APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+
+# A harmless word that stands in every prompt, and must never leave the browser.
+MARKER = "lantern-by-the-harbour"
+
+
+@pytest.fixture
+def running(database_url: str, tmp_path: Path, connection: psycopg.Connection) -> Iterator[RunningServer]:
+    """A dashboard with large jobs, which nobody else uses."""
+    insert_large_jobs(connection, JOBS, size=SIZE)
+    with serving_dashboard(database_url, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def key(database_url: str) -> str:
+    made = run_core(database_url, "keys", "create", "--name", "lawyers", "--all-clients", "--scope", "job:read")
+    return made.decode().strip()
+
+
+@pytest.fixture
+def export(database_url: str, tmp_path: Path, connection: psycopg.Connection) -> Path:
+    """A complete export of two jobs, one of which has line ends and quotes in its prompt."""
+    connection.execute(
+        "INSERT INTO jobs (job_id, client_id, type, status, created_at, prompt) VALUES"
+        " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-02Z', %s),"
+        " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-03Z', %s)",
+        [MARKER, f'one\n"{MARKER}"\nthree'],
+    )
+    file = tmp_path / "march.csv"
+    file.write_bytes(run_core(database_url, "export", "--from=2026-03-01T00:00:00Z", "--to=2026-04-01T00:00:00Z"))
+    return file
+
+
+def stream(server: RunningServer, key: str) -> Any:
+    """Begin to read an export."""
+    return httpx.stream(
+        "GET",
+        f"{server.url}/api/v1/jobs/export",
+        params=APRIL,
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=60,
+        trust_env=False,
+    )
+
+
+def open_exports(page: Page, server: RunningServer, query: str = "") -> None:
+    page.goto(f"{server.url}/exports{query}")
+    expect(page.get_by_label("Choose a file or drop it here")).to_be_visible()
+
+
+def shown_rows(page: Page) -> int:
+    """Read how many rows the first export in the list has."""
+    found = re.search(r"([\d,]+) rows?\b", page.get_by_text(re.compile(r"^[\d,]+ rows? · ")).first.inner_text())
+    assert found
+    return int(found[1].replace(",", ""))
+
+
+def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Page, key: str) -> None:
+    """Rows grow on the open page while a reader reads, and it says "Interrupted" when the reader has left."""
+    with stream(running, key) as answer:
+        blocks = answer.iter_bytes(1 << 20)
+        next(blocks)
+        open_exports(page, running)
+        expect(page.get_by_text("Running", exact=True)).to_be_visible()
+        expect(page.get_by_text("by the key “lawyers” through the API")).to_be_visible()
+        wait_for(page, lambda: shown_rows(page) > 0)
+        before = shown_rows(page)
+        for _ in range(15):
+            next(blocks)
+        wait_for(page, lambda: shown_rows(page) > before)
+
+    expect(page.get_by_text("Interrupted", exact=True)).to_be_visible()
+    expect(page.get_by_text("Running", exact=True)).to_have_count(0)
+    page.get_by_role("link", name="Receipt").click()
+    expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
+    page.get_by_role("link", name="Show these jobs").click()
+    page.wait_for_url(f"{running.url}/?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z")
+    expect(page.get_by_role("link", name=f"Download CSV · all jobs · {JOBS} rows")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
+
+
+def test_an_export_of_a_killed_server_failed(
+    running: RunningServer,
+    database_url: str,
+    connection: psycopg.Connection,
+    page: Page,
+    key: str,
+    tmp_path: Path,
+) -> None:
+    """After SIGKILL the half file is no export, and says why; the receipt ends as failed once its heartbeat is lost."""
+    half = tmp_path / "half.csv"
+    with stream(running, key) as answer, half.open("wb") as file:
+        blocks = answer.iter_bytes(1 << 20)
+        file.write(next(blocks))
+        running.process.send_signal(signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            for block in blocks:
+                file.write(block)
+    running.process.wait()
+    connection.execute("UPDATE exports SET heartbeat_at = heartbeat_at - interval '61 seconds'")
+    row = connection.execute("SELECT export_id, status FROM exports").fetchone()
+    assert row is not None
+    export_id, before = row
+
+    with serving_dashboard(database_url, tmp_path) as second:
+        open_exports(page, second, f"?export={export_id}")
+        expect(page.get_by_text("Failed", exact=True)).to_be_visible()
+    verified = subprocess.run(
+        [ROOT / ".venv/bin/python", "-m", "core", "verify", str(half), "--export-id", str(export_id)],
+        cwd=ROOT,
+        env={"DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert before == "running"
+    assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
+    assert verified.returncode == 1
+    assert f"is not complete: export {export_id} is failed, not complete." in verified.stderr
+    assert "Its last record is not closed: the file was cut." in verified.stderr
+
+
+def test_a_complete_file_is_known_and_its_content_stays_here(running: RunningServer, page: Page, export: Path) -> None:
+    """A complete export is recognised, its receipt is a click away, and nothing of the file was sent."""
+    sent: list[bytes] = []
+
+    def record_request(request: Request) -> None:
+        sent.append(request.url.encode() + (request.post_data_buffer or b""))
+
+    def record_frame(frame: str | bytes) -> None:
+        sent.append(frame if isinstance(frame, bytes) else frame.encode())
+
+    def record_socket(socket: WebSocket) -> None:
+        socket.on("framesent", record_frame)
+
+    page.on("request", record_request)
+    page.on("websocket", record_socket)
+    open_exports(page, running)
+
+    page.get_by_label("Choose a file or drop it here").set_input_files(export)
+    expect(page.get_by_text("This is a complete export: not a byte is missing or changed.")).to_be_visible()
+    expect(page.get_by_text(f"It holds 2 records in {export.stat().st_size:,} bytes.")).to_be_visible()
+    page.get_by_role("link", name="Its receipt").click()
+
+    sha256 = hashlib.sha256(export.read_bytes()).hexdigest()
+    expect(page.get_by_text(sha256)).to_be_visible()
+    everything = b"".join(sent)
+    assert sha256.encode() in everything
+    assert MARKER.encode() in export.read_bytes()
+    assert MARKER.encode() not in everything
+    assert export.name.encode() not in everything
+
+
+@pytest.mark.parametrize(
+    ("cut", "sentence"),
+    [
+        (
+            lambda body: body[:-2],
+            "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
+        ),
+        (
+            lambda body: body.removeprefix(b"\xef\xbb\xbf"),
+            "It does not begin with the byte order mark of an export. It holds 2 closed records in {size} bytes.",
+        ),
+        (lambda body: b"", "The file is empty."),
+    ],
+    ids=["cut", "without byte order mark", "empty"],
+)
+def test_a_damaged_file_is_described(running: RunningServer, page: Page, export: Path, cut: Any, sentence: str) -> None:
+    """What is wrong with a file is said in the words of `core verify`."""
+    export.write_bytes(cut(export.read_bytes()))
+    sentence = sentence.format(size=export.stat().st_size)
+    open_exports(page, running)
+
+    page.get_by_label("Choose a file or drop it here").set_input_files(export)
+
+    expect(page.get_by_text("This is not a complete export.")).to_be_visible()
+    expect(page.get_by_text(f"{sentence} No complete export has these bytes.")).to_be_visible()
+
+
+def test_a_large_file_takes_no_memory(running: RunningServer, browser: Browser, page: Page, tmp_path: Path) -> None:
+    """200 MB are read piece by piece: the browser's processes grow by far less, and the reading can be stopped."""
+    file = tmp_path / "large.csv"
+    with file.open("wb") as opened:
+        opened.truncate(200_000_000)
+    open_exports(page, running)
+    field = page.get_by_label("Choose a file or drop it here")
+    before = resident(browser)
+    most = before
+
+    field.set_input_files(file)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Stopped: nothing was verified.")).to_be_visible()
+    field.set_input_files(file)
+    expect(page.get_by_role("progressbar", name="Reading the file")).to_be_visible()
+    while page.get_by_text("large.csv was read.").count() == 0:
+        most = max(most, resident(browser))
+        page.wait_for_timeout(100)
+
+    expect(page.get_by_text("It holds 0 closed records in 200,000,000 bytes.")).to_be_visible(timeout=4 * PATIENCE)
+    assert most - before < 120_000_000
+
+
+LENGTHS = [0, 1, 2, 3, 54, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 1 << 20, (1 << 20) + 1]
+LENGTHS += [(4 << 20) - 1, 4 << 20, (4 << 20) + 1]
+
+
+def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None:
+    """SHA-256 and the other facts are the same in both, for lengths at every boundary and for odd files."""
+    noise = bytes(range(256)) * (1 << 15)
+    start = b"\xef\xbb\xbf" + HEADER
+    bodies = [noise[:length] for length in LENGTHS]
+    bodies += [start, HEADER, start + b'1,"a\nb"\n2,""""\n', start + b'1,"', start[:-1], b"\n" * 100, b'"' * 99]
+    expected = []
+    for body in bodies:
+        file = tmp_path / "body"
+        file.write_bytes(body)
+        found = inspect_file(file)
+        expected.append({name: getattr(found, name) for name in found.__slots__})
+
+    facts = [
+        page.evaluate(
+            """async ([worker, header, body]) => {
+                const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+                const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
+                const running = new Worker(url);
+                return await new Promise((resolve) => {
+                    running.onmessage = ({ data }) => "read" in data || resolve(data.facts ?? data);
+                    running.postMessage({ file: new File([bytes], "body"), header });
+                });
+            }""",
+            [(ROOT / "dashboard" / "file_facts.js").read_text(), HEADER.decode(), encode(body)],
+        )
+        for body in bodies
+    ]
+
+    assert facts == expected
+
+
+def encode(body: bytes) -> str:
+    import base64
+
+    return base64.b64encode(body).decode()
+
+
+def resident(browser: Browser) -> int:
+    """Return the bytes of memory that the browser's pages hold."""
+    session = browser.new_browser_cdp_session()
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    total = 0
+    for process in processes:
+        if process["type"] == "renderer":
+            status = Path(f"/proc/{process['id']}/status").read_text()
+            total += 1024 * int(status.split("RssAnon:")[1].split()[0])
+    return total
