@@ -44,7 +44,8 @@ class Sha256 {
   }
 
   finish() {
-    const padding = new Uint8Array(64 + 64 - ((this.length + 8) % 64));
+    // A bit, zeros up to the end of a block, and the length in the last 8 bytes of that.
+    const padding = new Uint8Array(64 + 8 - ((this.length + 8) % 64));
     const bits = new DataView(padding.buffer);
     padding[0] = 0x80;
     // A length in bits has 64 of them, and a number holds 53 exactly.

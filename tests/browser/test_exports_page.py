@@ -1,5 +1,6 @@
 """The page of exports, as somebody uses it: exports that run, and files that are verified where they are."""
 
+import base64
 import hashlib
 import re
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, Request, WebSocket, expect
+from playwright.sync_api import Browser, Locator, Page, Request, WebSocket, expect
 
 from core.csv_format import HEADER
 from core.verify import inspect_file
@@ -74,6 +75,11 @@ def open_exports(page: Page, server: RunningServer, query: str = "") -> None:
     expect(page.get_by_label("Choose a file or drop it here")).to_be_visible()
 
 
+def badge(page: Page, word: str) -> Locator:
+    """Find the badge with this word, which stands after its sign."""
+    return page.get_by_text(re.compile(rf"\b{word}$"))
+
+
 def shown_rows(page: Page) -> int:
     """Read how many rows the first export in the list has."""
     found = re.search(r"([\d,]+) rows?\b", page.get_by_text(re.compile(r"^[\d,]+ rows? · ")).first.inner_text())
@@ -87,7 +93,7 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
         blocks = answer.iter_bytes(1 << 20)
         next(blocks)
         open_exports(page, running)
-        expect(page.get_by_text("Running", exact=True)).to_be_visible()
+        expect(badge(page, "Running")).to_be_visible()
         expect(page.get_by_text("by the key “lawyers” through the API")).to_be_visible()
         wait_for(page, lambda: shown_rows(page) > 0)
         before = shown_rows(page)
@@ -95,8 +101,8 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
             next(blocks)
         wait_for(page, lambda: shown_rows(page) > before)
 
-    expect(page.get_by_text("Interrupted", exact=True)).to_be_visible()
-    expect(page.get_by_text("Running", exact=True)).to_have_count(0)
+    expect(badge(page, "Interrupted")).to_be_visible()
+    expect(badge(page, "Running")).to_have_count(0)
     page.get_by_role("link", name="Receipt").click()
     expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
     page.get_by_role("link", name="Show these jobs").click()
@@ -121,8 +127,7 @@ def test_an_export_of_a_killed_server_failed(
         file.write(next(blocks))
         running.process.send_signal(signal.SIGKILL)
         with pytest.raises(httpx.TransportError):
-            for block in blocks:
-                file.write(block)
+            file.writelines(blocks)
     running.process.wait()
     connection.execute("UPDATE exports SET heartbeat_at = heartbeat_at - interval '61 seconds'")
     row = connection.execute("SELECT export_id, status FROM exports").fetchone()
@@ -131,7 +136,7 @@ def test_an_export_of_a_killed_server_failed(
 
     with serving_dashboard(database_url, tmp_path) as second:
         open_exports(page, second, f"?export={export_id}")
-        expect(page.get_by_text("Failed", exact=True)).to_be_visible()
+        expect(badge(page, "Failed")).to_be_visible()
     verified = subprocess.run(
         [ROOT / ".venv/bin/python", "-m", "core", "verify", str(half), "--export-id", str(export_id)],
         cwd=ROOT,
@@ -257,18 +262,12 @@ def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None
                     running.postMessage({ file: new File([bytes], "body"), header });
                 });
             }""",
-            [(ROOT / "dashboard" / "file_facts.js").read_text(), HEADER.decode(), encode(body)],
+            [(ROOT / "dashboard" / "file_facts.js").read_text(), HEADER.decode(), base64.b64encode(body).decode()],
         )
         for body in bodies
     ]
 
     assert facts == expected
-
-
-def encode(body: bytes) -> str:
-    import base64
-
-    return base64.b64encode(body).decode()
 
 
 def resident(browser: Browser) -> int:
