@@ -10,7 +10,7 @@ from api.authentication import admit, may_export
 from api.errors import ApiError, forbidden, method_not_allowed, respond
 from api.pages import error_page
 from api.parameters import query_params
-from api.services import Services
+from api.services import Services, ask
 from api.streaming import serve_export
 from core.access import Actor
 from core.receipts import Via
@@ -46,7 +46,7 @@ class Downloads:
         ticket = self._office.accept(params[0][1], browser=browser) if browser and names == ["ticket"] else None
         if ticket is None:
             raise forbidden(REFUSAL)
-        actor = self._recognise(ticket.person)
+        actor = await ask(self._recognise, ticket.person)
         if actor is None:
             raise forbidden("You are signed out, or may no longer export: sign in again.")
         admit(actor, self._services)

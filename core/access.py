@@ -32,6 +32,13 @@ class Actor:
     scopes: frozenset[Scope]
     address: str | None = None
     remote_address: str | None = None
+    # The sign-in that a person comes by.
+    session: str | None = None
+
+    @property
+    def passed_as(self) -> str:
+        """What a ticket names, by which the person is recognised anew: the sign-in, or in demo mode the person."""
+        return self.session or self.name
 
     @property
     def limited_as(self) -> str:

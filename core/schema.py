@@ -83,6 +83,21 @@ people = Table(
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
 )
 
+# Each sign-in that was seen, by the SHA-256 of its claims, with what scopes are looked up by.
+sessions = Table(
+    "sessions",
+    ours,
+    Column("session", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("is_verified", Boolean, nullable=False),
+    Column("authenticated_at", DateTime(timezone=True), nullable=False),
+    Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    # Whether the person held any scope when the session was last used: what the audit was told.
+    Column("is_allowed", Boolean, nullable=False),
+)
+
 # Append-only: a trigger refuses everything but INSERT.
 audit_events = Table(
     "audit_events",

@@ -12,12 +12,14 @@ from api.routes import Api
 from api.services import create_services
 from core.database import Databases
 from core.errors import InvalidSetting
+from core.people import Door
 from core.settings import Settings
 from core.tickets import TicketOffice
 from dashboard.failures import show_failure
 from dashboard.guard import Guard, is_loopback
 from dashboard.people import recognise
 from dashboard.resources import Resources, provide
+from dashboard.sign_in import read_sign_in
 
 MAIN = Path(__file__).with_name("main.py")
 
@@ -25,14 +27,18 @@ MAIN = Path(__file__).with_name("main.py")
 def create_app(databases: Databases, settings: Settings) -> st.App:
     """Compose the application. The databases are open, and stay the caller's to close."""
     services = create_services(databases, settings)
-    # Tickets live for two minutes, so they may end with the process.
-    office = TicketOffice(secrets.token_urlsafe(32))
-    provide(Resources(databases, settings, office))
+    sign_in = None if settings.fencepost_demo else read_sign_in()
+    # Where there is no sign-in, tickets may end with the process: they live for two minutes.
+    office = TicketOffice(secrets.token_urlsafe(32) if sign_in is None else sign_in.secret)
+    providers = () if sign_in is None else sign_in.providers
+    door = None if sign_in is None else Door(databases, settings, providers)
+    provide(Resources(databases, settings, office, door, providers))
     guard = Middleware(
         Guard,
         settings=settings,
         api=Api(services),
-        downloads=Downloads(services, office, lambda name: recognise(settings, name)),
+        downloads=Downloads(services, office, lambda name: recognise(settings, door, name)),
+        hosts=() if sign_in is None else (sign_in.host,),
     )
     return st.App(MAIN, middleware=[guard], on_script_error=show_failure)
 
@@ -43,6 +49,9 @@ def check_configuration(settings: Settings) -> None:
         raise InvalidSetting("server.trustedUserHeaders lets a header say who somebody is: remove it.")
     if config.get_option("server.enableAgentApi"):
         raise InvalidSetting("server.enableAgentApi opens a second door into sessions: remove it.")
+    if not settings.fencepost_demo:
+        sign_in = read_sign_in()
+        Door.check(settings, () if sign_in is None else sign_in.providers)
     address = config.get_option("server.address") or "0.0.0.0"  # noqa: S104 - what Streamlit takes for unset
     if settings.fencepost_demo and not is_loopback(address):
         raise InvalidSetting(

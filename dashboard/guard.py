@@ -30,13 +30,18 @@ class Guard:
     compression is slower than the export itself.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, api: ASGIApp, downloads: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, api: ASGIApp, downloads: ASGIApp, hosts: tuple[str, ...] = ()
+    ) -> None:
+        """`hosts` are those that are meant outside demo mode where FENCEPOST_ALLOWED_HOSTS names none."""
         self._app = app
         self._api = api
         self._downloads = downloads
         self._demo = settings.fencepost_demo
-        named = [_strip_brackets(host) for host in settings.fencepost_allowed_hosts.lower().split(",") if host.strip()]
-        self._hosts = frozenset(named) | (frozenset(DEMO_HOSTS) if self._demo else frozenset())
+        listed = settings.fencepost_allowed_hosts.lower().split(",")
+        named = [_strip_brackets(host) for host in listed if host.strip()]
+        default = DEMO_HOSTS if self._demo else () if named else hosts
+        self._hosts = frozenset(named) | frozenset(default)
         # Who names further hosts means to be reached from elsewhere.
         self._proxy_allowed = not self._demo or not frozenset(named) <= frozenset(DEMO_HOSTS)
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.access import Scope
+from core.access import DEMO_PERSON, Scope
+from core.errors import FencepostError
+from core.people import Visit
 from dashboard.failures import show_failure
-from dashboard.people import HOW_TO_SIGN_IN, find_person
+from dashboard.people import find_visit, show_person, show_sign_in, watch_session
 from dashboard.resources import get_resources
 
 HERE = Path(__file__).parent
@@ -15,19 +17,29 @@ st.set_page_config(page_title="Fencepost", page_icon=str(HERE / "icon.svg"), lay
 st.logo(str(HERE / "logo.svg"), size="large")
 
 settings = get_resources().settings
-person = find_person(settings)
+try:
+    visit = Visit(DEMO_PERSON, "") if settings.fencepost_demo else find_visit()
+except FencepostError as error:
+    # Nobody is shown anything while it is not known who they are.
+    show_failure(error)
+    st.stop()
+person = None if visit is None else visit.actor
 if person is None:
-    st.title("Fencepost")
-    st.write(HOW_TO_SIGN_IN)
+    show_sign_in(visit)
     st.stop()
 
-pages = [st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True)]
+pages = []
+if Scope.JOB_READ in person.scopes:
+    pages.append(st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True))
 if person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG}:
     pages.append(st.Page(HERE / "views" / "exports.py", title="Exports", icon=":material/receipt_long:"))
 if Scope.ADMIN_CONFIG in person.scopes:
     pages.append(st.Page(HERE / "views" / "keys.py", title="Keys", icon=":material/key:"))
 page = st.navigation(pages, position="top")
-if settings.fencepost_demo:
+if not settings.fencepost_demo:
+    show_person(person)
+    watch_session(person)
+else:
     st.caption(
         ":orange-badge[:material/science: Demo mode] There is no sign-in here: everybody on this machine may do "
         "everything. Do not use it with real jobs."

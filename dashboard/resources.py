@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.database import Databases
+from core.people import Door
 from core.settings import Settings
 from core.tickets import TicketOffice
 
@@ -14,6 +15,9 @@ class Resources:
     databases: Databases
     settings: Settings
     office: TicketOffice
+    # How people sign in; None where nobody can.
+    door: Door | None = None
+    providers: tuple[str, ...] = ()
 
 
 _provided: list[Resources] = []

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
-from core.access import Actor
+from core.access import Actor, Scope
 from core.errors import InvalidParameter
 from core.filter_sentence import DECISION_WORDS
 from core.filters import Decision, JobFilter
@@ -30,7 +30,7 @@ def show() -> None:
     """Run the page."""
     resources = get_resources()
     person = find_person(resources.settings)
-    if person is None:
+    if person is None or Scope.JOB_READ not in person.scopes:
         st.stop()
     now = datetime.now(UTC)
     st.title("Jobs")
@@ -42,7 +42,7 @@ def show() -> None:
     _show_further_filters(view)
     with_text = bool(st.session_state.get("show_prompts", False))
     page, count = _read_jobs(resources, person, view, with_text=with_text)
-    _show_downloads(view.job_filter, count, person.name)
+    _show_downloads(view.job_filter, count, person.passed_as)
     if not page.rows and view.after is None:
         st.info("No jobs match. Choose other days or another decision.", icon=":material/search_off:")
         return

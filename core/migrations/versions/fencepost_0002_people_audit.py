@@ -19,6 +19,18 @@ def upgrade() -> None:
         )
     """)
     op.execute("""
+        CREATE TABLE sessions (
+            session text PRIMARY KEY,
+            person text NOT NULL REFERENCES people,
+            address text NOT NULL,
+            provider text NOT NULL,
+            is_verified boolean NOT NULL,
+            authenticated_at timestamptz NOT NULL,
+            first_seen_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            is_allowed boolean NOT NULL
+        )
+    """)
+    op.execute("""
         ALTER TABLE api_keys
             ADD created_by text NOT NULL DEFAULT 'cli',
             ADD replaces text,

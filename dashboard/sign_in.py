@@ -1,0 +1,64 @@
+"""Sign-in as Streamlit is configured for it: the `[auth]` section of `.streamlit/secrets.toml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from core.errors import InvalidSetting
+
+# The name that Streamlit gives to a single provider, whose settings stand in `[auth]` itself.
+ONLY = "default"
+
+CALLBACK = "/oauth2callback"
+SHORTEST_SECRET = 32
+NEEDED = ("client_id", "client_secret", "server_metadata_url")
+WHERE = "in [auth] of .streamlit/secrets.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What `[auth]` says: the names of the providers, the host that people use, and the secret that signs for them."""
+
+    providers: tuple[str, ...]
+    host: str
+    secret: str
+
+
+def read_sign_in() -> SignIn | None:
+    """Return how people sign in, or None where there is no `[auth]`.
+
+    Raises `InvalidSetting` where it is incomplete; no value is repeated.
+    """
+    try:
+        section: Mapping[str, Any] | None = st.secrets.get("auth")
+    except StreamlitSecretNotFoundError:
+        return None
+    if not section:
+        return None
+    secret = section.get("cookie_secret")
+    if not isinstance(secret, str) or len(secret) < SHORTEST_SECRET:
+        raise InvalidSetting(
+            f"cookie_secret {WHERE} needs {SHORTEST_SECRET} or more random characters: "
+            "make some with `openssl rand -hex 32`."
+        )
+    redirect = section.get("redirect_uri")
+    host = urlsplit(redirect).hostname if isinstance(redirect, str) and redirect.endswith(CALLBACK) else None
+    if host is None:
+        raise InvalidSetting(f"redirect_uri {WHERE} is not the address of this server with {CALLBACK}: correct it.")
+    sections = {name: value for name, value in section.items() if isinstance(value, Mapping) and _is_provider(value)}
+    if not sections or "client_id" in section:
+        sections = {ONLY: section, **sections}
+    for name, provider in sections.items():
+        for needed in NEEDED:
+            if not provider.get(needed):
+                of = "" if name == ONLY else f" of {name}"
+                raise InvalidSetting(f"{needed}{of} is missing {WHERE}: see .streamlit/secrets.toml.example.")
+    return SignIn(tuple(sections), host, secret)
+
+
+def _is_provider(section: Mapping[str, Any]) -> bool:
+    return any(name in section for name in NEEDED)
