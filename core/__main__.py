@@ -17,6 +17,7 @@ import click
 
 from core.access import COMMAND_LINE, Scope
 from core.api_keys import create_key, list_keys, revoke_key, rotate_key
+from core.audit_commands import audit
 from core.commands import open_checked, run_command
 from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
@@ -31,7 +32,10 @@ from core.verify import verify_file
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Fencepost on the command line: exports, their receipts, keys and tables."""
+    """Fencepost on the command line: exports, their receipts, keys, the audit and tables."""
+
+
+main.add_command(audit)
 
 
 @main.command("migrate")
@@ -205,7 +209,7 @@ async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]
 def verify(file: Path, export_id: UUID | None) -> None:
     """Tell whether FILE is a complete export of ours; print its receipt."""
     with open_checked(load_settings()) as databases:
-        receipt = verify_file(databases.ours, file, export_id)
+        receipt = verify_file(databases, file, export_id)
     click.echo(json.dumps(receipt, indent=2))
 
 

@@ -53,5 +53,11 @@ class Actor:
 
 COMMAND_LINE = Actor("cli", Wall(None), frozenset(Scope))
 
+# What Fencepost does of itself, such as closing the receipt of an export whose process has died.
+HOUSE = Actor("fencepost", Wall(None), frozenset())
+
+# Somebody who was not recognised.
+ANONYMOUS = Actor("anonymous", Wall(None), frozenset())
+
 # The one local user of demo mode.
 DEMO_PERSON = Actor("user:demo", Wall(None), frozenset(Scope))

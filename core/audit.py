@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,12 +13,18 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, text
 
 from core.access import Actor
-from core.database import Databases
+from core.database import Database, Databases
+from core.errors import InvalidParameter
 from core.filters import print_exact
 from core.schema import audit_events
 
 # What stands before the first event in place of a hash.
 GENESIS = bytes(32)
+
+_HEAD = re.compile(r"(\d{1,18}):([0-9a-fA-F]{64})", re.ASCII)
+
+# What a text or a jsonb of PostgreSQL cannot hold: NUL, and halves of surrogates, which are no UTF-8.
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class Event(StrEnum):
@@ -34,6 +42,41 @@ class Event(StrEnum):
     KEY_CREATED = "key-created"
     KEY_ROTATED = "key-rotated"
     KEY_REVOKED = "key-revoked"
+    AUDIT_LISTED = "audit-listed"
+    AUDIT_EXPORTED = "audit-exported"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain: who notes it can tell later whether anything up to it was touched."""
+
+    seq: int
+    hash: bytes
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash.hex()}"
+
+
+EMPTY = Head(0, GENESIS)
+
+
+def parse_head(value: str) -> Head:
+    """Read what `core audit head` prints; raise `InvalidParameter` for anything else."""
+    match = _HEAD.fullmatch(value.strip())
+    if match is None or (int(match[1]) == 0 and bytes.fromhex(match[2]) != GENESIS):
+        raise InvalidParameter(
+            "expect is not the head of an audit: give what `python -m core audit head` printed, SEQ:HASH with 64 "
+            "hexadecimal digits."
+        )
+    return Head(int(match[1]), bytes.fromhex(match[2]))
+
+
+def find_head(database: Database) -> Head:
+    """Return the last event's number and hash, or `EMPTY` where there is none."""
+    last = select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
+    with database.transaction() as connection:
+        row = connection.execute(last).one_or_none()
+    return EMPTY if row is None else Head(row.seq, bytes(row.hash))
 
 
 def record(
@@ -60,9 +103,12 @@ def append(
 ) -> None:
     """Add an event to a transaction, so that what it tells of is committed with it or not at all.
 
-    The chain is locked until the transaction ends: append as late in it as possible. Values of `details` are text,
-    whole numbers, booleans, null, and lists and objects of these.
+    The chain is locked until the transaction ends: append as late in it as possible, and lock no other row after it.
+    Values of `details` are text, whole numbers, booleans, null, and lists and objects of these. What PostgreSQL cannot
+    hold of a text (NUL, halves of surrogates) is replaced, because nobody may escape the record by sending it.
     """
+    # Each statement sees what was committed before it (sessions are READ COMMITTED, see core/database.py), so the last
+    # event is read after the wait for the lock; a row lock would not do, because it takes the right to UPDATE.
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost audit', 0))"))
     last = (
         select(audit_events.c.seq, audit_events.c.at, audit_events.c.hash)
@@ -82,11 +128,11 @@ def append(
         "seq": seq,
         "at": at,
         "event": event.value,
-        "actor": actor.name,
-        "address": actor.address,
-        "remote_address": actor.remote_address,
-        "subject": subject,
-        "details": dict(details or {}),
+        "actor": _storable(actor.name),
+        "address": _storable(actor.address),
+        "remote_address": _storable(actor.remote_address),
+        "subject": _storable(subject),
+        "details": _storable(details or {}),
     }
     connection.execute(insert(audit_events).values(**values, hash=chain_hash(key, previous, values)))
 
@@ -94,7 +140,7 @@ def append(
 def chain_hash(key: bytes | None, previous: bytes, values: Mapping[str, Any]) -> bytes:
     """Hash an event: HMAC-SHA256(key, previous hash ‖ canonical JSON), or without a key plain SHA-256 of the same.
 
-    Canonical: the members in the order of their names, no spaces, UTF-8, times in UTC with microseconds.
+    Canonical: all members but the hash in the order of their names, no spaces, UTF-8, times in UTC with microseconds.
     """
     canonical = json.dumps(
         {name: print_exact(value) if isinstance(value, datetime) else value for name, value in values.items()},
@@ -105,3 +151,21 @@ def chain_hash(key: bytes | None, previous: bytes, values: Mapping[str, Any]) ->
     if key is None:
         return hashlib.sha256(previous + canonical).digest()
     return hmac.digest(key, previous + canonical, "sha256")
+
+
+def _storable(value: Any) -> Any:
+    """Return a value as it will be read back from the table, to the byte of its canonical JSON.
+
+    Numbers with a fraction are refused: `1.0` and `1` are the same to jsonb in some places and not in others.
+    """
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        case list() | tuple():
+            return [_storable(item) for item in value]
+        case Mapping():
+            return {_storable(name): _storable(item) for name, item in value.items()}
+        case _:
+            raise TypeError(f"the audit takes no {type(value).__name__}")

@@ -6,7 +6,7 @@ records end in LF.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,14 @@ COLUMNS = (
     *("job_id", "type", "status", "is_prohibited", "created_at", "completed_at", "prompt", "reason"),
     *(category.column for category in Category),
 )
-HEADER = ",".join(COLUMNS).encode() + b"\n"
+
+
+def make_header(columns: Sequence[str]) -> bytes:
+    """Make the first record. Names of columns are plain words, which need no quotes."""
+    return ",".join(columns).encode() + b"\n"
+
+
+HEADER = make_header(COLUMNS)
 
 # Bytes. Large enough that the work for a block (a hash, a send) does not count, small enough to stay flat in memory.
 BLOCK_SIZE = 128 * 1024
@@ -67,8 +74,8 @@ def export_query(job_filter: JobFilter, wall: Wall, folding: Folding, part: Slic
         "type": _guarded(jobs.c.type, job_filter),
         "status": _guarded(jobs.c.status, job_filter),
         "is_prohibited": cast(jobs.c.is_prohibited, Text),
-        "created_at": _instant(jobs.c.created_at),
-        "completed_at": _instant(jobs.c.completed_at),
+        "created_at": instant(jobs.c.created_at),
+        "completed_at": instant(jobs.c.completed_at),
         "prompt": _guarded(jobs.c.prompt, job_filter),
         "reason": _guarded(jobs.c.reason, job_filter),
         **{category.column: cast(latest_log.c[category.column], Text) for category in Category},
@@ -123,14 +130,17 @@ def render(connection: psycopg.AsyncConnection, query: Select[Any]) -> str:
     return psycopg.AsyncClientCursor(connection).mogrify(str(compiled), compiled.params)
 
 
-def _instant(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """UTC at fixed width; `to_char` obeys no setting of the session, unlike a cast to text."""
+def instant(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Write a time as text: UTC at fixed width. `to_char` obeys no setting of the session, unlike a cast to text."""
     return func.to_char(func.timezone("UTC", column), _FIXED_WIDTH)
 
 
 def _guarded(column: ColumnElement[Any], job_filter: JobFilter) -> ColumnElement[Any]:
-    if not job_filter.spreadsheet_safe:
-        return column
+    return guarded(column) if job_filter.spreadsheet_safe else column
+
+
+def guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Put the guard before a text that a spreadsheet could take for a formula."""
     first = collate(func.left(column, 1), "C")
     return case((first.in_(GUARDED), func.concat(GUARD, column)), else_=column)
 

@@ -36,6 +36,8 @@ SESSION = TIMES | {
     "statement_timeout": "15000",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "60000",
+    # The audit waits for its lock and then reads what others have committed meanwhile.
+    "default_transaction_isolation": "read committed",
     # Pages read stretches of an index. A plan that begins with the whole table costs most just where it looks cheap:
     # while the table is small.
     "enable_seqscan": "off",
@@ -227,6 +229,8 @@ class Database:
                 return DatabaseUnavailable(
                     f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see README.md)."
                 )
+            case psycopg.errors.LockNotAvailable():
+                return DatabaseUnavailable(f"Others keep {self} busy: try again in a few seconds.")
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 return DatabaseUnavailable(self._explain_connection(str(error)))
             case _:

@@ -41,12 +41,15 @@ class Export:
     `total` is the number of records, where it was asked for: counted in the export's own snapshot.
     """
 
-    def __init__(self, export_id: UUID, databases: Databases, job_filter: JobFilter, workers: int) -> None:
+    def __init__(
+        self, export_id: UUID, databases: Databases, job_filter: JobFilter, actor: Actor, workers: int
+    ) -> None:
         self.export_id = export_id
         self.total: int | None = None
         self.progress = Progress()
         self._databases = databases
         self._filter = job_filter
+        self._actor = actor
         self._workers = workers
         self._connection: psycopg.AsyncConnection | None = None
         self._blocks: AsyncGenerator[Block] | None = None
@@ -84,14 +87,7 @@ class Export:
             await asyncio.sleep(0)
             with self._databases.source.translated_errors():
                 block = await anext(self._blocks, None)
-        await asyncio.to_thread(
-            close_receipt,
-            self._databases.ours,
-            self.export_id,
-            self.progress,
-            Status.COMPLETE,
-            sha256=digest.hexdigest(),
-        )
+        await asyncio.to_thread(self._close_receipt, Status.COMPLETE, sha256=digest.hexdigest())
         self.is_complete = True
 
     async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
@@ -148,7 +144,10 @@ class Export:
                     log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
 
     def _record(self, status: Status) -> asyncio.Future[None]:
-        return _in_thread(partial(close_receipt, self._databases.ours, self.export_id, self.progress, status))
+        return _in_thread(partial(self._close_receipt, status))
+
+    def _close_receipt(self, status: Status, *, sha256: str | None = None) -> None:
+        close_receipt(self._databases, self._actor, self.export_id, self.progress, status, sha256=sha256)
 
 
 @asynccontextmanager
@@ -170,11 +169,8 @@ async def start_export(
     Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
     seconds.
     """
-    export = Export(uuid4(), databases, job_filter, workers)
-    ours = databases.ours
-    opening = _in_thread(
-        partial(open_receipt, ours, export.export_id, job_filter, actor.wall, requested_by=actor.name, via=via)
-    )
+    export = Export(uuid4(), databases, job_filter, actor, workers)
+    opening = _in_thread(partial(open_receipt, databases, actor, export.export_id, job_filter, via=via))
     try:
         await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -192,7 +188,7 @@ async def start_export(
             raise ExportTooSlow(
                 f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
             ) from None
-        await asyncio.to_thread(renew_receipt, ours, export.export_id, Progress(), snapshot_at=snapshot_at)
+        await asyncio.to_thread(renew_receipt, databases.ours, export.export_id, Progress(), snapshot_at=snapshot_at)
         yield export
     finally:
         beat.cancel()

@@ -289,7 +289,7 @@ def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[Col
         evaluated = latest_log.c.evaluated
         conditions.append(evaluated.is_not(None) if job_filter.evaluated else evaluated.is_(None))
     if job_filter.q is not None:
-        conditions.append(_contains(jobs.c.prompt, job_filter.q, folding))
+        conditions.append(contains(jobs.c.prompt, job_filter.q, folding))
     if (span := job_filter.job_id_range()) is not None:
         conditions.append(jobs.c.job_id.between(*span))
     return conditions
@@ -313,7 +313,7 @@ def _cell_is(column: ColumnElement[bool], cell: Cell) -> ColumnElement[bool]:
             return column.is_(None)
 
 
-def _contains(column: ColumnElement[Any], sought: str, folding: Folding) -> ColumnElement[bool]:
+def contains(column: ColumnElement[Any], sought: str, folding: Folding) -> ColumnElement[bool]:
     """Match text that contains another regardless of case; LIKE's own characters are ordinary ones.
 
     What ILIKE does, written as the index of searches has it.

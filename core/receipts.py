@@ -6,12 +6,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
-from core.database import Database
+from core.access import HOUSE, Actor
+from core.audit import Event, append
+from core.database import Database, Databases
 from core.errors import ExportCut
 from core.filters import JobFilter, print_exact
-from core.query import Wall
 from core.schema import exports
 
 # A running export renews its row this often (seconds), so that it is seen to grow, and can miss many renewals before it
@@ -45,21 +46,17 @@ class Progress:
     bytes: int = 0
 
 
-def open_receipt(
-    database: Database, export_id: UUID, job_filter: JobFilter, wall: Wall, *, requested_by: str, via: Via
-) -> None:
-    """Commit the row of an export that is about to start. Without it there is no export."""
-    with database.transaction() as connection:
-        connection.execute(_close_lost())
-        connection.execute(
-            insert(exports).values(
-                export_id=export_id,
-                requested_by=requested_by,
-                via=via.value,
-                client_id=wall.client_id or job_filter.client_id,
-                filter=job_filter.to_params(),
-            )
-        )
+def open_receipt(databases: Databases, by: Actor, export_id: UUID, job_filter: JobFilter, *, via: Via) -> None:
+    """Commit the row of an export that is about to start, and its event. Without them there is no export."""
+    asked = {
+        "via": via.value,
+        "client_id": by.wall.client_id or job_filter.client_id,
+        "filter": job_filter.to_params(),
+    }
+    with databases.ours.transaction() as connection:
+        _close_lost(connection, databases.audit_key)
+        connection.execute(insert(exports).values(export_id=export_id, requested_by=by.name, **asked))
+        append(connection, databases.audit_key, Event.EXPORT_STARTED, by, subject=str(export_id), details=asked)
 
 
 def renew_receipt(
@@ -72,31 +69,27 @@ def renew_receipt(
     values: dict[str, Any] = {"heartbeat_at": func.now(), "rows": progress.rows, "bytes": progress.bytes}
     if snapshot_at is not None:
         values["snapshot_at"] = snapshot_at
-    _update_running(database, export_id, values)
+    with database.transaction() as connection:
+        _update_running(connection, export_id, values)
 
 
 def close_receipt(
-    database: Database, export_id: UUID, progress: Progress, status: Status, *, sha256: str | None = None
+    databases: Databases, by: Actor, export_id: UUID, progress: Progress, status: Status, *, sha256: str | None = None
 ) -> None:
-    """Record the end of an export. Raises `ExportCut` where somebody has closed the row already."""
-    _update_running(
-        database,
-        export_id,
-        {
-            "status": status.value,
-            "finished_at": func.now(),
-            "heartbeat_at": func.now(),
-            "rows": progress.rows,
-            "bytes": progress.bytes,
-            "sha256": sha256,
-        },
-    )
+    """Record the end of an export, in its row and in the audit.
+
+    Raises `ExportCut` where somebody has closed the row already.
+    """
+    end = {"status": status.value, "rows": progress.rows, "bytes": progress.bytes, "sha256": sha256}
+    with databases.ours.transaction() as connection:
+        _update_running(connection, export_id, end | {"finished_at": func.now(), "heartbeat_at": func.now()})
+        append(connection, databases.audit_key, Event.EXPORT_FINISHED, by, subject=str(export_id), details=end)
 
 
-def find_receipt(database: Database, export_id: UUID) -> dict[str, Any] | None:
+def find_receipt(databases: Databases, export_id: UUID) -> dict[str, Any] | None:
     """Return a receipt as JSON values, or None."""
-    with database.transaction() as connection:
-        connection.execute(_close_lost())
+    with databases.ours.transaction() as connection:
+        _close_lost(connection, databases.audit_key)
         row = connection.execute(select(exports).where(exports.c.export_id == export_id)).one_or_none()
     return None if row is None else _as_json(row)
 
@@ -116,29 +109,37 @@ def find_complete_receipt(database: Database, sha256: str, *, preferred: str | N
     return None if row is None else _as_json(row)
 
 
-def close_lost_receipts(database: Database) -> None:
+def close_lost_receipts(databases: Databases) -> None:
     """Close the rows of exports that have lost their heartbeat, whichever process they ran in."""
-    with database.transaction() as connection:
-        connection.execute(_close_lost())
+    with databases.ours.transaction() as connection:
+        _close_lost(connection, databases.audit_key)
 
 
-def _close_lost() -> Any:
-    """One statement that reads the index of running exports only, and waits for nobody who is closing the same ones."""
+def _close_lost(connection: Connection, audit_key: bytes | None) -> None:
+    """Close lost rows, each with an event. It is nobody's act, so the actor is the house, whoever happens to look.
+
+    The statement reads the index of running exports only, and waits for nobody who is closing the same ones.
+    """
     lost = (
         select(exports.c.export_id)
         .where(exports.c.status == Status.RUNNING.value, exports.c.heartbeat_at < func.now() - LOST_AFTER)
         .with_for_update(skip_locked=True)
     )
-    return (
-        update(exports).where(exports.c.export_id.in_(lost)).values(status=Status.FAILED.value, finished_at=func.now())
-    )
+    closed = connection.execute(
+        update(exports)
+        .where(exports.c.export_id.in_(lost))
+        .values(status=Status.FAILED.value, finished_at=func.now())
+        .returning(exports.c.export_id, exports.c.status, exports.c.rows, exports.c.bytes, exports.c.sha256)
+    ).all()
+    for export_id, *values in closed:
+        end = dict(zip(("status", "rows", "bytes", "sha256"), values, strict=True))
+        append(connection, audit_key, Event.EXPORT_FINISHED, HOUSE, subject=str(export_id), details=end)
 
 
-def _update_running(database: Database, export_id: UUID, values: dict[str, Any]) -> None:
+def _update_running(connection: Connection, export_id: UUID, values: dict[str, Any]) -> None:
     running = (exports.c.export_id == export_id) & (exports.c.status == Status.RUNNING.value)
-    with database.transaction() as connection:
-        if connection.execute(update(exports).where(running).values(values)).rowcount == 0:
-            raise ExportCut("The receipt of this export was closed by somebody else: start the export again.")
+    if connection.execute(update(exports).where(running).values(values)).rowcount == 0:
+        raise ExportCut("The receipt of this export was closed by somebody else: start the export again.")
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:

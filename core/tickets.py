@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from core.audit_filter import AuditFilter
 from core.errors import InvalidParameter
 from core.filters import JobFilter
 
 # Where tickets are honoured.
 DOWNLOAD_PATH = "/downloads/jobs.csv"
+AUDIT_PATH = "/downloads/audit.csv"
 
 # Our own cookie: random, for this browser, readable by no script. It says nothing about who uses the browser.
 BROWSER_COOKIE = "fencepost_browser"
@@ -27,25 +29,61 @@ class Ticket:
     job_filter: JobFilter
 
 
+@dataclass(frozen=True, slots=True)
+class AuditTicket:
+    """Who may download which events of the audit. It opens nothing else, and no other ticket opens the audit."""
+
+    person: str
+    audit_filter: AuditFilter
+
+
 class TicketOffice:
     """Issues and accepts tickets; all processes that share a secret accept each other's."""
 
     def __init__(self, secret: str) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="fencepost download")
+        self._audit_serializer = URLSafeTimedSerializer(secret, salt="fencepost audit download")
 
-    def issue(self, ticket: Ticket, *, browser: str) -> str:
+    def issue(self, ticket: Ticket | AuditTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
-        return self._serializer.dumps([ticket.person, ticket.job_filter.to_params(), _fingerprint(browser)])
+        match ticket:
+            case Ticket(person, job_filter):
+                return self._serializer.dumps([person, job_filter.to_params(), _fingerprint(browser)])
+            case AuditTicket(person, audit_filter):
+                return self._audit_serializer.dumps([person, audit_filter.to_params(), _fingerprint(browser)])
 
     def accept(self, text: str, *, browser: str) -> Ticket | None:
-        """Return the ticket, or None where it is changed, too old or of another browser."""
+        """Return the ticket, or None where it is changed, too old, of another browser or of another purpose."""
         try:
-            person, params, fingerprint = self._serializer.loads(text, max_age=LIFETIME)
-            if not hmac.compare_digest(fingerprint, _fingerprint(browser)):
-                return None
+            person, params = _load(self._serializer, text, browser)
             return Ticket(person, JobFilter.from_params(params.items()))
         except (BadData, InvalidParameter):
             return None
+
+    def accept_for_audit(self, text: str, *, browser: str) -> AuditTicket | None:
+        """Return the ticket for the audit, or None as `accept` does."""
+        try:
+            person, params = _load(self._audit_serializer, text, browser)
+            return AuditTicket(person, AuditFilter.from_params(params.items()))
+        except (BadData, InvalidParameter):
+            return None
+
+    def find_person(self, text: str) -> str | None:
+        """Return whom we made a ticket for, also where it is not accepted (any more), or None where we made none."""
+        for serializer in (self._serializer, self._audit_serializer):
+            try:
+                return str(serializer.loads(text)[0])
+            except BadData:
+                continue
+        return None
+
+
+def _load(serializer: URLSafeTimedSerializer, text: str, browser: str) -> tuple[str, dict[str, str]]:
+    """Read a ticket; raise `BadData` where it is changed, too old or of another browser."""
+    person, params, fingerprint = serializer.loads(text, max_age=LIFETIME)
+    if not hmac.compare_digest(fingerprint, _fingerprint(browser)):
+        raise BadData("another browser")
+    return person, params
 
 
 def _fingerprint(browser: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.csv_format import BOM, HEADER
-from core.database import Database
+from core.database import Databases
 from core.errors import NotPossible
 from core.receipts import Status, find_complete_receipt, find_receipt
 
@@ -59,16 +59,16 @@ def inspect_file(path: Path) -> Inspection:
     )
 
 
-def verify_file(database: Database, path: Path, export_id: UUID | None) -> dict[str, Any]:
+def verify_file(databases: Databases, path: Path, export_id: UUID | None) -> dict[str, Any]:
     """Return the receipt of the complete export whose bytes these are.
 
     Raises `NotPossible`, which says what is wrong with the file.
     """
     found = inspect_file(path)
     if export_id is None:
-        receipt = find_complete_receipt(database, found.sha256)
+        receipt = find_complete_receipt(databases.ours, found.sha256)
     else:
-        receipt = find_receipt(database, export_id)
+        receipt = find_receipt(databases, export_id)
         if receipt is None:
             raise NotPossible(f"There is no export {export_id}: check the id, or leave it out to search by hash.")
         if receipt["status"] != Status.COMPLETE.value:

@@ -277,7 +277,7 @@ def test_an_export_to_standard_output_is_the_document(
 
     row = connection.execute("SELECT export_id FROM exports").fetchone()
     assert row is not None
-    receipt = find_receipt(databases.ours, row[0])
+    receipt = find_receipt(databases, row[0])
     assert receipt is not None
     assert done.returncode == 0
     assert done.stdout == export_document(databases, april())
@@ -516,7 +516,7 @@ def test_verify_prints_the_receipt(
 
     receipt: Any = json.loads(known.stdout)
     assert (known.returncode, known.stderr) == (0, b"")
-    assert receipt == find_receipt(databases.ours, export_id)
+    assert receipt == find_receipt(databases, export_id)
     assert (asked_for.returncode, asked_for.stdout) == (0, known.stdout)
     assert refusal(cut, 1) == (
         f"{file} is not a complete export: Its last record is not closed: the file was cut. "

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from core.access import DEMO_PERSON, Actor, Scope
 from core.database import Databases
 from core.errors import ExportCut
 from core.query import Wall
@@ -28,11 +29,11 @@ SHA256 = "ab" * 32
 
 
 def open_one(databases: Databases, export_id: UUID = EXPORT_ID, **params: str) -> None:
-    open_receipt(databases.ours, export_id, april(**params), Wall(None), requested_by="user:demo", via=Via.DASHBOARD)
+    open_receipt(databases, DEMO_PERSON, export_id, april(**params), via=Via.DASHBOARD)
 
 
 def receipt(databases: Databases, export_id: UUID = EXPORT_ID) -> dict[str, Any]:
-    found = find_receipt(databases.ours, export_id)
+    found = find_receipt(databases, export_id)
     assert found is not None
     return found
 
@@ -42,7 +43,7 @@ def test_a_receipt_is_its_row_as_json(databases: Databases, connection: psycopg.
     open_one(databases, category="nsfw,underage", spreadsheet_safe="true")
     snapshot_at = datetime(2026, 5, 2, 8, 0, 0, 5, tzinfo=UTC)
     renew_receipt(databases.ours, EXPORT_ID, Progress(), snapshot_at=snapshot_at)
-    close_receipt(databases.ours, EXPORT_ID, Progress(7, 1234), Status.COMPLETE, sha256=SHA256)
+    close_receipt(databases, DEMO_PERSON, EXPORT_ID, Progress(7, 1234), Status.COMPLETE, sha256=SHA256)
     connection.execute("""
         UPDATE exports SET started_at = '2026-05-02T10:00:00+02:00', heartbeat_at = '2026-05-02T08:00:01Z',
             finished_at = '2026-05-02T08:00:02.5Z'
@@ -78,14 +79,14 @@ def test_a_receipt_names_the_client_in_force(
     databases: Databases, wall: Wall, params: dict[str, str], client_id: str | None
 ) -> None:
     """`client_id` is the wall's or the filter's client, else null; `filter` holds only what was asked for."""
-    open_receipt(databases.ours, EXPORT_ID, april(**params), wall, requested_by="cli", via=Via.CLI)
+    open_receipt(databases, Actor("cli", wall, frozenset(Scope)), EXPORT_ID, april(**params), via=Via.CLI)
 
     assert (receipt(databases)["client_id"], receipt(databases)["filter"]) == (client_id, APRIL | params)
 
 
 def test_an_unknown_receipt_is_none(databases: Databases) -> None:
     """There is no receipt of an export that never was."""
-    assert find_receipt(databases.ours, uuid4()) is None
+    assert find_receipt(databases, uuid4()) is None
 
 
 def test_an_export_without_heartbeat_is_closed_as_failed(databases: Databases, connection: psycopg.Connection) -> None:
@@ -93,7 +94,7 @@ def test_an_export_without_heartbeat_is_closed_as_failed(databases: Databases, c
     lost, alive, done = (UUID(int=number) for number in range(3))
     for export_id in (lost, alive, done):
         open_one(databases, export_id)
-    close_receipt(databases.ours, done, Progress(), Status.INTERRUPTED)
+    close_receipt(databases, DEMO_PERSON, done, Progress(), Status.INTERRUPTED)
     connection.execute("UPDATE exports SET heartbeat_at = now() - interval '61 seconds' WHERE export_id <> %s", [alive])
     connection.execute("UPDATE exports SET heartbeat_at = now() - interval '30 seconds' WHERE export_id = %s", [alive])
 
@@ -113,7 +114,7 @@ def test_lost_receipts_are_closed_together(databases: Databases, connection: psy
     connection.execute("UPDATE exports SET heartbeat_at = now() - interval '61 seconds'")
     open_one(databases, UUID(int=3))
 
-    close_lost_receipts(databases.ours)
+    close_lost_receipts(databases)
 
     rows = connection.execute("SELECT status, finished_at IS NULL FROM exports ORDER BY export_id").fetchall()
     assert rows == [("failed", False)] * 3 + [("running", True)]
@@ -138,14 +139,14 @@ def test_a_closed_receipt_stays_as_it_is(databases: Databases, status: Status) -
     """Once closed, a receipt is neither renewed nor closed again: who tries is told that the export is cut."""
     open_one(databases)
     close_receipt(
-        databases.ours, EXPORT_ID, Progress(1, 2), status, sha256=SHA256 if status is Status.COMPLETE else None
+        databases, DEMO_PERSON, EXPORT_ID, Progress(1, 2), status, sha256=SHA256 if status is Status.COMPLETE else None
     )
     before = receipt(databases)
 
     with pytest.raises(ExportCut):
         renew_receipt(databases.ours, EXPORT_ID, Progress(9, 9))
     with pytest.raises(ExportCut):
-        close_receipt(databases.ours, EXPORT_ID, Progress(9, 9), Status.COMPLETE, sha256="cd" * 32)
+        close_receipt(databases, DEMO_PERSON, EXPORT_ID, Progress(9, 9), Status.COMPLETE, sha256="cd" * 32)
 
     assert receipt(databases) == before
 
@@ -155,7 +156,7 @@ def test_the_newest_complete_receipt_of_a_hash_is_found(databases: Databases, co
     for number in range(3):
         open_one(databases, UUID(int=number))
     for number, finished_at in ((1, "2026-05-03"), (0, "2026-05-02")):
-        close_receipt(databases.ours, UUID(int=number), Progress(1, 2), Status.COMPLETE, sha256=SHA256)
+        close_receipt(databases, DEMO_PERSON, UUID(int=number), Progress(1, 2), Status.COMPLETE, sha256=SHA256)
         connection.execute("UPDATE exports SET finished_at = %s WHERE export_id = %s", [finished_at, UUID(int=number)])
 
     found = find_complete_receipt(databases.ours, SHA256)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.access import COMMAND_LINE
 from core.database import Databases
 from core.errors import NotPossible
-from core.query import Wall
 from core.receipts import Progress, Status, Via, close_receipt, find_receipt, open_receipt
 from core.verify import Inspection, inspect_file, verify_file
 from tests.documents import BOM, HEADER, april, export_document
@@ -38,7 +38,7 @@ def export_id(document: bytes, connection: psycopg.Connection) -> UUID:
 
 def refusal(databases: Databases, path: Path, export_id: UUID | None = None) -> str:
     with pytest.raises(NotPossible) as caught:
-        verify_file(databases.ours, path, export_id)
+        verify_file(databases, path, export_id)
     return str(caught.value)
 
 
@@ -50,9 +50,9 @@ def test_a_complete_export_is_known(
     file = tmp_path / "jobs.csv"
     file.write_bytes(document)
 
-    receipt = verify_file(databases.ours, file, export_id if by_id else None)
+    receipt = verify_file(databases, file, export_id if by_id else None)
 
-    assert receipt == find_receipt(databases.ours, export_id)
+    assert receipt == find_receipt(databases, export_id)
     assert receipt["sha256"] == hashlib.sha256(document).hexdigest()
 
 
@@ -155,9 +155,9 @@ def test_an_export_that_is_not_complete_has_no_complete_file(
     file = tmp_path / "jobs.csv"
     file.write_bytes(HEADER)
     export_id = uuid4()
-    open_receipt(databases.ours, export_id, april(), Wall(None), requested_by="cli", via=Via.CLI)
+    open_receipt(databases, COMMAND_LINE, export_id, april(), via=Via.CLI)
     if status is not Status.RUNNING:
-        close_receipt(databases.ours, export_id, Progress(0, len(HEADER)), status)
+        close_receipt(databases, COMMAND_LINE, export_id, Progress(0, len(HEADER)), status)
 
     assert refusal(databases, file, export_id) == (
         f"{file} is not complete: export {export_id} is {status.value}, not complete."
