@@ -2,6 +2,7 @@
 
 import click
 
+from api.audit_heads import logging_heads
 from api.routes import Api
 from api.server import serve
 from api.services import create_services
@@ -17,7 +18,8 @@ def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
     with open_checked(settings) as databases, upkeep(databases):
-        serve(Api(create_services(databases, settings)), host=host, port=port, lifespan="off", ws="none")
+        app = Api(create_services(databases, settings))
+        serve(app, host=host, port=port, meanwhile=logging_heads(databases), lifespan="off", ws="none")
 
 
 if __name__ == "__main__":

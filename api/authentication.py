@@ -27,16 +27,21 @@ async def authenticate(request: Request, services: Services) -> Actor:
     if key is None:
         raise unauthorized()
     services.last_use.note(key.key_id)
-    actor = Actor(f"key:{key.key_id}", key.wall, key.scopes)
+    actor = Actor(f"key:{key.key_id}", key.wall, key.scopes, remote_address=remote_address(request))
     admit(actor, services)
     return actor
 
 
-def admit(actor: Actor, services: Services) -> None:
+def remote_address(request: Request) -> str | None:
+    """Return the network address that a request came from; behind a proxy that uvicorn trusts, the one it names."""
+    return None if request.client is None else request.client.host
+
+
+def admit(actor: Actor, services: Services, scope: Scope = Scope.JOB_READ) -> None:
     """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate."""
     retry_after = services.requests.count(actor.limited_as)
-    if not may_export(actor):
-        raise forbidden(f"The scope {Scope.JOB_READ.value} is missing: ask for it to be granted.")
+    if scope not in actor.scopes:
+        raise forbidden(f"The scope {scope.value} is missing: ask for it to be granted.")
     if retry_after is not None:
         limit = services.settings.fencepost_requests_per_minute
         raise rate_limited(f"More than {limit} requests in a minute: try again in {retry_after} seconds.", retry_after)

@@ -1,64 +1,101 @@
-"""The dashboard's download: an export for the person whom a ticket names, in the browser that it was made for."""
+"""The dashboard's downloads: jobs or audit for the person whom a ticket names, in the browser that it was made for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as RequestScope
 
-from api.authentication import admit, may_export
+from api.authentication import admit, may_export, remote_address
 from api.errors import ApiError, forbidden, method_not_allowed, respond
+from api.limits import RequestLimit
 from api.pages import error_page
 from api.parameters import query_params
+from api.refusals import record_refusal, recorded_refusals
 from api.services import Services, ask
-from api.streaming import serve_export
-from core.access import Actor
+from api.streaming import serve_audit_file, serve_export
+from core.access import ANONYMOUS, Actor, Scope
 from core.receipts import Via
-from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, Ticket, TicketOffice
+from core.tickets import AUDIT_PATH, BROWSER_COOKIE, DOWNLOAD_PATH, AuditTicket, Ticket, TicketOffice
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
+LOST = "You are signed out, or may no longer export: sign in again."
+
+# A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
+# are recorded: enough to see what goes on.
+RECORDED_REFUSALS = 60
 
 
 class Downloads:
     """The ASGI application below `/downloads/`.
 
-    `recognise` returns the actor for the name in a ticket, looked up anew, or None where the person may no longer
-    export.
+    `recognise` returns the actor for the person and the session in a ticket, looked up anew, or None where the person
+    may no longer come in.
     """
 
-    def __init__(self, services: Services, office: TicketOffice, recognise: Callable[[str], Actor | None]) -> None:
+    def __init__(
+        self, services: Services, office: TicketOffice, recognise: Callable[[str, str | None], Actor | None]
+    ) -> None:
         self._services = services
         self._office = office
         self._recognise = recognise
+        self._refusals = RequestLimit(RECORDED_REFUSALS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: RequestScope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         await respond(send, lambda sending: self._download(request, sending), error_page)
 
     async def _download(self, request: Request, send: Send) -> None:
-        if request.scope["path"] != DOWNLOAD_PATH:
+        path = request.scope["path"]
+        if path not in (DOWNLOAD_PATH, AUDIT_PATH):
             raise ApiError(404, "NOT_FOUND", "There is nothing at this address: go back to the page.")
         if request.method != "GET":
             raise method_not_allowed()
         params = query_params(request)
+        given = params[0][1] if [name for name, _ in params] == ["ticket"] else ""
+        accept = self._office.accept if path == DOWNLOAD_PATH else self._office.accept_for_audit
         browser = request.cookies.get(BROWSER_COOKIE)
-        names = [name for name, _ in params]
-        ticket = self._office.accept(params[0][1], browser=browser) if browser and names == ["ticket"] else None
+        ticket: Ticket | AuditTicket | None = accept(given, browser=browser) if browser else None
         if ticket is None:
+            await self._refuse(request, self._office.find_person(given), REFUSAL)
             raise forbidden(REFUSAL)
-        actor = await ask(self._recognise, ticket.person)
-        if actor is None:
-            raise forbidden("You are signed out, or may no longer export: sign in again.")
-        admit(actor, self._services)
-        actor.check_client(ticket.job_filter)
-        is_allowed = partial(self._may_export, ticket)
-        await serve_export(
-            request, send, self._services, actor, ticket.job_filter, Via.DASHBOARD, is_allowed=is_allowed
-        )
+        actor = await ask(self._recognise, ticket.person, ticket.session)
+        scope = Scope.JOB_READ if path == DOWNLOAD_PATH else Scope.ADMIN_CONFIG
+        if actor is None or scope not in actor.scopes:
+            await self._refuse(request, ticket.person, LOST)
+            raise forbidden(LOST)
+        await self._serve(request, send, replace(actor, remote_address=remote_address(request)), ticket, scope)
+
+    async def _serve(
+        self, request: Request, send: Send, actor: Actor, ticket: Ticket | AuditTicket, scope: Scope
+    ) -> None:
+        admit(actor, self._services, scope)
+        match ticket:
+            case Ticket(job_filter=job_filter):
+                details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
+                async with recorded_refusals(self._services, actor, details):
+                    actor.check_client(job_filter)
+                    is_allowed = partial(self._may_export, ticket)
+                    await serve_export(
+                        request, send, self._services, actor, job_filter, Via.DASHBOARD, is_allowed=is_allowed
+                    )
+            case AuditTicket(audit_filter=audit_filter):
+                details = {"path": AUDIT_PATH, "filter": audit_filter.to_params()}
+                async with recorded_refusals(self._services, actor, details):
+                    await serve_audit_file(request, send, self._services, actor, audit_filter)
 
     def _may_export(self, ticket: Ticket) -> bool:
-        actor = self._recognise(ticket.person)
+        actor = self._recognise(ticket.person, ticket.session)
         return actor is not None and may_export(actor)
+
+    async def _refuse(self, request: Request, person: str | None, reason: str) -> None:
+        """Record the refusal of somebody who was not recognised, under the name in the ticket if we signed that."""
+        actor = replace(ANONYMOUS, name=person or ANONYMOUS.name, remote_address=remote_address(request))
+        if self._refusals.count(actor.name) is None:
+            details = {"via": Via.DASHBOARD.value, "path": request.scope["path"]}
+            await record_refusal(self._services, actor, 403, reason, details)
 
 
 def handles(path: str) -> bool:

@@ -13,6 +13,7 @@ from api.authentication import authenticate
 from api.errors import PROTECTED, method_not_allowed, not_found, respond
 from api.openapi import DOCUMENT
 from api.parameters import query_params
+from api.refusals import recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_export
 from core.api_keys import is_key_valid
@@ -62,10 +63,11 @@ class Api:
     async def _export(self, request: Request, send: Send) -> None:
         actor = await authenticate(request, self._services)
         job_filter = JobFilter.from_params(query_params(request))
-        actor.check_client(job_filter)
-        key_id = actor.name.removeprefix("key:")
-        is_allowed = partial(is_key_valid, self._services.databases.ours, key_id)
-        await serve_export(request, send, self._services, actor, job_filter, Via.API, is_allowed=is_allowed)
+        details = {"via": Via.API.value, "filter": job_filter.to_params()}
+        is_allowed = partial(is_key_valid, self._services.databases.ours, actor.name.removeprefix("key:"))
+        async with recorded_refusals(self._services, actor, details):
+            actor.check_client(job_filter)
+            await serve_export(request, send, self._services, actor, job_filter, Via.API, is_allowed=is_allowed)
 
     async def _receipt(self, request: Request, send: Send) -> Response:
         actor = await authenticate(request, self._services)
@@ -73,7 +75,7 @@ class Api:
             export_id = UUID(request.scope["path"].removeprefix(RECEIPT_PATH))
         except ValueError:
             raise not_found() from None
-        receipt = await ask(find_receipt, self._services.databases.ours, export_id)
+        receipt = await ask(find_receipt, self._services.databases, export_id)
         if receipt is None or actor.wall.client_id not in (None, receipt["client_id"]):
             raise not_found()
         return JSONResponse(receipt, headers=PROTECTED)

@@ -5,7 +5,7 @@ import gc
 import logging.config
 import signal
 import socket
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import click
@@ -32,8 +32,18 @@ LOGGING: dict[str, Any] = {
 }
 
 
-def serve(app: ASGIApp, *, host: str, port: int, lifespan: str = "on", **more: Any) -> None:
+def serve(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    meanwhile: AbstractContextManager[None],
+    lifespan: str = "on",
+    **more: Any,
+) -> None:
     """Serve an application until SIGINT or SIGTERM. Raises `NotPossible` where the port is taken.
+
+    `meanwhile` is entered when the log is set up and the port is ours, and left when the server has ended.
 
     `httptools`, because uvicorn's other parser ends a broken response politely for an HTTP/1.0 reader; no access
     log, because it prints query strings.
@@ -58,6 +68,7 @@ def serve(app: ASGIApp, *, host: str, port: int, lifespan: str = "on", **more: A
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
         click.echo(f"Fencepost listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
+        stack.enter_context(meanwhile)
         uvicorn.Server(config).run(sockets=sockets)
 
 

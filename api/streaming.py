@@ -11,6 +11,8 @@ from starlette.types import Message, Receive, Send
 from api.errors import PROTECTED
 from api.services import Services
 from core.access import Actor, Forbidden
+from core.audit_file import AuditFile, start_audit_file
+from core.audit_filter import AuditFilter
 from core.errors import FencepostError
 from core.exports import Export, Reader, start_export
 from core.filters import JobFilter
@@ -52,10 +54,21 @@ async def serve_export(
         await send_export(request.receive, send, starting, reader, is_allowed=is_allowed, send_timeout=timeout)
 
 
+async def serve_audit_file(
+    request: Request, send: Send, services: Services, actor: Actor, audit_filter: AuditFilter
+) -> None:
+    """Stream the audit to whoever asked for it. Raises `ApiError` 429 where too many exports are running."""
+    with services.slots.take(actor.limited_as):
+        timeout = services.settings.fencepost_first_byte_timeout
+        starting = start_audit_file(services.databases, audit_filter, actor, first_byte_timeout=timeout)
+        timeout = services.settings.fencepost_send_timeout
+        await send_export(request.receive, send, starting, Reader(), send_timeout=timeout)
+
+
 async def send_export(
     receive: Receive,
     send: Send,
-    starting: AbstractAsyncContextManager[Export],
+    starting: AbstractAsyncContextManager[Export | AuditFile],
     reader: Reader,
     *,
     is_allowed: Callable[[], bool],
@@ -87,7 +100,7 @@ async def send_export(
 
 
 async def _stream(
-    send: Send, starting: AbstractAsyncContextManager[Export], reader: Reader, send_timeout: float
+    send: Send, starting: AbstractAsyncContextManager[Export | AuditFile], reader: Reader, send_timeout: float
 ) -> None:
     async with starting as export:
         try:
@@ -105,7 +118,7 @@ async def _stream(
             log.warning("export %s was cut: %s", export.export_id, type(error).__name__)
 
 
-def _start(export: Export) -> Message:
+def _start(export: Export | AuditFile) -> Message:
     headers = PROTECTED | {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="{export.filename}"',

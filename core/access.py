@@ -36,11 +36,6 @@ class Actor:
     session: str | None = None
 
     @property
-    def passed_as(self) -> str:
-        """What a ticket names, by which the person is recognised anew: the sign-in, or in demo mode the person."""
-        return self.session or self.name
-
-    @property
     def limited_as(self) -> str:
         """The client that this actor's requests count for; staff and people count each for themselves."""
         return self.name if self.wall.client_id is None else f"client:{self.wall.client_id}"

@@ -27,6 +27,8 @@ class Ticket:
 
     person: str
     job_filter: JobFilter
+    # The sign-in that the person came by; None in demo mode.
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class AuditTicket:
 
     person: str
     audit_filter: AuditFilter
+    session: str | None = None
 
 
 class TicketOffice:
@@ -47,24 +50,25 @@ class TicketOffice:
     def issue(self, ticket: Ticket | AuditTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
         match ticket:
-            case Ticket(person, job_filter):
-                return self._serializer.dumps([person, job_filter.to_params(), _fingerprint(browser)])
-            case AuditTicket(person, audit_filter):
-                return self._audit_serializer.dumps([person, audit_filter.to_params(), _fingerprint(browser)])
+            case Ticket(person, job_filter, session):
+                serializer, params = self._serializer, job_filter.to_params()
+            case AuditTicket(person, audit_filter, session):
+                serializer, params = self._audit_serializer, audit_filter.to_params()
+        return serializer.dumps([person, session, params, _fingerprint(browser)])
 
     def accept(self, text: str, *, browser: str) -> Ticket | None:
         """Return the ticket, or None where it is changed, too old, of another browser or of another purpose."""
         try:
-            person, params = _load(self._serializer, text, browser)
-            return Ticket(person, JobFilter.from_params(params.items()))
+            person, session, params = _load(self._serializer, text, browser)
+            return Ticket(person, JobFilter.from_params(params.items()), session)
         except (BadData, InvalidParameter):
             return None
 
     def accept_for_audit(self, text: str, *, browser: str) -> AuditTicket | None:
         """Return the ticket for the audit, or None as `accept` does."""
         try:
-            person, params = _load(self._audit_serializer, text, browser)
-            return AuditTicket(person, AuditFilter.from_params(params.items()))
+            person, session, params = _load(self._audit_serializer, text, browser)
+            return AuditTicket(person, AuditFilter.from_params(params.items()), session)
         except (BadData, InvalidParameter):
             return None
 
@@ -78,12 +82,12 @@ class TicketOffice:
         return None
 
 
-def _load(serializer: URLSafeTimedSerializer, text: str, browser: str) -> tuple[str, dict[str, str]]:
+def _load(serializer: URLSafeTimedSerializer, text: str, browser: str) -> tuple[str, str | None, dict[str, str]]:
     """Read a ticket; raise `BadData` where it is changed, too old or of another browser."""
-    person, params, fingerprint = serializer.loads(text, max_age=LIFETIME)
+    person, session, params, fingerprint = serializer.loads(text, max_age=LIFETIME)
     if not hmac.compare_digest(fingerprint, _fingerprint(browser)):
         raise BadData("another browser")
-    return person, params
+    return person, session, params
 
 
 def _fingerprint(browser: str) -> str:
