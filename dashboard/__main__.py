@@ -8,6 +8,7 @@ from streamlit import config
 from streamlit.web import bootstrap
 from streamlit.web.cli import configurator_options
 
+from api.audit_heads import logging_heads
 from api.server import serve
 from core.commands import open_checked, run_command
 from core.database import Databases
@@ -34,7 +35,8 @@ def main(**streamlit_options: Any) -> None:
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
-        serve(app, host=host, port=port, ws="websockets-sansio", ws_max_size=_message_size())
+        heads = logging_heads(databases)
+        serve(app, host=host, port=port, meanwhile=heads, ws="websockets-sansio", ws_max_size=_message_size())
 
 
 def _seed_first_time(databases: Databases, settings: Settings) -> None:

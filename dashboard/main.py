@@ -35,7 +35,12 @@ if person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG}:
     pages.append(st.Page(HERE / "views" / "exports.py", title="Exports", icon=":material/receipt_long:"))
 if Scope.ADMIN_CONFIG in person.scopes:
     pages.append(st.Page(HERE / "views" / "keys.py", title="Keys", icon=":material/key:"))
+    pages.append(st.Page(HERE / "views" / "audit.py", title="Audit", icon=":material/history:"))
 page = st.navigation(pages, position="top")
+if st.session_state.get("page") != page.url_path:
+    # Widgets forget what they held while another page is shown: each page sets them from its address again.
+    st.session_state["page"] = page.url_path
+    st.session_state.pop("address", None)
 if not settings.fencepost_demo:
     show_person(person)
     watch_session(person)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import streamlit as st
 
 from core.access import Actor, Scope
+from core.audit import Event, record
 from core.errors import InvalidParameter
 from core.filter_sentence import DECISION_WORDS
 from core.filters import Decision, JobFilter
@@ -42,7 +43,8 @@ def show() -> None:
     _show_further_filters(view)
     with_text = bool(st.session_state.get("show_prompts", False))
     page, count = _read_jobs(resources, person, view, with_text=with_text)
-    _show_downloads(view.job_filter, count, person.passed_as)
+    _record_look(resources, person, view, len(page.rows), with_text=with_text)
+    _show_downloads(view.job_filter, count, person)
     if not page.rows and view.after is None:
         st.info("No jobs match. Choose other days or another decision.", icon=":material/search_off:")
         return
@@ -190,9 +192,17 @@ def _read_jobs(resources: Resources, person: Actor, view: View, *, with_text: bo
     return page, count
 
 
+def _record_look(resources: Resources, person: Actor, view: View, shown: int, *, with_text: bool) -> None:
+    """Commit to the audit what is about to be shown. Where that fails nothing is: the error ends the page."""
+    details = {"filter": view.job_filter.to_params(), "shown": shown, "text": with_text}
+    if view.after is not None:
+        details["after"] = view.to_params()["after"]
+    record(resources.databases, Event.JOBS_LISTED, person, details=details)
+
+
 # Renewed well within a ticket's life, so that a link on an open page always works.
 @st.fragment(run_every=LIFETIME / 2)
-def _show_downloads(job_filter: JobFilter, count: int, person: str) -> None:
+def _show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
     everything = JobFilter(range=job_filter.range)
     jobs = _name_jobs(job_filter)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -212,11 +222,11 @@ def _show_downloads(job_filter: JobFilter, count: int, person: str) -> None:
     st.caption("Times in the file are UTC.")
 
 
-def _ticket_url(job_filter: JobFilter, person: str) -> str:
+def _ticket_url(job_filter: JobFilter, person: Actor) -> str:
     """Return a link for this person in this browser; scopes are looked up again when it is followed."""
     resources = get_resources()
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
-    ticket = resources.office.issue(Ticket(person, job_filter), browser=browser)
+    ticket = resources.office.issue(Ticket(person.name, job_filter, person.session), browser=browser)
     return f"{DOWNLOAD_PATH}?{urlencode({'ticket': ticket})}"
 
 
