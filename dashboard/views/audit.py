@@ -85,7 +85,7 @@ def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:
 
 def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
     with st.form("audit_filter"):
-        first, last, events, who, apply = st.columns([1.1, 1.1, 2.2, 1.6, 0.8], vertical_alignment="bottom")
+        first, last, events, who, apply = st.columns([1.4, 1.4, 1.9, 1.5, 0.8], vertical_alignment="bottom")
         first.date_input(
             "First day",
             key="audit_first_day",
