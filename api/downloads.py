@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Send
 from starlette.types import Scope as RequestScope
 
-from api.authentication import admit, may_export, remote_address
+from api.authentication import admit, remote_address
 from api.errors import ApiError, forbidden, method_not_allowed, respond
 from api.limits import RequestLimit
 from api.pages import error_page
@@ -72,23 +72,23 @@ class Downloads:
         self, request: Request, send: Send, actor: Actor, ticket: Ticket | AuditTicket, scope: Scope
     ) -> None:
         admit(actor, self._services, scope)
+        is_allowed = partial(self._still_holds, ticket, scope)
         match ticket:
             case Ticket(job_filter=job_filter):
                 details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
-                    is_allowed = partial(self._may_export, ticket)
                     await serve_export(
                         request, send, self._services, actor, job_filter, Via.DASHBOARD, is_allowed=is_allowed
                     )
             case AuditTicket(audit_filter=audit_filter):
                 details = {"path": AUDIT_PATH, "filter": audit_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
-                    await serve_audit_file(request, send, self._services, actor, audit_filter)
+                    await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
 
-    def _may_export(self, ticket: Ticket) -> bool:
+    def _still_holds(self, ticket: Ticket | AuditTicket, scope: Scope) -> bool:
         actor = self._recognise(ticket.person, ticket.session)
-        return actor is not None and may_export(actor)
+        return actor is not None and scope in actor.scopes
 
     async def _refuse(self, request: Request, person: str | None, reason: str) -> None:
         """Record the refusal of somebody who was not recognised, under the name in the ticket if we signed that."""

@@ -55,14 +55,20 @@ async def serve_export(
 
 
 async def serve_audit_file(
-    request: Request, send: Send, services: Services, actor: Actor, audit_filter: AuditFilter
+    request: Request,
+    send: Send,
+    services: Services,
+    actor: Actor,
+    audit_filter: AuditFilter,
+    *,
+    is_allowed: Callable[[], bool],
 ) -> None:
     """Stream the audit to whoever asked for it. Raises `ApiError` 429 where too many exports are running."""
     with services.slots.take(actor.limited_as):
         timeout = services.settings.fencepost_first_byte_timeout
         starting = start_audit_file(services.databases, audit_filter, actor, first_byte_timeout=timeout)
         timeout = services.settings.fencepost_send_timeout
-        await send_export(request.receive, send, starting, Reader(), send_timeout=timeout)
+        await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
 
 
 async def send_export(

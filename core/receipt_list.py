@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select, tuple_
 
-from core.database import Database
+from core.database import Databases
 from core.receipts import Status, close_lost_receipts
 from core.schema import api_keys, exports, people
 
@@ -37,13 +37,15 @@ class ReceiptPage:
     is_live: bool
 
 
-def page_receipts(database: Database, requested_by: str | None, *, after: ReceiptKey | None, limit: int) -> ReceiptPage:
+def page_receipts(
+    databases: Databases, requested_by: str | None, *, after: ReceiptKey | None, limit: int
+) -> ReceiptPage:
     """Read a page of at most `limit` exports that come after a key: of one actor by name, or of all (None).
 
     Exports that have lost their heartbeat are closed first, so that none is shown as running that is not.
     """
-    close_lost_receipts(database)
-    with database.transaction() as connection:
+    close_lost_receipts(databases)
+    with databases.ours.transaction() as connection:
         found = list(connection.execute(list_query(requested_by, after=after, limit=limit + 1)))
         above = [] if after is None else _keys_above(connection, requested_by, after, limit + 1)
         running = select(exists().where(exports.c.status == Status.RUNNING.value, *_of(requested_by)))
@@ -58,10 +60,10 @@ def page_receipts(database: Database, requested_by: str | None, *, after: Receip
     )
 
 
-def find_listed_receipt(database: Database, requested_by: str | None, export_id: UUID) -> Row[Any] | None:
+def find_listed_receipt(databases: Databases, requested_by: str | None, export_id: UUID) -> Row[Any] | None:
     """Return one export as the list shows it, or None where there is none or it is somebody else's."""
-    close_lost_receipts(database)
-    with database.transaction() as connection:
+    close_lost_receipts(databases)
+    with databases.ours.transaction() as connection:
         return connection.execute(_select_receipts(requested_by).where(exports.c.export_id == export_id)).one_or_none()
 
 

@@ -37,7 +37,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         Guard,
         settings=settings,
         api=Api(services),
-        downloads=Downloads(services, office, lambda name: recognise(settings, door, name)),
+        downloads=Downloads(services, office, lambda name, session: recognise(settings, door, name, session)),
         hosts=() if sign_in is None else (sign_in.host,),
     )
     return st.App(MAIN, middleware=[guard], on_script_error=show_failure)

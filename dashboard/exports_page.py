@@ -19,6 +19,7 @@ from dashboard.address import find_zone
 from dashboard.file_check import ask_for_file
 from dashboard.receipt_card import show_in_list, show_whole
 from dashboard.resources import get_resources
+from dashboard.steps import show_step
 
 PAGE_SIZE = 20
 
@@ -103,7 +104,7 @@ def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
         st.subheader("Everybody's exports" if everybody else "Your exports")
         st.space("stretch")
         st.button("Refresh", icon=":material/refresh:", key="refresh_exports")
-    page = page_receipts(get_resources().databases.ours, _whose(person), after=after, limit=PAGE_SIZE)
+    page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
     if page.is_live:
         st.fragment(_watch, run_every=LIVE)(find_person, after)
     else:
@@ -115,7 +116,7 @@ def _watch(find_person: FindPerson, after: ReceiptKey | None) -> None:
     person = _find_reader(find_person)
     if person is None:
         st.rerun()
-    page = page_receipts(get_resources().databases.ours, _whose(person), after=after, limit=PAGE_SIZE)
+    page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
     if not page.is_live:
         st.rerun()
     _show_page(page, person)
@@ -131,17 +132,18 @@ def _show_page(page: ReceiptPage, person: Actor) -> None:
         show_in_list(receipt, person.name, _browser_zone())
     if page.has_previous or page.next is not None:
         with st.container(horizontal=True):
-            _link_page("Newer", ":material/chevron_left:", page.previous, disabled=not page.has_previous)
-            _link_page("Older", ":material/chevron_right:", page.next, disabled=page.next is None)
+            newer, older = _print_place(page.previous), _print_place(page.next)
+            show_step("Newer", ":material/chevron_left:", newer, key="newer", disabled=not page.has_previous)
+            show_step("Older", ":material/chevron_right:", older, key="older", disabled=page.next is None)
 
 
-def _link_page(label: str, icon: str, after: ReceiptKey | None, *, disabled: bool) -> None:
-    params = {} if after is None else {"after": f"{print_exact(after.started_at)}_{after.export_id}"}
-    st.page_link("views/exports.py", label=label, icon=icon, query_params=params, disabled=disabled)
+def _print_place(after: ReceiptKey | None) -> dict[str, str]:
+    """Print a place in the list as the parameters of an address."""
+    return {} if after is None else {"after": f"{print_exact(after.started_at)}_{after.export_id}"}
 
 
 def _show_receipt(find_person: FindPerson, export_id: UUID) -> None:
-    st.page_link("views/exports.py", label="All exports", icon=":material/arrow_back:", query_params={})
+    show_step("All exports", ":material/arrow_back:", {}, key="all_exports")
     receipt = _find_receipt(find_person, export_id)
     if receipt is not None and receipt.status == Status.RUNNING:
         st.fragment(_watch_receipt, run_every=LIVE)(find_person, export_id)
@@ -161,7 +163,7 @@ def _find_receipt(find_person: FindPerson, export_id: UUID) -> Row[Any] | None:
     person = _find_reader(find_person)
     if person is None:
         return None
-    return find_listed_receipt(get_resources().databases.ours, _whose(person), export_id)
+    return find_listed_receipt(get_resources().databases, _whose(person), export_id)
 
 
 def _show_found(find_person: FindPerson, receipt: Row[Any] | None) -> None:
@@ -195,11 +197,6 @@ def _show_verdict(found: Inspection, person: Actor) -> None:
     st.success("This is a complete export: not a byte is missing or changed.", icon=":material/verified:")
     st.text(f"It holds {found.records:,} records in {found.bytes:,} bytes.")
     if _whose(person) in (None, receipt["requested_by"]):
-        st.page_link(
-            "views/exports.py",
-            label="Its receipt",
-            icon=":material/receipt_long:",
-            query_params={"export": receipt["export_id"]},
-        )
+        show_step("Its receipt", ":material/receipt_long:", {"export": receipt["export_id"]}, key="its_receipt")
     else:
         st.text("Somebody else made it, so its receipt is not shown here.")

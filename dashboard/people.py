@@ -33,11 +33,11 @@ def find_visit() -> Visit | None:
     return door.enter(claims, st.context.ip_address)
 
 
-def recognise(settings: Settings, door: Door | None, name: str) -> Actor | None:
-    """Return the person whom a ticket names with the scopes held now, or None where there are none any more."""
+def recognise(settings: Settings, door: Door | None, name: str, session: str | None) -> Actor | None:
+    """Return the person whom a ticket names with the scopes held now, or None where the session has ended."""
     if settings.fencepost_demo:
         return DEMO_PERSON if name == DEMO_PERSON.name else None
-    return None if door is None else door.recognise(name)
+    return None if door is None or session is None else door.recognise(session)
 
 
 def watch_session(person: Actor) -> None:

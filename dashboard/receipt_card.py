@@ -11,6 +11,7 @@ from core.errors import InvalidParameter
 from core.filter_sentence import describe_filter, print_time, quote
 from core.filters import JobFilter
 from core.receipts import Status, Via
+from dashboard.steps import show_step
 
 # Word, sign and colour, so that no state is told by colour alone.
 BADGES: dict[str, tuple[str, str, Any]] = {
@@ -40,11 +41,9 @@ def show_in_list(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
             show_badge(receipt)
             st.text(f"{_count(receipt.rows, 'row')} · {name_bytes(receipt.bytes)}")
             st.space("stretch")
-            st.page_link(
-                "views/exports.py",
-                label=f"Receipt {str(receipt.export_id)[:8]}",
-                icon=":material/receipt_long:",
-                query_params={"export": str(receipt.export_id)},
+            export_id = str(receipt.export_id)
+            show_step(
+                f"Receipt {export_id[:8]}", ":material/receipt_long:", {"export": export_id}, key=f"open_{export_id}"
             )
         st.text(_sentence(receipt, SHORT))
         st.text(

@@ -31,7 +31,7 @@ class Door:
     def __init__(self, databases: Databases, settings: Settings) -> None:
         self.person: Actor | None = DEMO_PERSON
         services = create_services(databases, settings)
-        self.app = Downloads(services, OFFICE, lambda name: self.person if name == DEMO_PERSON.name else None)
+        self.app = Downloads(services, OFFICE, lambda name, _: self.person if name == DEMO_PERSON.name else None)
 
     def get(
         self, query: str, *, browser: str | None = "browser-1", method: str = "GET", path: str = DOWNLOAD_PATH

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
+from core.access import Actor
 from core.database import Databases
 from core.errors import InvalidParameter
 from core.query import Wall
@@ -77,13 +78,14 @@ def add_export(
 ) -> UUID:
     """Add an export of 1,234 rows."""
     export_id = UUID(int=number)
-    open_receipt(databases.ours, export_id, april(**params), Wall(None), requested_by=by, via=via)
+    actor = Actor(by, Wall(None), frozenset())
+    open_receipt(databases, actor, export_id, april(**params), via=via)
     progress = Progress(1234, 5_678_901)
     if status is Status.RUNNING:
         renew_receipt(databases.ours, export_id, progress)
     else:
         sha256 = SHA256 if status is Status.COMPLETE else None
-        close_receipt(databases.ours, export_id, progress, status, sha256=sha256)
+        close_receipt(databases, actor, export_id, progress, status, sha256=sha256)
     return export_id
 
 
@@ -101,6 +103,11 @@ def links(app: AppTest) -> dict[str, tuple[str, dict[str, str]]]:
     """Return the links by their labels: the page, and what stands behind the question mark."""
     found = [element.proto for element in app.get("page_link")]
     return {proto.label: (proto.page, dict(parse_qsl(proto.query_string))) for proto in found if not proto.disabled}
+
+
+def receipts(app: AppTest) -> list[str]:
+    """Return the buttons that open a receipt, by their labels."""
+    return [button.label for button in app.button if button.label.startswith("Receipt")]
 
 
 def test_without_exports_the_page_says_so(dashboard: Dashboard) -> None:
@@ -141,10 +148,8 @@ def test_one_sees_ones_own_and_an_admin_all(dashboard: Dashboard, databases: Dat
 
     own, everybody = dashboard.open(STAFF), dashboard.open(ADMIN)
 
-    assert [label for label in links(own) if label.startswith("Receipt")] == ["Receipt 11111111"]
-    assert {label for label in links(everybody) if label.startswith("Receipt")} == {
-        *("Receipt 11111111", "Receipt 22222222", "Receipt 33333333")
-    }
+    assert receipts(own) == ["Receipt 11111111"]
+    assert set(receipts(everybody)) == {*("Receipt 11111111", "Receipt 22222222", "Receipt 33333333")}
     assert "by “user:b” from the dashboard" in texts(everybody)
     assert "by the command line from the shell" in texts(everybody)
 
@@ -171,7 +176,10 @@ def test_a_receipt_has_its_own_address(dashboard: Dashboard, databases: Database
     assert [code.value for code in app.code] == [str(export_id), SHA256]
     assert "5.7 MB (5,678,901 bytes)" in texts(app)
     assert links(app)["Show these jobs"] == ("", APRIL | {"decision": "reject", "q": "boat", "client_id": "acme"})
-    assert links(app)["All exports"] == ("exports", {})
+    app.button(key="all_exports").click().run()
+    assert not app.query_params
+    app.button(key=f"open_{export_id}").click().run()
+    assert app.query_params["export"] in (str(export_id), [str(export_id)])
 
 
 def test_the_jobs_of_a_key_are_those_of_its_client(
@@ -242,18 +250,20 @@ def test_a_filter_of_another_version_is_shown_as_it_is(
     assert "Show these jobs" not in links(app)
 
 
-def test_pages_are_links(dashboard: Dashboard, databases: Databases) -> None:
+def test_pages_have_addresses(dashboard: Dashboard, databases: Databases) -> None:
     """Older and Newer lead through the list by its keys, and back to its beginning."""
     for number in range(PAGE_SIZE + 1):
         add_export(databases, number, Status.INTERRUPTED)
 
-    first = dashboard.open(STAFF)
-    second = dashboard.open(STAFF, **links(first)["Older"][1])
+    app = dashboard.open(STAFF)
+    first = (len(receipts(app)), app.button(key="newer").disabled, app.button(key="older").disabled)
+    app.button(key="older").click().run()
+    second = (len(receipts(app)), app.button(key="newer").disabled, app.button(key="older").disabled)
+    address = list(app.query_params)
+    app.button(key="newer").click().run()
 
-    assert "Newer" not in links(first)
-    assert len([label for label in links(second) if label.startswith("Receipt")]) == 1
-    assert links(second)["Newer"] == ("exports", {})
-    assert "Older" not in links(second)
+    assert (first, second) == ((PAGE_SIZE, True, False), (1, False, True))
+    assert (address, list(app.query_params)) == (["after"], [])
 
 
 @pytest.mark.parametrize(

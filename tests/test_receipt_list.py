@@ -6,6 +6,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from core.access import HOUSE, Actor
 from core.database import Databases
 from core.query import Wall
 from core.receipt_list import ReceiptKey, ReceiptPage, find_listed_receipt, list_query, page_receipts
@@ -18,7 +19,7 @@ def open_many(databases: Databases, connection: psycopg.Connection, number: int,
     """Open receipts, of which every two have the same time."""
     for count in range(number):
         export_id = UUID(int=count + (1000 if by != "user:a" else 0))
-        open_receipt(databases.ours, export_id, april(), Wall(None), requested_by=by, via=Via.DASHBOARD)
+        open_receipt(databases, Actor(by, Wall(None), frozenset()), export_id, april(), via=Via.DASHBOARD)
         connection.execute(
             "UPDATE exports SET started_at = '2026-05-01Z'::timestamptz + %s * interval '1 s' WHERE export_id = %s",
             [count // 2, export_id],
@@ -33,7 +34,7 @@ def test_pages_lead_through_everything_and_back(databases: Databases, connection
     after = None
 
     while True:
-        page = page_receipts(databases.ours, None, after=after, limit=3)
+        page = page_receipts(databases, None, after=after, limit=3)
         seen += [row.export_id.int for row in page.rows]
         pages.append((after, page))
         if page.next is None:
@@ -50,19 +51,19 @@ def test_one_sees_ones_own_and_an_admin_all(databases: Databases, connection: ps
     open_many(databases, connection, 2)
     open_many(databases, connection, 1, by="user:b")
     for number in range(2):
-        close_receipt(databases.ours, UUID(int=number), Progress(), Status.INTERRUPTED)
+        close_receipt(databases, HOUSE, UUID(int=number), Progress(), Status.INTERRUPTED)
 
     own, other, everybody = (
-        page_receipts(databases.ours, whose, after=None, limit=9) for whose in ("user:a", "user:b", None)
+        page_receipts(databases, whose, after=None, limit=9) for whose in ("user:a", "user:b", None)
     )
 
     assert ({row.requested_by for row in own.rows}, own.is_live) == ({"user:a"}, False)
     assert ({row.requested_by for row in other.rows}, other.is_live) == ({"user:b"}, True)
     assert ({row.export_id.int for row in everybody.rows}, everybody.is_live) == ({0, 1, 1000}, True)
-    assert find_listed_receipt(databases.ours, "user:b", UUID(int=0)) is None
-    assert find_listed_receipt(databases.ours, "user:a", UUID(int=0)) is not None
-    assert find_listed_receipt(databases.ours, None, UUID(int=1000)) is not None
-    assert find_listed_receipt(databases.ours, None, UUID(int=5)) is None
+    assert find_listed_receipt(databases, "user:b", UUID(int=0)) is None
+    assert find_listed_receipt(databases, "user:a", UUID(int=0)) is not None
+    assert find_listed_receipt(databases, None, UUID(int=1000)) is not None
+    assert find_listed_receipt(databases, None, UUID(int=5)) is None
 
 
 def test_people_and_keys_have_names(databases: Databases, connection: psycopg.Connection) -> None:
@@ -75,7 +76,7 @@ def test_people_and_keys_have_names(databases: Databases, connection: psycopg.Co
         " VALUES ('abcdefghijkl', 'lawyers', '{job:read}', sha256(''), 'cli')"
     )
 
-    page = page_receipts(databases.ours, None, after=None, limit=9)
+    page = page_receipts(databases, None, after=None, limit=9)
 
     assert [(row.requested_by, row.address, row.key_name) for row in page.rows] == [
         ("key:abcdefghijkl", None, "lawyers"),
@@ -88,7 +89,7 @@ def test_the_list_closes_what_is_lost(databases: Databases, connection: psycopg.
     open_many(databases, connection, 1)
     connection.execute("UPDATE exports SET heartbeat_at = now() - %s - interval '1 s'", [LOST_AFTER])
 
-    page = page_receipts(databases.ours, None, after=None, limit=9)
+    page = page_receipts(databases, None, after=None, limit=9)
 
     assert ([row.status for row in page.rows], page.is_live) == (["failed"], False)
 
@@ -104,7 +105,7 @@ def test_a_starting_export_closes_what_is_lost(databases: Databases, connection:
 
     rows = connection.execute("SELECT status FROM exports ORDER BY export_id").fetchall()
     assert rows == [("failed",), ("running",), ("running",)]
-    assert (find_receipt(databases.ours, UUID(int=1)) or {})["status"] == "failed"
+    assert (find_receipt(databases, UUID(int=1)) or {})["status"] == "failed"
 
 
 @pytest.mark.parametrize("whose", [None, "user:a"])

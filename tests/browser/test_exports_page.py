@@ -103,13 +103,16 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
 
     expect(badge(page, "Interrupted")).to_be_visible()
     expect(badge(page, "Running")).to_have_count(0)
-    page.get_by_role("link", name="Receipt").click()
+    page.get_by_role("button", name="Receipt").click()
+    page.wait_for_url("**/exports?export=*")
     expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
     page.get_by_role("link", name="Show these jobs").click()
     page.wait_for_url(f"{running.url}/?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z")
     expect(page.get_by_role("link", name=f"Download CSV · all jobs · {JOBS} rows")).to_be_visible()
     page.go_back()
     expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Everybody's exports")).to_be_visible()
 
 
 def test_an_export_of_a_killed_server_failed(
@@ -173,7 +176,7 @@ def test_a_complete_file_is_known_and_its_content_stays_here(running: RunningSer
     page.get_by_label("Choose a file or drop it here").set_input_files(export)
     expect(page.get_by_text("This is a complete export: not a byte is missing or changed.")).to_be_visible()
     expect(page.get_by_text(f"It holds 2 records in {export.stat().st_size:,} bytes.")).to_be_visible()
-    page.get_by_role("link", name="Its receipt").click()
+    page.get_by_role("button", name="Its receipt").click()
 
     sha256 = hashlib.sha256(export.read_bytes()).hexdigest()
     expect(page.get_by_text(sha256)).to_be_visible()
