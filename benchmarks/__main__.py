@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isinf
 from pathlib import Path
 
 import click
@@ -71,7 +72,7 @@ def _growth(bench: Bench, jobs: int) -> list[str]:
 def _table(heads: list[str], rows: Iterable[tuple[str, list[float | None]]]) -> list[str]:
     lines = [f"| | {' | '.join(heads)} |", f"|---{'|---' * len(heads)}|"]
     for name, figures in rows:
-        cells = ["" if figure is None else f"{figure:.0f} ms" for figure in figures]
+        cells = ["" if figure is None else "over 120 s" if isinf(figure) else f"{figure:.0f} ms" for figure in figures]
         lines.append(f"| {name} | {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     return [*lines, ""]

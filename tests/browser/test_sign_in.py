@@ -1,0 +1,240 @@
+"""Sign-in with a real OpenID provider, in a real browser."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import PATIENCE
+from tests.provider import Provider, running_provider
+from tests.rows import insert_job
+from tests.servers import RunningServer, serving
+from tests.serving import free_port
+
+STAFF = "staff@example.com"
+ADMIN = "admin@example.com"
+PEOPLE = {"FENCEPOST_STAFF": "staff@example.com,@team.example.com,admin@example.com", "FENCEPOST_ADMINS": ADMIN}
+
+Serve = Callable[..., AbstractContextManager[RunningServer]]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with running_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def rows(database_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def serve(provider: Provider, database_url: str, tmp_path: Path) -> Serve:
+    """Serve Fencepost outside demo mode, at the same address each time, so that a browser's cookies stay good."""
+    port = free_port()
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(provider.secrets_toml(f"http://localhost:{port}/oauth2callback"))
+
+    @contextmanager
+    def serve_again(**environment: str) -> Iterator[RunningServer]:
+        variables = {
+            "DATABASE_URL": database_url,
+            "STREAMLIT_SERVER_ADDRESS": "localhost",
+            "STREAMLIT_SERVER_PORT": str(port),
+            "STREAMLIT_SECRETS_FILES": str(secrets),
+        }
+        command = [sys.executable, "-m", "dashboard"]
+        with serving(command, port, tmp_path, PEOPLE | variables | environment) as running:
+            yield RunningServer(f"http://localhost:{port}", running.process, running.log_file)
+
+    return serve_again
+
+
+def sign_in(page: Page, url: str) -> None:
+    page.goto(url)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def expect_in(page: Page, address: str) -> None:
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_text(address, exact=True)).to_be_visible()
+
+
+def expect_out(page: Page) -> None:
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs")).not_to_be_visible()
+
+
+def events(rows: psycopg.Connection) -> list[tuple[str, str | None]]:
+    """Return what happened at the door, in order."""
+    found = rows.execute(
+        "SELECT event, address FROM audit_events WHERE event IN ('signed-in', 'signed-out', 'refused') ORDER BY seq"
+    )
+    return [(event, address) for event, address in found]
+
+
+def test_nobody_is_shown_anything_before_they_sign_in(serve: Serve, page: Page, rows: psycopg.Connection) -> None:
+    """Without a session there is a button, no page, and not one query of jobs, whatever the address."""
+    insert_job(rows)
+    with serve() as server:
+        for path in ("/", "/keys", "/audit", "/exports", "/?decision=reject"):
+            page.goto(server.url + path)
+            expect_out(page)
+
+    assert rows.execute("SELECT count(*) FROM audit_events").fetchone() == (0,)
+
+
+def test_staff_come_in_by_the_provider_and_go_by_a_button(
+    serve: Serve, provider: Provider, page: Page, rows: psycopg.Connection
+) -> None:
+    """Whoever is on the list sees jobs and their own address; after signing out the provider knows it, too."""
+    provider.is_here(STAFF)
+    before = provider.signed_out
+    with serve() as server:
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+        expect(page.get_by_role("link", name="Exports")).to_be_visible()
+        expect(page.get_by_role("link", name="Keys")).not_to_be_visible()
+
+        page.get_by_role("button", name="Sign out").click()
+        expect_out(page)
+
+    assert provider.signed_out == before + 1
+    assert events(rows) == [("signed-in", STAFF), ("signed-out", STAFF)]
+    (actor,) = rows.execute("SELECT DISTINCT actor FROM audit_events WHERE event = 'jobs-listed'").fetchall()
+    assert actor == (f"user:{provider.issuer}|id of {STAFF}",)
+
+
+def test_admins_see_keys_and_audit(serve: Serve, provider: Provider, page: Page) -> None:
+    """What a person may do decides which pages there are."""
+    provider.is_here(ADMIN)
+    with serve() as server:
+        sign_in(page, server.url)
+        expect_in(page, ADMIN)
+
+        for name in ("Exports", "Keys", "Audit"):
+            expect(page.get_by_role("link", name=name)).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("address", "claims", "reason"),
+    [
+        ("outsider@example.org", {}, "may not come in here"),
+        ("staff@example.com.example.org", {}, "may not come in here"),
+        (STAFF, {"email_verified": False}, "does not say that this address is verified"),
+        ("**bold**<b>@example.org", {}, "may not come in here"),
+    ],
+)
+def test_whoever_is_not_meant_meets_a_refusal(
+    serve: Serve,
+    provider: Provider,
+    page: Page,
+    rows: psycopg.Connection,
+    address: str,
+    claims: dict[str, bool],
+    reason: str,
+) -> None:
+    """A stranger, or an address that is not verified, is told so plainly, can leave, and is in the audit once."""
+    provider.is_here(address, **claims)
+    with serve() as server:
+        sign_in(page, server.url)
+        expect(page.get_by_text("may not come in.")).to_be_visible()
+        expect(page.get_by_text(reason)).to_be_visible()
+        expect(page.get_by_text(address)).to_be_visible()
+        page.reload()
+        expect(page.get_by_text(reason)).to_be_visible()
+        page.get_by_role("button", name="Sign out").click()
+        expect_out(page)
+
+    assert events(rows) == [("refused", address)]
+
+
+def test_a_provider_that_is_trusted_need_not_verify(serve: Serve, provider: Provider, page: Page) -> None:
+    """FENCEPOST_TRUST_EMAIL names providers whose addresses are believed as they are."""
+    provider.is_here("somebody@team.example.com", email_verified=False)
+    with serve(FENCEPOST_TRUST_EMAIL="company") as server:
+        sign_in(page, server.url)
+
+        expect_in(page, "somebody@team.example.com")
+
+
+def test_a_session_ends_with_its_hours_also_in_an_idle_tab(serve: Serve, provider: Provider, page: Page) -> None:
+    """Hours count from the sign-in at the provider; a page that nobody touches ends by itself."""
+    provider.is_here(STAFF, auth_time=int(time.time()) - 3600 + 15)
+    with serve(FENCEPOST_SESSION_HOURS="1") as server:
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+
+        expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+        expect_out(page)
+
+        provider.is_here(STAFF)
+        page.get_by_role("button", name="Sign in").click()
+        expect_in(page, STAFF)
+
+
+def test_a_lost_scope_counts_at_once(serve: Serve, provider: Provider, page: Page, context: BrowserContext) -> None:
+    """A cookie that is still good opens nothing once its owner is off the list."""
+    provider.is_here(STAFF)
+    with serve() as server:
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+        link = download_link(page)
+    with serve(FENCEPOST_STAFF="other@example.com") as server:
+        page.goto(server.url)
+        expect(page.get_by_text("may not come in here")).to_be_visible()
+
+        assert fetch(context, server.url + link).status_code == 403
+
+
+def test_signing_out_ends_all_sessions_and_their_tickets(
+    serve: Serve, provider: Provider, page: Page, context: BrowserContext, browser: Browser, rows: psycopg.Connection
+) -> None:
+    """A person who signs out in one browser is out in all, and what they were offered before is worthless."""
+    provider.is_here(STAFF)
+    with serve() as server:
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+        link = server.url + download_link(page)
+        assert fetch(context, link).status_code == 200
+        elsewhere = browser.new_context()
+        other = elsewhere.new_page()
+        sign_in(other, server.url)
+        expect_in(other, STAFF)
+        assert fetch(elsewhere, link).status_code == 403
+
+        other.get_by_role("button", name="Sign out").click()
+        expect_out(other)
+        elsewhere.close()
+
+        assert fetch(context, link).status_code == 403
+        expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+
+    refusals = rows.execute("SELECT details->>'reason' FROM audit_events WHERE event = 'export-refused' ORDER BY seq")
+    assert [re.split("[:,]", reason)[0] for (reason,) in refusals] == [
+        "The link is older than two minutes",
+        "You are signed out",
+    ]
+
+
+def download_link(page: Page) -> str:
+    link = page.get_by_role("link", name="Download CSV").get_attribute("href")
+    assert link is not None
+    return "/" + link.split("/", 3)[3] if link.startswith("http") else link
+
+
+def fetch(context: BrowserContext, address: str) -> httpx.Response:
+    """Follow a link with the cookies of a browser."""
+    cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
+    return httpx.get(address, cookies=cookies, timeout=30, trust_env=False)
