@@ -3,6 +3,7 @@
 import click
 
 from api.audit_heads import logging_heads
+from api.request_log import RequestLog
 from api.routes import Api
 from api.server import serve
 from api.services import create_services
@@ -18,7 +19,7 @@ def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
     with open_checked(settings) as databases, upkeep(databases):
-        app = Api(create_services(databases, settings))
+        app = RequestLog(Api(create_services(databases, settings)))
         serve(app, host=host, port=port, meanwhile=logging_heads(databases), lifespan="off", ws="none")
 
 

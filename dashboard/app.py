@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from streamlit import config
 
 from api.downloads import Downloads
+from api.request_log import RequestLog
 from api.routes import Api
 from api.services import create_services
 from core.database import Databases
@@ -40,7 +41,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         downloads=Downloads(services, office, lambda name, session: recognise(settings, door, name, session)),
         hosts=() if sign_in is None else (sign_in.host,),
     )
-    return st.App(MAIN, middleware=[guard], on_script_error=show_failure)
+    return st.App(MAIN, middleware=[Middleware(RequestLog), guard], on_script_error=show_failure)
 
 
 def check_configuration(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from api.errors import forbidden
 from api.pages import page
 from core.settings import Settings
 from core.tickets import BROWSER_COOKIE
+from dashboard.security_headers import with_security_headers
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -50,6 +51,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
+        if scope["type"] == "http":
+            send = with_security_headers(scope, send)
         refusal = self._refusal(Headers(scope=scope), path)
         if refusal is not None:
             await _refuse(scope, receive, send, refusal)

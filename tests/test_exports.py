@@ -293,7 +293,9 @@ def test_an_export_that_is_cancelled_while_its_receipt_is_written_is_closed(
 
     async def cancel_while_waiting(other: psycopg.Connection) -> bool:
         task = asyncio.create_task(read_nothing(databases, with_total=False))
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO exports%' AND state = 'active'"
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^(UPDATE|INSERT INTO) exports' AND state = 'active'"
+        )
         await asyncio.to_thread(wait_for, lambda: connection.execute(waiting).fetchone() == (1,), "the receipt")
         task.cancel()
         await asyncio.sleep(0)

@@ -270,7 +270,7 @@ def test_reader_that_leaves_while_the_receipt_is_written_interrupts_its_export(
 
     def waiting() -> Any:
         return connection.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO exports%'"
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^(UPDATE|INSERT INTO) exports'"
         ).fetchone()
 
     async def leave() -> FakeReader:
