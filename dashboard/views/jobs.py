@@ -12,6 +12,7 @@ from core.audit import Event, record
 from core.errors import InvalidParameter
 from core.filter_sentence import DECISION_WORDS
 from core.filters import Decision, JobFilter
+from core.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
 from core.query import Page, count_jobs, page_jobs
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from dashboard.address import PAGE_SIZES, View, default_view, find_zone, parse_view
@@ -205,10 +206,14 @@ def _record_look(resources: Resources, person: Actor, view: View, shown: int, *,
 def _show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
     everything = JobFilter(range=job_filter.range)
     jobs = _name_jobs(job_filter)
+    ours = get_resources().databases.ours
+    if SPREADSHEET_SAFE not in st.session_state:
+        st.session_state[SPREADSHEET_SAFE] = bool(read_preference(ours, person, SPREADSHEET_SAFE))
+    wanted = replace(job_filter, spreadsheet_safe=job_filter.spreadsheet_safe or st.session_state[SPREADSHEET_SAFE])
     with st.container(horizontal=True, vertical_alignment="center"):
         st.link_button(
             f"Download CSV · {jobs} · {_name_rows(count)}",
-            _ticket_url(job_filter, person),
+            _ticket_url(wanted, person),
             type="primary",
             icon=":material/download:",
         )
@@ -219,6 +224,14 @@ def _show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
                 type="tertiary",
                 icon=":material/download:",
             )
+        st.toggle(
+            "For a spreadsheet",
+            key=SPREADSHEET_SAFE,
+            on_change=lambda: keep_preference(ours, person, SPREADSHEET_SAFE, st.session_state[SPREADSHEET_SAFE]),
+            help="A cell that begins with = + - @ or the like gets a ' in front, so that a spreadsheet does not run it "
+            "as a formula. It protects from nothing else, and the file is no longer what the API gives: leave it off "
+            "for programs.",
+        )
     st.caption("Times in the file are UTC.")
 
 

@@ -256,3 +256,29 @@ def run_core(url: str, *arguments: str) -> bytes:
         timeout=60,
     )
     return done.stdout
+
+
+def test_the_switch_for_spreadsheets_is_kept_for_the_person(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Switched on, the download has the guard, also the next time; the file as the API gives it stays beside it."""
+    open_jobs(page, dashboard.url)
+    link = page.get_by_role("link", name="Download CSV")
+    before = link.get_attribute("href")
+    assert before is not None
+
+    page.get_by_text("For a spreadsheet").click()
+
+    expect(link).not_to_have_attribute("href", before)
+    expect(page.get_by_role("switch", name="For a spreadsheet")).to_be_checked()
+    with page.expect_download() as downloaded:
+        page.get_by_role("link", name="Download CSV").click()
+    text = downloaded.value.path().read_text(encoding="utf-8-sig")
+    assert "'=" in text or "'-" in text or "'+" in text
+    assert rows.execute("SELECT preferences FROM people WHERE person = 'user:demo'").fetchone() == (
+        {"spreadsheet_safe": True},
+    )
+    page.reload()
+    expect(page.get_by_role("switch", name="For a spreadsheet")).to_be_checked()
+    page.get_by_text("For a spreadsheet").click()
+    expect(page.get_by_role("switch", name="For a spreadsheet")).not_to_be_checked()

@@ -1,0 +1,68 @@
+"""A prompt is text everywhere: nothing in it runs, is drawn as anything else, or asks another host."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.rows import insert_job
+from tests.servers import RunningServer, serving_dashboard
+
+FOREIGN = "foreign.example"
+HOSTILE = (
+    f"<script>window.hurt = 1</script><img src=https://{FOREIGN}/a onerror='window.hurt = 1'>",
+    f"![picture](https://{FOREIGN}/b) [link](javascript:window.hurt=1)",
+    rf"$\href{{https://{FOREIGN}/c}}{{x}}$ :material/delete: :red[red] **bold**",
+    f"https://{FOREIGN}/d \u202e reversed \u2066 \u200b",
+    f'<a href="https://{FOREIGN}/e">e</a><style>@import url(https://{FOREIGN}/f)</style>' + "x" * 1_000_000,
+)
+
+
+@pytest.fixture
+def hostile(database_url: str, tmp_path: Path) -> Iterator[RunningServer]:
+    """A dashboard over jobs whose every text is hostile."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for text in HOSTILE:
+            short = text[:200]
+            insert_job(
+                connection,
+                prompt=text,
+                reason=text,
+                type=short,
+                client_id=short,
+                is_prohibited=True,
+                created_at="2026-04-15T12:00:00Z",
+            )
+    with serving_dashboard(database_url, tmp_path) as running:
+        yield running
+
+
+def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningServer, page: Page) -> None:
+    """With prompts shown and hostile words in the address, the browser asks this server only and runs nothing else."""
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    bounds = "from=2026-04-01T00:00:00Z&to=2026-05-01T00:00:00Z"
+
+    for more in (
+        "",
+        "&q=%3Cscript",
+        f"&client_id=![x](https://{FOREIGN}/g)",
+        f"&bad=<img src=//{FOREIGN}/h>",
+    ):
+        page.goto(f"{hostile.url}/?{bounds}{more}")
+        expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+        if page.get_by_text("No jobs match").count() == 0:
+            page.get_by_text("Show prompts").click()
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("window.hurt") is None
+    for path in ("exports", "keys", "audit"):
+        page.goto(f"{hostile.url}/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    assert {urlsplit(url).netloc for url in asked if urlsplit(url).netloc} == {urlsplit(hostile.url).netloc}
+    assert [text for text in said if "Content Security Policy" in text] == []
