@@ -17,6 +17,15 @@ def _list_of(*values: str) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(values)}}
 
 
+def _prefix_pattern() -> str:
+    """Write the pattern of 1 to 36 characters from the beginning of a UUID."""
+    pattern = ""
+    for character in reversed("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"):
+        one = "[0-9A-Fa-f]" if character == "x" else "-"
+        pattern = f"{one}(?:{pattern})?" if pattern else one
+    return pattern
+
+
 _IN_COMMAS: dict[str, Any] = {"style": "form", "explode": False}
 _INSTANT = {"type": "string", "format": "date-time"}
 _BOOLEAN = {"type": "string", "enum": ["true", "false"]}
@@ -56,7 +65,7 @@ PARAMETERS: list[dict[str, Any]] = [
         "The prompt contains this text, regardless of case.",
         {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
     ),
-    _parameter("job_id", "The beginning of a UUID.", {"type": "string", "minLength": 1, "maxLength": 36}),
+    _parameter("job_id", "The beginning of a UUID.", {"type": "string", "pattern": f"^{_prefix_pattern()}$"}),
     _parameter(
         "client_id",
         "One client's jobs; a client's own key may only name its client.",
