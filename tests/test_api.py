@@ -61,6 +61,7 @@ def test_success_has_these_headers(api: ApiProcess, key: str) -> None:
     del headers["date"]
     assert answer.status_code == 200
     assert UUID(headers.pop("x-export-id")).version == 4
+    assert UUID(headers.pop("x-request-id"))
     assert headers == {
         "content-type": "text/csv; charset=utf-8",
         "content-disposition": 'attachment; filename="jobs_2026-03-31_2026-05-01.csv"',
