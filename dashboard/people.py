@@ -10,7 +10,7 @@ from core.settings import Settings
 from dashboard.resources import get_resources
 
 # Seconds after which a page that nobody touches notices that its session has ended.
-NOTICED_AFTER = 20
+NOTICED_AFTER = 10
 
 
 def find_person(settings: Settings) -> Actor | None:
