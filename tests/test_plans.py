@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -55,7 +56,8 @@ FILTERS: list[dict[str, str]] = [
 @pytest.fixture(scope="module")
 def large(server: TestServer) -> Iterator[Databases]:
     """A database of 300,000 jobs, analysed and vacuumed as it would be after a while."""
-    url = server.create_migrated("fencepost_test_plans")
+    name = f"fencepost_test_plans_{uuid4().hex[:8]}"
+    url = server.create_migrated(name)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL, (JOBS,))
         connection.execute(LOGS)
@@ -63,7 +65,7 @@ def large(server: TestServer) -> Iterator[Databases]:
     databases = open_databases(Settings(database_url=SecretStr(url)))
     yield databases
     databases.close()
-    server.drop("fencepost_test_plans")
+    server.drop(name)
 
 
 def explain(databases: Databases, query: Any) -> list[dict[str, Any]]:

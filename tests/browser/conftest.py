@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -46,13 +47,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def seeded_url(server: TestServer) -> Iterator[str]:
     """A database with demo jobs up to the end of tomorrow, so that today's view is full at any time of the day."""
-    url = server.create_migrated("fencepost_test_browser")
+    name = f"fencepost_test_browser_{uuid4().hex[:8]}"
+    url = server.create_migrated(name)
     databases = open_databases(Settings(database_url=SecretStr(url)))
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     seed_jobs(databases, JOBS, seed=7, until=until)
     databases.close()
     yield url
-    server.drop("fencepost_test_browser")
+    server.drop(name)
 
 
 @pytest.fixture(scope="session")
