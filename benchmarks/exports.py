@@ -19,6 +19,7 @@ from benchmarks.figures import p95, seconds
 from benchmarks.peers import QUERY, SAME_BYTES
 from benchmarks.server import ROOT, UNTIL, Bench, ask_health
 from core.filters import DateRange, JobFilter
+from core.hiding import Texts
 from core.query import Wall, page_jobs
 
 ADMIN_PORT = 3098
@@ -130,7 +131,7 @@ def _read_page(bench: Bench) -> None:
     source = bench.databases.source
     week = JobFilter(range=DateRange(UNTIL - timedelta(days=7), UNTIL))
     with source.transaction(timeout=60) as connection:
-        page_jobs(connection, week, Wall(None), source.folding(), after=None, limit=50, with_text=True)
+        page_jobs(connection, week, Wall(None), source.folding(), after=None, limit=50, texts=Texts.ALL)
 
 
 def _fetch_sqladmin(file: Path) -> None:

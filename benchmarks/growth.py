@@ -9,6 +9,7 @@ from benchmarks.server import UNTIL, Bench
 from core.breakdowns import break_down
 from core.errors import QueryTooSlow
 from core.filters import DateRange, JobFilter
+from core.hiding import Texts
 from core.query import PageKey, Wall, count_jobs, page_jobs
 
 FILTERS: dict[str, dict[str, str]] = {
@@ -56,7 +57,7 @@ def _page(bench: Bench, job_filter: JobFilter, after: PageKey | None, *, times: 
 
     def read() -> None:
         with source.transaction(timeout=120) as connection:
-            page_jobs(connection, job_filter, Wall(None), source.folding(), after=after, limit=50, with_text=True)
+            page_jobs(connection, job_filter, Wall(None), source.folding(), after=after, limit=50, texts=Texts.ALL)
 
     return _measure(read, times)
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    case,
     collate,
     false,
     func,
@@ -31,6 +32,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.database import Folding
 from core.filters import Category, Cell, DateRange, Decision, JobFilter
+from core.hiding import Texts
 from core.schema import jobs, moderation_logs
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
@@ -59,6 +61,14 @@ _LIMIT_STATEMENTS = """
 """
 
 JOB_KEY = (jobs.c.created_at, jobs.c.job_id)
+
+# What a list shows of a job beside its texts.
+JOB_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(jobs.c.job_id, jobs.c.client_id, jobs.c.type, jobs.c.status, jobs.c.is_prohibited),
+    *(jobs.c.created_at, jobs.c.completed_at),
+    *(latest_log.c[category.column] for category in Category),
+    latest_log.c.evaluated,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,7 @@ def count_jobs(
     connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None
 ) -> int:
     """Count the matching jobs; with a limit, no further than that."""
-    ((count,),) = _run(connection, count_query(job_filter, wall, folding, limit=limit), job_filter, folding)
+    ((count,),) = run_search(connection, count_query(job_filter, wall, folding, limit=limit), job_filter, folding)
     return int(count)
 
 
@@ -151,41 +161,53 @@ def page_jobs(
     *,
     after: PageKey | None,
     limit: int,
-    with_text: bool,
+    texts: Texts,
 ) -> Page:
     """Read a page of at most `limit` jobs, newest first, that come after a key.
 
-    `prompt` and `reason` are read only `with_text`, and only their first 300 characters: what is hidden never leaves
-    the database.
+    `prompt` and `reason` are read only of jobs whose `texts` are, and only their first 300 characters: what is hidden
+    never leaves the database.
     """
-    query = page_query(job_filter, wall, folding, after=after, limit=limit + 1, with_text=with_text)
-    found = _run(connection, query, job_filter, folding)
+    query = page_query(job_filter, wall, folding, after=after, limit=limit + 1, texts=texts)
+    found = run_search(connection, query, job_filter, folding)
     rows = found[:limit]
     following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
     if after is None:
         return Page(rows, following, has_previous=False, previous=None)
     # The page before begins after the job that stands `limit` places further up, if there are so many.
     query = above_query(job_filter, wall, folding, after, limit=limit + 1)
-    above = _run(connection, query, job_filter, folding)
+    above = run_search(connection, query, job_filter, folding)
     previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
     return Page(rows, following, has_previous=bool(above), previous=previous)
 
 
 def page_query(
-    job_filter: JobFilter, wall: Wall, folding: Folding, *, after: PageKey | None, limit: int, with_text: bool
+    job_filter: JobFilter, wall: Wall, folding: Folding, *, after: PageKey | None, limit: int, texts: Texts
 ) -> Select[Any]:
     """Build the query of a page, newest first."""
-    columns: list[ColumnElement[Any]] = [
-        *(jobs.c.job_id, jobs.c.client_id, jobs.c.type, jobs.c.status, jobs.c.is_prohibited),
-        *(jobs.c.created_at, jobs.c.completed_at),
-        *(latest_log.c[category.column] for category in Category),
-        latest_log.c.evaluated,
-    ]
-    if with_text:
-        columns += [func.left(column, PREVIEW_LENGTH).label(column.name) for column in (jobs.c.prompt, jobs.c.reason)]
+    columns = list(JOB_COLUMNS)
+    if texts is not Texts.NONE:
+        columns += [
+            case((text_is_read(texts), func.left(column, PREVIEW_LENGTH))).label(column.name)
+            for column in (jobs.c.prompt, jobs.c.reason)
+        ]
     older = Slice(None, after)
     query = _in_part(select_jobs(_narrowed(job_filter, older), wall, folding, columns), older)
     return query.order_by(*(column.desc() for column in JOB_KEY)).limit(limit)
+
+
+def text_is_read(texts: Texts) -> ColumnElement[bool]:
+    """Build the condition under which a job's texts are read: `core.hiding.find_hidden` in SQL."""
+    match texts:
+        case Texts.NONE:
+            return false()
+        case Texts.UNFLAGGED:
+            flags = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
+            return and_(jobs.c.is_prohibited.is_not(true()), latest_log.c.evaluated.is_not(None), *flags)
+        case Texts.NOT_UNDERAGE:
+            return latest_log.c[Category.UNDERAGE.column].is_not(true())
+        case Texts.ALL:
+            return true()
 
 
 def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: PageKey, *, limit: int) -> Select[Any]:
@@ -196,7 +218,7 @@ def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: Page
     return _in_part(query, newer).order_by(*JOB_KEY).limit(limit)
 
 
-def _run(connection: Connection, query: Select[Any], job_filter: JobFilter, folding: Folding) -> list[Row[Any]]:
+def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter, folding: Folding) -> list[Row[Any]]:
     """Run a query of a page; a search in the ways that there are, because nobody knows beforehand which is short.
 
     What is common is found by looking at one job after the other, and what is rare by the index of searches.

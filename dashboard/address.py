@@ -14,7 +14,7 @@ from dashboard.periods import DEFAULT, preset_range
 PAGE_SIZES = (25, 50, 100, 200)
 
 # Names that only pages know, beside the parameters of the export.
-_OURS = ("range", "tz", "after", "size")
+_OURS = ("range", "tz", "after", "size", "job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class View:
     zone: str | None = None
     after: PageKey | None = None
     size: int = PAGE_SIZES[1]
+    # The job that is open.
+    job: UUID | None = None
 
     def to_params(self) -> dict[str, str]:
         """Print the view as the parameters of an address; `parse_view` reads them back."""
@@ -42,11 +44,13 @@ class View:
             params["after"] = f"{print_exact(self.after.created_at)}_{self.after.job_id}"
         if self.size != PAGE_SIZES[1]:
             params["size"] = str(self.size)
+        if self.job is not None:
+            params["job"] = str(self.job)
         return params
 
     def filtered(self, job_filter: JobFilter) -> "View":
-        """Return the first page of another filter."""
-        return replace(self, job_filter=job_filter, after=None)
+        """Return the first page of another filter, with no job open."""
+        return replace(self, job_filter=job_filter, after=None, job=None)
 
 
 def default_view(browser_zone: ZoneInfo, now: datetime) -> View:
@@ -58,7 +62,7 @@ def default_view(browser_zone: ZoneInfo, now: datetime) -> View:
 def parse_view(params: Iterable[tuple[str, str]], browser_zone: ZoneInfo, now: datetime) -> View:
     """Parse an address. Raises `InvalidParameter` where it is wrong in any way."""
     given = list(params)
-    if not any(name not in ("tz", "size") for name, _ in given):
+    if not any(name not in ("tz", "size", "job") for name, _ in given):
         given += [("range", DEFAULT), ("decision", Decision.REJECT.value)]
     ours: dict[str, str] = {}
     for name, value in given:
@@ -82,6 +86,7 @@ def parse_view(params: Iterable[tuple[str, str]], browser_zone: ZoneInfo, now: d
         ours.get("tz"),
         _parse_key(ours["after"]) if "after" in ours else None,
         _parse_size(ours["size"]) if "size" in ours else PAGE_SIZES[1],
+        _parse_job(ours["job"]) if "job" in ours else None,
     )
 
 
@@ -99,6 +104,13 @@ def _parse_key(value: str) -> PageKey:
         return PageKey(parse_instant("after", created_at), UUID(job_id))
     except (ValueError, InvalidParameter):
         raise InvalidParameter("after is not a place in the list: go back to the first page.") from None
+
+
+def _parse_job(value: str) -> UUID:
+    try:
+        return UUID(value)
+    except ValueError:
+        raise InvalidParameter("job is not the id of a job: take it from the list.") from None
 
 
 def _parse_size(value: str) -> int:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 from sqlalchemy import Row
@@ -15,11 +14,11 @@ from core.filters import parse_instant, print_exact
 from core.receipt_list import ReceiptKey, ReceiptPage, find_listed_receipt, page_receipts
 from core.receipts import Status, find_complete_receipt
 from core.verify import Inspection, explain
-from dashboard.address import find_zone
 from dashboard.file_check import ask_for_file
 from dashboard.receipt_card import show_in_list, show_whole
 from dashboard.resources import get_resources
 from dashboard.steps import show_step
+from dashboard.zones import browser_zone
 
 PAGE_SIZE = 20
 
@@ -88,13 +87,6 @@ def _whose(person: Actor) -> str | None:
     return None if Scope.ADMIN_CONFIG in person.scopes else person.name
 
 
-def _browser_zone() -> ZoneInfo:
-    try:
-        return find_zone(st.context.timezone or "UTC")
-    except InvalidParameter:
-        return ZoneInfo("UTC")
-
-
 def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
     person = _find_reader(find_person)
     if person is None:
@@ -129,7 +121,7 @@ def _show_page(page: ReceiptPage, person: Actor) -> None:
             icon=":material/receipt_long:",
         )
     for receipt in page.rows:
-        show_in_list(receipt, person.name, _browser_zone())
+        show_in_list(receipt, person.name, browser_zone())
     if page.has_previous or page.next is not None:
         with st.container(horizontal=True):
             newer, older = _print_place(page.previous), _print_place(page.next)
@@ -171,7 +163,7 @@ def _show_found(find_person: FindPerson, receipt: Row[Any] | None) -> None:
     if receipt is None or person is None:
         st.info(NOT_YOURS, icon=":material/lock:")
     else:
-        show_whole(receipt, person.name, _browser_zone())
+        show_whole(receipt, person.name, browser_zone())
 
 
 @st.fragment

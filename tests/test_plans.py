@@ -15,6 +15,7 @@ from core.breakdowns import breakdown_query, count_ahead
 from core.csv_format import export_query, render
 from core.database import SESSION, Databases, Folding, open_databases
 from core.filters import JobFilter
+from core.hiding import Texts
 from core.query import PageKey, Slice, Wall, above_query, count_query, page_query
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -130,7 +131,7 @@ def test_a_page_is_index_work_at_any_depth(
     if upwards and after is not None:
         query = above_query(job_filter, Wall(None), Folding(None), after, limit=PAGE + 1)
     else:
-        query = page_query(job_filter, Wall(None), Folding(None), after=after, limit=PAGE + 1, with_text=True)
+        query = page_query(job_filter, Wall(None), Folding(None), after=after, limit=PAGE + 1, texts=Texts.ALL)
     nodes = explain(large, query)
 
     assert sequential(nodes) == []

@@ -1,5 +1,6 @@
 """The query over jobs, compared with plain Python over the same rows."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from sqlalchemy import event
 from core.database import Databases, open_databases
 from core.errors import DatabaseUnavailable
 from core.filters import STATUSES, Category, JobFilter
+from core.hiding import Texts, find_hidden
 from core.query import Page, PageKey, Wall, count_jobs, page_jobs
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -151,12 +153,12 @@ def read_page(
     *,
     after: PageKey | None = None,
     limit: int = 10_000,
-    with_text: bool = False,
+    texts: Texts = Texts.NONE,
 ) -> Page:
     source = databases.source
     with source.transaction() as connection:
         return page_jobs(
-            connection, job_filter, wall or Wall(None), source.folding(), after=after, limit=limit, with_text=with_text
+            connection, job_filter, wall or Wall(None), source.folding(), after=after, limit=limit, texts=texts
         )
 
 
@@ -308,13 +310,13 @@ def test_a_page_of_nothing_has_no_neighbours(stocked: Databases) -> None:
 
 
 def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
-    """Without `with_text` neither prompt nor reason is selected; with it both are."""
+    """With all texts hidden neither prompt nor reason is selected; with all shown both are."""
     statements: list[str] = []
     event.listen(stocked.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
 
     hidden = read_page(stocked, april(), limit=5, after=PageKey(TIMES[9], UUID(int=0)))
     asked = [statement for statement in statements if "jobs" in statement]
-    shown = read_page(stocked, april(), limit=5, with_text=True)
+    shown = read_page(stocked, april(), limit=5, texts=Texts.ALL)
 
     columns = ["job_id", "client_id", "type", "status", "is_prohibited", "created_at", "completed_at"]
     columns += [*(category.column for category in Category), "evaluated"]
@@ -324,11 +326,35 @@ def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
     assert not [statement for statement in asked if "prompt" in statement or "reason" in statement]
 
 
+@pytest.mark.parametrize("texts", Texts)
+def test_texts_are_read_by_the_rule_that_pages_explain(
+    databases: Databases, connection: psycopg.Connection, texts: Texts
+) -> None:
+    """For each kind of job the database sends its texts exactly where nothing is said to be hidden."""
+    for decision, log, flags in itertools.product(
+        (True, False, None), (True, False), itertools.product((True, False, None), repeat=len(Category))
+    ):
+        job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason="a reason")
+        if log:
+            insert_log(
+                connection, job_id, **{category.column: flag for category, flag in zip(Category, flags, strict=True)}
+            )
+
+    rows = read_page(databases, april(), limit=1_000, texts=texts).rows
+
+    sent = {
+        row.job_id: "prompt" in row._fields and (row.prompt, row.reason) == ("a prompt", "a reason") for row in rows
+    }
+    assert len(rows) == 3 * 2 * 27
+    assert sent == {row.job_id: find_hidden(row, texts) is None for row in rows}
+    assert len(set(sent.values())) == (1 if texts in (Texts.NONE, Texts.ALL) else 2)
+
+
 def test_a_page_shows_the_beginning_of_long_texts(databases: Databases, connection: psycopg.Connection) -> None:
     """A page reads no more than 300 characters of a prompt and of a reason."""
     insert_job(connection, prompt="🦊" * 301, reason="é" * 300)
 
-    row = read_page(databases, april(), with_text=True).rows[0]
+    row = read_page(databases, april(), texts=Texts.ALL).rows[0]
 
     assert (row.prompt, row.reason) == ("🦊" * 300, "é" * 300)
 
@@ -426,7 +452,7 @@ def test_a_place_outside_the_range_is_a_page_all_the_same(
     outside = PageKey(NOON + timedelta(days=days), UUID(int=1))
 
     with databases.source.transaction() as asking:
-        page = page_jobs(asking, april(), Wall(None), folding, after=outside, limit=10, with_text=False)
+        page = page_jobs(asking, april(), Wall(None), folding, after=outside, limit=10, texts=Texts.NONE)
 
     assert len(page.rows) == (1 if days > 0 else 0)
     assert page.has_previous == (days < 0)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from core import exports, query
 from core.database import Databases, migrate, open_databases
 from core.filters import DateRange, JobFilter
+from core.hiding import Texts
 from core.query import Wall, count_jobs, page_jobs, page_query
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -72,7 +73,7 @@ def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any]
         databases.source.folding(),
         after=None,
         limit=10_000,
-        with_text=False,
+        texts=Texts.NONE,
     )
     with databases.source.transaction() as connection:
         for name, value in session.items():
@@ -127,7 +128,7 @@ def test_pages_and_counts_agree_whichever_way_finds_them(
     for ways in (query.SEARCH_WAYS, (("enable_bitmapscan", 1), ("enable_indexscan", 1), ("enable_bitmapscan", None))):
         monkeypatch.setattr(query, "SEARCH_WAYS", ways)
         with indexed.source.transaction() as connection:
-            page = page_jobs(connection, job_filter, Wall(None), folding, after=None, limit=20, with_text=True)
+            page = page_jobs(connection, job_filter, Wall(None), folding, after=None, limit=20, texts=Texts.ALL)
             count = count_jobs(connection, job_filter, Wall(None), folding)
             kept = connection.execute(text("SHOW statement_timeout")).scalar_one()
         found.append((page, count, kept))

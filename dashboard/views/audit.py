@@ -12,12 +12,12 @@ from core.audit_filter import LONGEST_WHO, AuditFilter
 from core.audit_list import EventPage, page_events
 from core.errors import InvalidParameter
 from core.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, AuditTicket
-from dashboard.address import find_zone
 from dashboard.audit_address import AuditView, parse_audit_view
 from dashboard.event_table import show_events
 from dashboard.people import find_person
 from dashboard.periods import days_range, describe, shown_days
 from dashboard.resources import Resources, get_resources
+from dashboard.zones import browser_zone
 
 PAGE_SIZE = 100
 
@@ -34,7 +34,7 @@ def show() -> None:
         st.error("The audit is for administrators: ask for the scope admin:config.", icon=":material/lock:")
         st.stop()
     st.title("Audit")
-    zone = _browser_zone()
+    zone = browser_zone()
     view = _read_address()
     _sync_widgets(view, zone)
     _show_filter(view, zone)
@@ -59,13 +59,6 @@ def _read_address() -> AuditView:
         # The message may repeat what stood in the address: it is shown as text, never as Markdown.
         st.text(str(error))
         return EVERYTHING
-
-
-def _browser_zone() -> ZoneInfo:
-    try:
-        return find_zone(st.context.timezone or "UTC")
-    except InvalidParameter:
-        return ZoneInfo("UTC")
 
 
 def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:

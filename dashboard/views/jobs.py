@@ -12,6 +12,7 @@ from core.audit import Event, record
 from core.errors import InvalidParameter
 from core.filter_sentence import DECISION_WORDS
 from core.filters import Decision, JobFilter
+from core.hiding import Texts
 from core.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
 from core.query import Page, count_jobs, page_jobs
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
@@ -21,6 +22,7 @@ from dashboard.people import find_person
 from dashboard.periods import PRESETS, days_range, describe, shown_days
 from dashboard.periods import preset_range as resolve_preset
 from dashboard.resources import Resources, get_resources
+from dashboard.zones import browser_zone, shown_zone
 
 # Beyond this many the exact number costs more than it tells.
 COUNTED = 10_000
@@ -37,7 +39,7 @@ def show() -> None:
     now = datetime.now(UTC)
     st.title("Jobs")
     view = _read_address(now)
-    zone = _zone(view)
+    zone = shown_zone(view)
     _sync_widgets(view, zone)
     _show_controls(view, now)
     st.caption(describe(view.job_filter.range, zone))
@@ -58,23 +60,12 @@ def _read_address(now: datetime) -> View:
     """Parse the address; where it is wrong, say so and show the default view."""
     given = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
     try:
-        return parse_view(given, _browser_zone(), now)
+        return parse_view(given, browser_zone(), now)
     except InvalidParameter as error:
         st.error("This address is not valid, so this is the default view.", icon=":material/link_off:")
         # The message may repeat what stood in the address: it is shown as text, never as Markdown.
         st.text(str(error))
-        return default_view(_browser_zone(), now)
-
-
-def _browser_zone() -> ZoneInfo:
-    try:
-        return find_zone(st.context.timezone or "UTC")
-    except InvalidParameter:
-        return ZoneInfo("UTC")
-
-
-def _zone(view: View) -> ZoneInfo:
-    return _browser_zone() if view.zone is None else find_zone(view.zone)
+        return default_view(browser_zone(), now)
 
 
 def _sync_widgets(view: View, zone: ZoneInfo) -> None:
@@ -136,7 +127,7 @@ def _apply_preset(view: View, now: datetime) -> None:
         # Clicked away: the days stay as they are, as a period of their own.
         _go(replace(view, preset=None, after=None))
         return
-    bounds = resolve_preset(preset, _zone(view), now)
+    bounds = resolve_preset(preset, shown_zone(view), now)
     _go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 
 
@@ -147,14 +138,14 @@ def _apply_form(view: View) -> None:
     chosen = tuple(decision for decision in Decision if decision in st.session_state["decision"])
     bounds, preset = view.job_filter.range, view.preset
     try:
-        if days != shown_days(bounds, zone) or zone.key != _zone(view).key:
+        if days != shown_days(bounds, zone) or zone.key != shown_zone(view).key:
             bounds, preset = days_range(*days, zone), None
     except InvalidParameter as error:
         st.session_state["apply_error"] = str(error)
         return
     st.session_state["apply_error"] = None
     job_filter = replace(view.job_filter, range=bounds, decision=chosen if len(chosen) < len(Decision) else ())
-    named_zone = None if zone.key == _browser_zone().key else zone.key
+    named_zone = None if zone.key == browser_zone().key else zone.key
     _go(replace(view.filtered(job_filter), preset=preset, zone=named_zone))
 
 
@@ -187,7 +178,7 @@ def _read_jobs(resources: Resources, person: Actor, view: View, *, with_text: bo
             folding,
             after=view.after,
             limit=view.size,
-            with_text=with_text,
+            texts=Texts.ALL if with_text else Texts.NONE,
         )
         count = count_jobs(connection, view.job_filter, person.wall, folding, limit=COUNTED + 1)
     return page, count

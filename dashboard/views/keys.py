@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 from sqlalchemy import Row
 
 from core.access import Scope
 from core.api_keys import KeyState, list_keys
-from core.errors import InvalidParameter
-from dashboard.address import find_zone
 from dashboard.key_dialogs import create_dialog, find_admin, revoke_dialog, rotate_dialog
 from dashboard.key_table import isolate, prefix, show_keys
 from dashboard.resources import get_resources
+from dashboard.zones import browser_zone
 
 
 def show() -> None:
@@ -33,7 +31,7 @@ def show() -> None:
         return
     rows = sorted(newest_first, key=lambda row: not KeyState(row.state).opens)
     _show_actions([row for row in rows if KeyState(row.state).opens])
-    zone = _zone()
+    zone = browser_zone()
     show_keys(rows, zone)
     st.caption(f"Times are those of {zone.key}.")
 
@@ -67,13 +65,6 @@ def _show_actions(rows: Sequence[Row[Any]]) -> None:
             rotate_dialog(row.key_id, row.name, can_export=Scope.JOB_READ in row.scopes)
         if st.button("Revoke", icon=":material/block:", disabled=row is None, key="open_revoke") and row is not None:
             revoke_dialog(row.key_id, row.name)
-
-
-def _zone() -> ZoneInfo:
-    try:
-        return find_zone(st.context.timezone or "UTC")
-    except InvalidParameter:
-        return ZoneInfo("UTC")
 
 
 show()
