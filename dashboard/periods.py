@@ -1,6 +1,6 @@
 """Ranges of time as people pick them: days in a time zone, and names for the recent past."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from core.breakdowns import day_start
@@ -65,6 +65,37 @@ def shown_days(bounds: DateRange, zone: ZoneInfo) -> tuple[date, date]:
     first = bounds.start.astimezone(zone).date()
     last = max(bounds.start, bounds.end - timedelta(microseconds=1)).astimezone(zone).date()
     return first, last
+
+
+def shown_times(bounds: DateRange, zone: ZoneInfo) -> tuple[time | None, time | None]:
+    """Return the times of day, to the minute, at which the range begins and ends; None at the bounds of days."""
+    start, end = (
+        bound.astimezone(zone).time().replace(second=0, microsecond=0) if _is_within_day(bound, zone) else None
+        for bound in (bounds.start, bounds.end)
+    )
+    return start, end
+
+
+def instants_range(
+    days: tuple[date | None, date | None], times: tuple[time | None, time | None], zone: ZoneInfo
+) -> DateRange:
+    """Return the range from a time of the first day to a time of the last one, in the zone; None: all of that day.
+
+    Raises `InvalidParameter` with a sentence for somebody who has picked them.
+    """
+    whole = days_range(*days, zone)
+    start, end = whole.start, whole.end
+    if times[0] is not None and days[0] is not None:
+        start = datetime.combine(days[0], times[0], zone).astimezone(UTC)
+    if times[1] is not None and days[1] is not None:
+        end = datetime.combine(days[1], times[1], zone).astimezone(UTC)
+    if start > end:
+        raise InvalidParameter("The first time is after the last one: exchange them.")
+    return DateRange(start, end)
+
+
+def _is_within_day(instant: datetime, zone: ZoneInfo) -> bool:
+    return instant != day_start(instant.astimezone(zone).date(), zone)
 
 
 def describe(bounds: DateRange, zone: ZoneInfo) -> str:

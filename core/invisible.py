@@ -1,0 +1,47 @@
+"""Characters that nobody sees: format and control characters, odd spaces, and those that change the direction."""
+
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+
+# Characters without a glyph whose general category does not say so (Unicode, Default_Ignorable_Code_Point), and a
+# letter that is drawn as nothing.
+_BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\u2800")
+
+# What Unicode's bidirectional algorithm (UAX #9) is steered by.
+_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# Control characters (Cc) that everybody expects in a text.
+_ORDINARY = frozenset("\n\r\t")
+
+_INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Zl", "Zp", "Co", "Cn"))
+
+
+@dataclass(frozen=True, slots=True)
+class Invisible:
+    """The invisible characters of a text: which there are, how many in all, and how many change the direction."""
+
+    characters: tuple[str, ...]
+    total: int
+    direction: int
+
+
+def find_invisible(text: str) -> Invisible:
+    """Count the characters of a text that are invisible, and those that change the direction of writing."""
+    counts = Counter(text)
+    found = {character: count for character, count in counts.items() if is_invisible(character)}
+    direction = sum(count for character, count in found.items() if character in _DIRECTION)
+    return Invisible(tuple(sorted(found)), sum(found.values()), direction)
+
+
+def is_invisible(character: str) -> bool:
+    """Tell whether a character is drawn as nothing, apart from ordinary white space."""
+    if character in _ORDINARY:
+        return False
+    if character in _BLANK_LETTERS or unicodedata.category(character) in _INVISIBLE_CATEGORIES:
+        return True
+    # Variation selectors; and all spaces but the ordinary and the no-break one.
+    point = ord(character)
+    if 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF or 0x180B <= point <= 0x180F:
+        return True
+    return unicodedata.category(character) == "Zs" and character not in " \u00a0\u3000"

@@ -1,0 +1,150 @@
+"""The download of what the page shows: the file, the command that gives the same bytes, and the receipt of it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from shlex import quote
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from core.access import Actor
+from core.filter_sentence import DECISION_WORDS
+from core.filters import JobFilter
+from core.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
+from core.query import count_jobs
+from core.receipt_list import page_receipts
+from core.receipts import Status, Via
+from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
+from dashboard.receipt_card import show_in_list
+from dashboard.resources import get_resources
+from dashboard.zones import browser_zone
+
+# Beyond this many the exact number costs more than it tells, unless somebody asks for it.
+COUNTED = 10_000
+
+# Seconds that an exact count may take.
+COUNT_TIMEOUT = 60
+
+# Seconds between two looks at a running export, and for how long one that has not begun is waited for.
+LIVE = 2
+AWAITED = timedelta(minutes=1)
+
+EXPORT_PATH = "/api/v1/jobs/export"
+
+
+# Renewed well within a ticket's life, so that a link on an open page always works.
+@st.fragment(run_every=LIFETIME / 2)
+def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
+    """Show the links to the file, and what goes with them."""
+    everything = JobFilter(range=job_filter.range)
+    ours = get_resources().databases.ours
+    if SPREADSHEET_SAFE not in st.session_state:
+        st.session_state[SPREADSHEET_SAFE] = bool(read_preference(ours, person, SPREADSHEET_SAFE))
+    wanted = replace(job_filter, spreadsheet_safe=job_filter.spreadsheet_safe or st.session_state[SPREADSHEET_SAFE])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        exact = _exact_count(job_filter)
+        st.link_button(
+            f"Download CSV · {_name_jobs(job_filter)} · {_name_rows(count, exact)}",
+            _ticket_url(wanted, person),
+            type="primary",
+            icon=":material/download:",
+            key="download",
+            on_click=_await_receipt,
+        )
+        if job_filter != everything:
+            st.link_button(
+                "All jobs of this period, as the API",
+                _ticket_url(everything, person),
+                type="tertiary",
+                icon=":material/download:",
+                key="download_everything",
+                on_click=_await_receipt,
+            )
+        st.toggle(
+            "For a spreadsheet",
+            key=SPREADSHEET_SAFE,
+            on_change=lambda: keep_preference(ours, person, SPREADSHEET_SAFE, st.session_state[SPREADSHEET_SAFE]),
+            help="A cell that begins with = + - @ or the like gets a ' in front, so that a spreadsheet does not run it "
+            "as a formula. It protects from nothing else, and the file is no longer what the API gives: leave it off "
+            "for programs.",
+        )
+        if count > COUNTED and exact is None:
+            st.button("Count exactly", type="tertiary", key="count_exactly", on_click=_count, args=(job_filter, person))
+        with st.popover("As a command", icon=":material/terminal:", type="tertiary"):
+            st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
+            st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
+            st.caption("Times in the file are UTC.")
+    _show_receipt(person)
+
+
+def curl_command(origin: str, job_filter: JobFilter) -> str:
+    """Write the command that gives exactly the bytes of the download."""
+    address = f"{origin}{EXPORT_PATH}?{urlencode(job_filter.to_params())}"
+    return f'curl --fail -OJ -H "Authorization: Bearer $FENCEPOST_KEY" \\\n  {quote(address)}'
+
+
+def _origin() -> str:
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _exact_count(job_filter: JobFilter) -> int | None:
+    counted: tuple[JobFilter, int] | None = st.session_state.get("counted")
+    return counted[1] if counted is not None and counted[0] == job_filter else None
+
+
+def _count(job_filter: JobFilter, person: Actor) -> None:
+    source = get_resources().databases.source
+    with source.transaction(timeout=COUNT_TIMEOUT) as connection:
+        st.session_state["counted"] = job_filter, count_jobs(connection, job_filter, person.wall, source.folding())
+
+
+def _await_receipt() -> None:
+    st.session_state["awaited_since"] = datetime.now(UTC)
+    st.session_state["awaiting"] = True
+
+
+def _show_receipt(person: Actor) -> None:
+    """Show the receipt of what was downloaded here, followed while it runs."""
+    since: datetime | None = st.session_state.get("awaited_since")
+    if since is None:
+        return
+
+    @st.fragment(run_every=LIVE if st.session_state.get("awaiting", True) else None)
+    def follow() -> None:
+        newest = page_receipts(get_resources().databases, person.name, after=None, limit=5).rows
+        # The database's clock may be a little behind this one.
+        rows = [row for row in newest if row.via == Via.DASHBOARD and row.started_at > since - timedelta(seconds=5)]
+        if rows:
+            show_in_list(rows[0], person.name, browser_zone())
+        over = bool(rows) and rows[0].status != Status.RUNNING
+        awaiting = not over and (bool(rows) or datetime.now(UTC) - since < AWAITED)
+        if awaiting != st.session_state.get("awaiting", True):
+            # Whether it is looked at again is decided where the fragment is made.
+            st.session_state["awaiting"] = awaiting
+            st.rerun()
+
+    follow()
+
+
+def _ticket_url(job_filter: JobFilter, person: Actor) -> str:
+    """Return a link for this person in this browser; scopes are looked up again when it is followed."""
+    resources = get_resources()
+    browser = st.context.cookies.get(BROWSER_COOKIE, "")
+    ticket = resources.office.issue(Ticket(person.name, job_filter, person.session), browser=browser)
+    return f"{DOWNLOAD_PATH}?{urlencode({'ticket': ticket})}"
+
+
+def _name_jobs(job_filter: JobFilter) -> str:
+    """Name what a filter means in two or three words."""
+    plain = JobFilter(range=job_filter.range, decision=job_filter.decision)
+    decisions = " and ".join(DECISION_WORDS[decision] for decision in job_filter.decision)
+    filtered = "" if job_filter == plain else "filtered "
+    return f"{filtered}{decisions or ('' if filtered else 'all')} jobs".replace("  ", " ")
+
+
+def _name_rows(count: int, exact: int | None) -> str:
+    if exact is None and count > COUNTED:
+        return f"{COUNTED:,}+ rows"
+    number = count if exact is None else exact
+    return "1 row" if number == 1 else f"{number:,} rows"
