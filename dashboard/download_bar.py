@@ -73,7 +73,6 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
         with st.popover("As a command", icon=":material/terminal:", type="tertiary"):
             st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
             st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
-            st.caption("Times in the file are UTC.")
     _show_receipt(person)
 
 

@@ -37,7 +37,7 @@ def show_figures(view: View, person: Actor, now: datetime) -> None:
 
 def _show(found: Comparison, before: str) -> None:
     now, earlier = found.now, found.before
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="large", border=True):
         _show_figure("Jobs", now.jobs, earlier.jobs, before)
         share, earlier_share = now.rejected_share, earlier.rejected_share
         _show_figure("Rejected", now.rejected, earlier.rejected, before)
@@ -46,7 +46,6 @@ def _show(found: Comparison, before: str) -> None:
             "–" if share is None else f"{share:.1%}",
             None if share is None or earlier_share is None else _points(share - earlier_share),
             delta_color="off",
-            border=True,
             help=f"Against {before}, in percentage points.",
         )
         _show_figure("Undecided", now.undecided, earlier.undecided, before)
@@ -61,7 +60,6 @@ def _show_figure(label: str, now: int, before: int, period: str) -> None:
         f"{now:,}",
         None if change is None else (0 if change == 0 else f"{change:+,} %"),
         delta_color="off",
-        border=True,
         help=f"Against {before:,} {period}.",
     )
 

@@ -2,7 +2,7 @@
 
 import time as clock
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -32,8 +32,8 @@ ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()},
 EVALUATED_WORDS = {True: "With a log", False: "Without a log"}
 
 
-def show_form(view: View, now: datetime, wall: Wall) -> None:
-    """Show the period, which applies at once, and the form, which applies as a whole."""
+def show_period(view: View, now: datetime) -> None:
+    """Show the relative ranges, of which each applies at once."""
     _sync(view)
     st.segmented_control(
         "Period",
@@ -44,8 +44,14 @@ def show_form(view: View, now: datetime, wall: Wall) -> None:
         args=(view, now),
         label_visibility="collapsed",
     )
+
+
+def show_form(view: View, wall: Wall) -> None:
+    """Show the filter, which applies as a whole; what is asked for less often stays out of the way."""
     with st.form("filter"):
-        first, last, zone, decision, apply = st.columns([1.1, 1.1, 1.4, 2, 0.8], vertical_alignment="bottom")
+        first, last, zone, decision, more, apply = st.columns(
+            [1.15, 1.15, 1.25, 1.9, 0.95, 0.65], vertical_alignment="bottom", gap="small"
+        )
         days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
         first.date_input("First day", key="first_day", **days)
         last.date_input("Last day (included)", key="last_day", **days)
@@ -58,9 +64,9 @@ def show_form(view: View, now: datetime, wall: Wall) -> None:
             format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
             help="None chosen: all jobs.",
         )
-        apply.form_submit_button("Apply", on_click=_apply_form, args=(view,), width="stretch", type="primary")
-        with st.expander("More filters", icon=":material/tune:", key="more_filters"):
+        with more.popover("More filters", width="stretch"):
             _show_more(wall)
+        apply.form_submit_button("Apply", on_click=_apply_form, args=(view,), width="stretch")
     if st.session_state["apply_error"]:
         st.error(st.session_state["apply_error"], icon=":material/error:")
 
@@ -72,8 +78,10 @@ def go(view: View) -> None:
 
 def _show_more(wall: Wall) -> None:
     """Show all filters but the days and the decision."""
-    search, job, client = st.columns([2, 1.2, 1.2])
-    search.text_input("Prompt contains", key="q", max_chars=500, help="Regardless of case; every character is itself.")
+    st.text_input(
+        "Prompt contains", key="q", max_chars=500, help="Regardless of case; every character stands for itself."
+    )
+    job, client = st.columns(2)
     job.text_input("Job id begins with", key="job_id", max_chars=36)
     client.selectbox(
         "Client",
@@ -83,7 +91,7 @@ def _show_more(wall: Wall) -> None:
         placeholder="All clients",
         accept_new_options=wall.client_id is None,
     )
-    status, kind, evaluated = st.columns([2, 1.2, 1.2])
+    status, kind = st.columns(2)
     status.multiselect("Status", STATUSES, key="status", placeholder="Any")
     kind.multiselect(
         "Type",
@@ -91,6 +99,10 @@ def _show_more(wall: Wall) -> None:
         key="type",
         placeholder="Any",
         accept_new_options=True,
+    )
+    flagged, evaluated = st.columns(2)
+    flagged.multiselect(
+        "Flagged as any of", list(ANY_OF), key="category", format_func=ANY_OF.__getitem__, placeholder="Any"
     )
     evaluated.selectbox(
         "Moderation log",
@@ -100,11 +112,7 @@ def _show_more(wall: Wall) -> None:
         format_func=EVALUATED_WORDS.__getitem__,
         placeholder="Any",
     )
-    flagged, *cells = st.columns([2, 0.8, 0.8, 0.8])
-    flagged.multiselect(
-        "Flagged as any of", list(ANY_OF), key="category", format_func=ANY_OF.__getitem__, placeholder="Any"
-    )
-    for column, category in zip(cells, Category, strict=True):
+    for column, category in zip(st.columns(3), Category, strict=True):
         column.selectbox(
             CATEGORY_NAMES[category],
             list(Cell),
@@ -113,9 +121,9 @@ def _show_more(wall: Wall) -> None:
             format_func=CELL_WORDS.__getitem__,
             placeholder="Any",
         )
-    start, end, _ = st.columns([1.2, 1.2, 2])
-    start.time_input("First day from", key="first_time", value=None, step=timedelta(minutes=15))
-    end.time_input("Last day until", key="last_time", value=None, step=timedelta(minutes=15))
+    start, end = st.columns(2)
+    start.time_input("First day from", key="first_time", value=None)
+    end.time_input("Last day until", key="last_time", value=None, help="Left empty: the whole day.")
 
 
 def _sync(view: View) -> None:

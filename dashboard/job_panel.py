@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,6 +30,10 @@ LONGEST = 20_000
 
 DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
 
+_ANCHOR = st.components.v2.component(
+    "fencepost_job_anchor", html="<span></span>\n", js=Path(__file__).with_name("job_anchor.js").read_text()
+)
+
 NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
 
 
@@ -49,11 +54,12 @@ def show_job(job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[Any] | None:
         st.info(NOT_FOUND, icon=":material/search_off:")
         return None
     forget_other_job(job_id)
+    _ANCHOR(key="job_anchor", data={"job": str(job_id)})
     hidden = find_hidden(job, texts) if st.session_state.get("revealed") != job_id else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(DECISIONS[job.is_prohibited], color=DECISION_COLORS[job.is_prohibited])
         st.text(name_time(job.created_at, zone))
-    hidden = _show_reveal(job_id, hidden)
+    _show_reveal(job_id, hidden)
     _record_look(resources, person, job_id, with_text=hidden is None)
     if hidden is None:
         _show_texts(resources, person, job_id)
@@ -71,21 +77,33 @@ def forget_other_job(job_id: UUID | None) -> None:
             st.session_state.pop(name, None)
 
 
-def _show_reveal(job_id: UUID, hidden: str | None) -> str | None:
-    """Offer to reveal what is hidden, or to hide it again; return why it still is hidden, or None."""
+def _show_reveal(job_id: UUID, hidden: str | None) -> None:
+    """Offer to reveal what is hidden, or to hide again what was revealed."""
     if hidden is not None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.text(f"Prompt and reason are hidden: {hidden}.")
-            if st.button("Reveal", icon=":material/visibility:", key="reveal", shortcut="V"):
-                st.session_state["revealed"] = job_id
-                st.rerun(scope="fragment")
-    elif st.session_state.get("revealed") == job_id and st.button(
-        "Hide again", icon=":material/visibility_off:", key="hide", shortcut="V", type="tertiary"
-    ):
-        st.session_state["revealed"] = None
-        st.session_state.pop("all_of", None)
-        st.rerun(scope="fragment")
-    return hidden
+            st.button(
+                "Reveal",
+                icon=":material/visibility:",
+                key="reveal",
+                shortcut="V",
+                on_click=_remember,
+                args=("revealed", job_id),
+            )
+    elif st.session_state.get("revealed") == job_id:
+        st.button(
+            "Hide again",
+            icon=":material/visibility_off:",
+            key="hide",
+            shortcut="V",
+            type="tertiary",
+            on_click=_remember,
+            args=("revealed", None),
+        )
+
+
+def _remember(name: str, job_id: UUID | None) -> None:
+    st.session_state[name] = job_id
 
 
 def _record_look(resources: Resources, person: Actor, job_id: UUID, *, with_text: bool) -> None:
@@ -109,11 +127,14 @@ def _show_texts(resources: Resources, person: Actor, job_id: UUID) -> None:
     invisible = find_invisible(prompt + reason)
     marked = invisible.characters if invisible.total and _show_invisible(invisible) else ()
     _show_one("Prompt", texts.prompt, marked)
-    if texts.prompt_length > len(prompt) and st.button(
-        f"Show all {texts.prompt_length:,} characters", key="show_all", icon=":material/unfold_more:"
-    ):
-        st.session_state["all_of"] = job_id
-        st.rerun(scope="fragment")
+    if texts.prompt_length > len(prompt):
+        st.button(
+            f"Show all {texts.prompt_length:,} characters",
+            key="show_all",
+            icon=":material/unfold_more:",
+            on_click=_remember,
+            args=("all_of", job_id),
+        )
     _show_one("Reason", texts.reason, marked)
     _say_cut(texts)
 

@@ -8,6 +8,7 @@ from core.access import DEMO_PERSON, Scope
 from core.errors import FencepostError
 from core.people import Visit
 from dashboard.failures import show_failure
+from dashboard.keyboard import show_keyboard
 from dashboard.people import find_visit, show_person, show_sign_in, watch_session
 from dashboard.resources import get_resources
 
@@ -54,3 +55,4 @@ try:
 except Exception as error:
     # Streamlit would log a trace, which may quote what the page was about to show.
     show_failure(error)
+show_keyboard()

@@ -15,7 +15,7 @@ from dashboard.address import PAGE_SIZES, View, default_view, parse_view
 from dashboard.download_bar import COUNTED, show_downloads
 from dashboard.figure_row import show_figures
 from dashboard.filter_chips import show_chips, show_nothing_found
-from dashboard.filter_form import go, show_form
+from dashboard.filter_form import go, show_form, show_period
 from dashboard.job_panel import forget_other_job, show_job
 from dashboard.job_steps import show_steps
 from dashboard.job_table import show_jobs
@@ -33,15 +33,16 @@ def show() -> None:
     if person is None or Scope.JOB_READ not in person.scopes:
         st.stop()
     now = datetime.now(UTC)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title("Jobs")
-        st.space("stretch")
-        st.button("Refresh", icon=":material/refresh:", key="refresh", type="tertiary")
     view = _read_address(now)
     zone = shown_zone(view)
-    show_form(view, now, person.wall)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title("Jobs", width="content")
+        show_period(view, now)
+        st.space("stretch")
+        st.button("Refresh", icon=":material/refresh:", key="refresh", type="tertiary")
+    show_form(view, person.wall)
     show_chips(view)
-    st.caption(describe(view.job_filter.range, zone))
+    st.caption(f"{describe(view.job_filter.range, zone)} Times in the file are UTC.")
     show_figures(view, person, now)
     bar, controls, list_place = st.container(), st.container(), st.container()
     with controls, st.container(horizontal=True, vertical_alignment="center"):

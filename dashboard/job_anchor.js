@@ -1,0 +1,13 @@
+// On a narrow screen an opened job stands beneath the list: go there.
+
+const shown = new WeakMap();
+
+export default function ({ data, parentElement }) {
+  if (shown.get(parentElement) === data.job) return;
+  shown.set(parentElement, data.job);
+  if (matchMedia("(max-width: 640px)").matches) {
+    // Beneath the bar at the top.
+    parentElement.host.style.scrollMarginTop = "5rem";
+    parentElement.host.scrollIntoView({ block: "start" });
+  }
+}

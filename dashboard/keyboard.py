@@ -1,0 +1,38 @@
+"""The keys that do something, shown to whoever presses ? or the button."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+# What each page's own keys do; those of the job panel are on every page that shows one.
+KEYS: Mapping[str, Mapping[str, str]] = {
+    "Everywhere": {"?": "These keys", "Tab": "To the next control", "Enter": "Use it"},
+    "Jobs": {
+        "J": "Open the next job, on the next page too",
+        "K": "Open the job before",
+        "V": "Reveal the open job's prompt and reason, or hide them again",
+        "Esc": "Close the open job",
+        "Arrows, then Space": "In the table: go to a row, open it",
+    },
+}
+
+_KEYBOARD = st.components.v2.component(
+    "fencepost_keyboard", html="<span></span>\n", js=Path(__file__).with_name("keyboard.js").read_text()
+)
+
+
+@st.fragment
+def show_keyboard() -> None:
+    """Show the button for the list of keys, and hear `?`: Streamlit's own shortcuts know letters and digits only."""
+    asked = _KEYBOARD(key="keyboard", on_asked_change=lambda: None).asked
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keys ?", icon=":material/keyboard:", type="tertiary", key="show_keys") or asked:
+            _show_keys()
+
+
+@st.dialog("Keys", width="medium")
+def _show_keys() -> None:
+    for place, keys in KEYS.items():
+        st.subheader(place)
+        st.table([{"Key": key, "What it does": meaning} for key, meaning in keys.items()], hide_index=True)
