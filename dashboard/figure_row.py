@@ -5,7 +5,7 @@ from datetime import datetime
 import streamlit as st
 
 from core.access import Actor
-from core.errors import QueryTooSlow
+from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.figures import Comparison, compare
 from dashboard.address import View
 from dashboard.periods import PRESETS
@@ -31,6 +31,9 @@ def show_figures(view: View, person: Actor, now: datetime) -> None:
             )
     except QueryTooSlow:
         st.caption("The figures of this period take too long to count: choose a shorter one.")
+        return
+    except DatabaseUnavailable:
+        # The page itself says so, and offers to try again.
         return
     _show(found, _name_before(view))
 

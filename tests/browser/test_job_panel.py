@@ -1,0 +1,147 @@
+"""One job beside the list, read by keyboard; the way through the list; and a database that goes and comes back."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+from pydantic import SecretStr
+
+from core.database import migrate, open_databases
+from core.demo import seed_jobs
+from core.embedded import EmbeddedServer
+from core.filters import parse_instant
+from core.settings import Settings
+from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.servers import RunningServer, serving_dashboard
+
+JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
+
+# What some of the demo's prompts speak of.
+SUBJECTS = (b"lighthouse", b"city made of paper", b"fox in the snow", b"two chairs by a window", "庭園".encode())
+
+
+def open_job(page: Page, key: str) -> str:
+    """Press a key that opens another job; return its id."""
+    before = page.url
+    page.keyboard.press(key)
+    wait_for(page, lambda: page.url != before and JOB.search(page.url) is not None)
+    found = JOB.search(page.url)
+    assert found is not None
+    expect(page.get_by_text(found[1])).to_be_visible()
+    return found[1]
+
+
+def test_a_job_is_read_by_keyboard_and_hidden_until_then(
+    dashboard: RunningServer, context: BrowserContext, page: Page
+) -> None:
+    """J and K walk, V reveals, Escape closes, Back undoes; no frame holds the prompt before, and the link is enough."""
+    frames: list[bytes] = []
+    page.on(
+        "websocket",
+        lambda socket: socket.on(
+            "framereceived", lambda frame: frames.append(frame if isinstance(frame, bytes) else frame.encode())
+        ),
+    )
+    open_jobs(page, dashboard.url)
+
+    first = open_job(page, "j")
+    second = open_job(page, "j")
+    assert open_job(page, "k") == first
+    expect(page.get_by_text("Prompt and reason are hidden")).to_be_visible()
+    before = b"".join(frames)
+    page.keyboard.press("v")
+    expect(page.get_by_role("region", name="Prompt")).to_be_visible()
+    prompt = page.get_by_role("region", name="Prompt").text_content()
+    assert prompt
+    assert prompt.splitlines()[0].encode()[:20] not in before
+    assert prompt.splitlines()[0].encode()[:20] in b"".join(frames)
+    assert not [subject for subject in SUBJECTS if subject in before]
+    page.keyboard.press("v")
+    expect(page.get_by_text("Prompt and reason are hidden")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text(second)).to_be_visible()
+
+    colleague = context.new_page()
+    open_jobs(colleague, dashboard.url, "?" + page.url.split("?")[1])
+    expect(colleague.get_by_text(second)).to_be_visible()
+    expect(colleague.get_by_text("Prompt and reason are hidden")).to_be_visible()
+    colleague.close()
+
+    page.keyboard.press("Escape")
+    expect(page.get_by_text(second)).not_to_be_visible()
+    assert JOB.search(page.url) is None
+
+
+def test_the_keys_are_shown_but_not_while_somebody_types(dashboard: RunningServer, page: Page) -> None:
+    """A question mark opens the list of keys; in a text field it is a question mark, and J is a letter."""
+    open_jobs(page, dashboard.url)
+
+    page.get_by_role("button", name="More filters").click()
+    field = page.get_by_role("textbox", name="Prompt contains")
+    field.click()
+    page.keyboard.type("J?")
+    expect(field).to_have_value("J?")
+    expect(page.get_by_role("dialog", name="Keys")).not_to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Jobs").click()
+    page.keyboard.press("?")
+
+    expect(page.get_by_role("dialog").get_by_text("Open the next job, on the next page too")).to_be_visible()
+    assert JOB.search(page.url) is None
+
+
+def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Page) -> None:
+    """A filter of the form becomes a chip and the address; Back takes both away, and the chip's cross does as well."""
+    open_jobs(page, dashboard.url)
+    address = page.url
+
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_role("textbox", name="Prompt contains").fill("LIGHTHOUSE")
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**q=LIGHTHOUSE")
+    chip = page.get_by_role("button", name="Prompt contains")
+    expect(chip).to_be_visible()
+    page.go_back()
+    expect(chip).not_to_be_visible()
+    assert page.url == address
+    page.go_forward()
+    expect(chip).to_be_visible()
+    chip.click()
+
+    page.wait_for_url("**/?range=7d&decision=reject")
+    expect(chip).not_to_be_visible()
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, RunningServer]]:
+    """A dashboard over a PostgreSQL that a test may stop."""
+    server = EmbeddedServer(tmp_path / "private")
+    server.start()
+    settings = Settings(database_url=SecretStr(server.url()))
+    migrate(settings)
+    databases = open_databases(settings)
+    seed_jobs(databases, 300, seed=1, until=parse_instant("until", "2026-05-01T00:00:00Z"))
+    databases.close()
+    with serving_dashboard(server.url(), tmp_path) as running:
+        yield server, running
+    server.stop()
+
+
+def test_a_database_that_goes_and_returns(private: tuple[EmbeddedServer, RunningServer], page: Page) -> None:
+    """While it is gone the page says so in a sentence; once it is back, one click shows the same view again."""
+    server, running = private
+    open_jobs(page, running.url, "?from=2026-01-02T00:00:00Z&to=2026-05-01T00:00:00Z&decision=reject")
+    link = page.get_by_role("link", name="Download CSV").text_content()
+    assert link
+
+    server.stop()
+    page.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_text("The database does not answer at the moment.")).to_be_visible()
+    server.start()
+    page.get_by_role("button", name="Try again").click()
+
+    expect(page.get_by_role("link", name="Download CSV")).to_have_text(link)
+    expect(page.get_by_text("The database does not answer at the moment.")).not_to_be_visible()
+    assert "Traceback" not in running.log
