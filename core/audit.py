@@ -44,6 +44,9 @@ class Event(StrEnum):
     KEY_REVOKED = "key-revoked"
     AUDIT_LISTED = "audit-listed"
     AUDIT_EXPORTED = "audit-exported"
+    REVIEWED = "reviewed"
+    REVIEW_TAKEN_BACK = "review-taken-back"
+    REVIEWS_EXPORTED = "reviews-exported"
 
 
 @dataclass(frozen=True, slots=True)

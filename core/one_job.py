@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, func, literal_column, select, text, true
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, select, text, true
 
 from core.database import Folding
 from core.filters import JobFilter
@@ -101,14 +101,7 @@ def find_same_prompt(connection: Connection, job_id: UUID, wall: Wall) -> SamePr
 
     It takes an index of prompts' hashes (migration `jobs_0005`), which only a source of ours is sure to have.
     """
-    # Equal hashes are looked up in the index, and the texts compared where they are equal: hashes may collide.
-    one = select(jobs.c.prompt).where(*_is_one(job_id, wall)).cte("one").prefix_with("MATERIALIZED")
-    hashed = select(_hash(one.c.prompt)).scalar_subquery()
-    alike = select(jobs.c.client_id, jobs.c.created_at).where(
-        _hash(jobs.c.prompt) == hashed, jobs.c.prompt == select(one.c.prompt).scalar_subquery()
-    )
-    if wall.client_id is not None:
-        alike = alike.where(jobs.c.client_id == wall.client_id)
+    alike = _have_same_prompt(select(jobs.c.client_id, jobs.c.created_at), job_id, wall)
     found = alike.limit(MOST_SAME + 1).subquery()
     query = (
         select(found.c.client_id, func.count(), func.min(found.c.created_at), func.max(found.c.created_at))
@@ -121,6 +114,13 @@ def find_same_prompt(connection: Connection, job_id: UUID, wall: Wall) -> SamePr
     clients = [(row[0], row[1]) for row in rows]
     total = sum(count for _, count in clients)
     return SamePrompt(clients, min(row[2] for row in rows), max(row[3] for row in rows), total <= MOST_SAME)
+
+
+def list_same_prompt(connection: Connection, job_id: UUID, wall: Wall, *, limit: int) -> list[Row[Any]]:
+    """List decided jobs that bear the same prompt, this one included, without their texts, at most so many."""
+    query = select(*JOB_COLUMNS).select_from(jobs.outerjoin(latest_log, true()))
+    query = _have_same_prompt(query, job_id, wall).where(jobs.c.is_prohibited.is_not(None))
+    return list(connection.execute(query.limit(limit)))
 
 
 def list_clients(connection: Connection, wall: Wall, *, limit: int) -> list[str]:
@@ -147,6 +147,15 @@ def _is_one(job_id: UUID, wall: Wall) -> list[ColumnElement[bool]]:
     if wall.client_id is not None:
         conditions.append(jobs.c.client_id == wall.client_id)
     return conditions
+
+
+def _have_same_prompt(query: Select[Any], job_id: UUID, wall: Wall) -> Select[Any]:
+    """Narrow a query over jobs to those with the prompt of one."""
+    # Equal hashes are looked up in the index, and the texts compared where they are equal: hashes may collide.
+    one = select(jobs.c.prompt).where(*_is_one(job_id, wall)).cte("one").prefix_with("MATERIALIZED")
+    hashed = select(_hash(one.c.prompt)).scalar_subquery()
+    query = query.where(_hash(jobs.c.prompt) == hashed, jobs.c.prompt == select(one.c.prompt).scalar_subquery())
+    return query if wall.client_id is None else query.where(jobs.c.client_id == wall.client_id)
 
 
 def _hash(prompt: ColumnElement[Any]) -> ColumnElement[int]:

@@ -131,3 +131,48 @@ exports = Table(
     Column("bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("sha256", Text),
 )
+
+# Verdicts of staff on decisions. A row remembers the job as it was then, because the job may live elsewhere; a newer
+# verdict of the same person supersedes it, and so does taking it back.
+reviews = Table(
+    "reviews",
+    ours,
+    Column("review_id", BigInteger, Identity(always=True), primary_key=True),
+    # One act of a person: a verdict on one job, or on all with the same prompt.
+    Column("act_id", Uuid, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("job_created_at", DateTime(timezone=True), nullable=False),
+    Column("is_prohibited", Boolean, nullable=False),
+    Column("evaluated", Boolean, nullable=False),
+    Column("category_ai_adult_general", Boolean),
+    Column("category_underage", Boolean),
+    Column("category_nsfw", Boolean),
+    Column("verdict", Text, nullable=False),
+    # The categories that the person would set; null: they said nothing about them.
+    Column("categories", ARRAY(Text)),
+    Column("note", Text),
+    Column("reviewed_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
+    Column("superseded_at", DateTime(timezone=True)),
+    # The person's verdict that counted until then; it counts again where this one is taken back.
+    Column("supersedes", BigInteger),
+)
+
+review_drafts = Table(
+    "review_drafts",
+    ours,
+    Column("person", Text, primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("saved_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+# Who is at a job, until when.
+review_claims = Table(
+    "review_claims",
+    ours,
+    Column("job_id", Uuid, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+)

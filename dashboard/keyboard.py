@@ -13,7 +13,15 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "K": "Open the job before",
         "V": "Reveal the open job's prompt and reason, or hide them again",
         "Esc": "Close the open job",
+        "A, O, N, E": "Agree with the open job's decision, overturn it, not sure, escalate it",
+        "U": "Take your last verdict back",
         "Arrows, then Space": "In the table: go to a row, open it",
+    },
+    "Reviews": {
+        "J": "Start, or skip to the next job",
+        "V": "Reveal, or hide again",
+        "A, O, N, E, U": "As on the page of jobs; the next job comes by itself",
+        "Esc": "Stop",
     },
 }
 

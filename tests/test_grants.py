@@ -54,7 +54,7 @@ def least(empty_database_url: str, roles: tuple[str, str]) -> Iterator[Databases
     migrate(settings)
     blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     grants = "".join(block for block in blocks if "GRANT" in block).replace("fencepost_app", app)
-    assert grants.count("GRANT") == 5
+    assert grants.count("GRANT") == 6
     with psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection:
         connection.execute(grants.encode())
     opened = open_databases(settings)

@@ -23,6 +23,7 @@ from dashboard.people import find_person
 from dashboard.periods import describe
 from dashboard.reading import choose_texts
 from dashboard.resources import Resources, get_resources
+from dashboard.review_panel import show_review
 from dashboard.zones import browser_zone, shown_zone
 
 
@@ -74,6 +75,7 @@ def show() -> None:
         if beside is not None and view.job is not None:
             with beside, st.container(border=True):
                 show_job(view.job, zone, texts)
+                show_review(view.job, zone)
 
 
 def _read_address(now: datetime) -> View:

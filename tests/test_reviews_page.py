@@ -1,0 +1,165 @@
+"""The page of reviews, and the review beside a job, run as Streamlit runs them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import psycopg
+import pytest
+import streamlit as st
+from sqlalchemy import event
+from streamlit.testing.v1 import AppTest
+
+from core.database import Databases
+from core.settings import Settings
+from core.tickets import TicketOffice
+from dashboard.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.rows import NOON, insert_job, insert_log
+from tests.test_jobs_page import APRIL, address, rendered, shown
+
+MAIN = """
+import streamlit as st
+st.navigation([
+    st.Page("{views}/reviews.py", default=True), st.Page("{views}/jobs.py", url_path="jobs")
+]).run()
+"""
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open the page of reviews at an address, as the demo person."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    monkeypatch.setattr(type(st.context), "url", property(lambda _: "http://localhost:3051/"))
+    demo = settings.model_copy(update={"fencepost_demo": True})
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+
+    def open_at(**params: str) -> AppTest:
+        # A link to another page needs the navigation; the script stands beside the pages.
+        app = AppTest.from_string(MAIN.format(views=ROOT / "dashboard" / "views"), default_timeout=60)
+        for name, value in (APRIL | params).items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_at
+
+
+def verdicts(connection: psycopg.Connection) -> list[tuple[str, str | None]]:
+    return connection.execute(
+        "SELECT verdict, note FROM reviews WHERE superseded_at IS NULL ORDER BY review_id"
+    ).fetchall()
+
+
+def test_three_jobs_one_after_the_other(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Start gives the newest job, each verdict gives the next one, and at the end it is said."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(3)
+    ]
+
+    app = open_page()
+    app.button(key="start").click().run()
+    seen = []
+    for verdict in ("agree", "overturn", "unsure"):
+        seen.append(address(app)["job"])
+        app.button(key=f"verdict_{verdict}").click().run()
+
+    assert seen == ids
+    assert verdicts(connection) == [("agree", None), ("overturn", None), ("unsure", None)]
+    assert "Nothing is left in this queue for this filter." in rendered(app)
+    assert "job" not in address(app)
+
+
+def test_an_escalation_asks_for_a_note(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Without a note nothing is recorded and the page says why; the note survives, and then it is."""
+    job_id = insert_job(connection, is_prohibited=True)
+
+    app = open_page(job=str(job_id))
+    app.button(key="verdict_escalate").click().run()
+    refused = [error.value for error in app.error]
+    app.text_area(key="review_note").set_value("please look").run()
+    app = open_page(job=str(job_id))
+    draft = app.text_area(key="review_note").value
+    app.button(key="verdict_escalate").click().run()
+
+    assert refused == ["Say in a note why somebody else should look at this job."]
+    assert draft == "please look"
+    assert verdicts(connection) == [("escalate", "please look")]
+
+
+def test_take_back_returns_to_the_job(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """U takes the last verdict back and shows its job again."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(2)
+    ]
+
+    app = open_page()
+    app.button(key="start").click().run()
+    app.button(key="verdict_agree").click().run()
+    assert address(app)["job"] == ids[1]
+    app.button(key="take_back").click().run()
+
+    assert address(app)["job"] == ids[0]
+    assert verdicts(connection) == []
+
+
+def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """The number is said beforehand, and the one verdict is recorded for each."""
+    for _ in range(3):
+        job_id = insert_job(connection, is_prohibited=True, prompt="the same")
+        insert_log(connection, job_id)
+
+    app = open_page(job=str(job_id))
+    box = app.checkbox(key="review_all")
+    assert box.label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
+    box.check().run()
+    app.button(key="verdict_agree").click().run()
+
+    assert verdicts(connection) == [("agree", None)] * 3
+
+
+def test_others_are_shown_after_ones_own_as_text(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A colleague's note is not sent before, and is text afterwards."""
+    job_id = insert_job(connection, is_prohibited=True)
+    connection.execute(
+        """
+        INSERT INTO reviews (act_id, person, job_id, client_id, job_created_at, is_prohibited, evaluated, verdict, note)
+        VALUES (gen_random_uuid(), 'user:other', %s, 'acme', %s, true, false, 'overturn', '**bold** :material/home:')
+        """,
+        (job_id, NOON),
+    )
+
+    app = open_page(job=str(job_id), queue="disagreed")
+    before = shown(app) + rendered(app)
+    app.button(key="verdict_agree").click().run()
+    app = open_page(job=str(job_id))
+
+    assert "bold" not in before
+    assert "**bold** :material/home:" in shown(app)
+    assert "bold" not in rendered(app)
+
+
+@pytest.mark.parametrize("query", [{"queue": "odd"}, {"sampled": "perhaps"}, {"bad": "x"}])
+def test_a_wrong_address_gets_a_sentence(open_page: OpenPage, query: dict[str, str]) -> None:
+    """What is wrong with an address is said, and the page works."""
+    app = open_page(**query)
+
+    assert "This address is not valid" in rendered(app)
+    assert app.button(key="start")
+
+
+def test_nothing_is_asked_when_nobody_has_signed_in(databases: Databases, settings: Settings) -> None:
+    """Without a person the page shows nothing and asks the database nothing."""
+    provide(Resources(databases, settings, TicketOffice("x" * 43)))
+    statements: list[str] = []
+    event.listen(databases.ours.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    app = AppTest.from_file(str(ROOT / "dashboard" / "views" / "reviews.py"), default_timeout=60).run()
+
+    assert not app.exception
+    assert len(app.main) == 0
+    assert statements == []
