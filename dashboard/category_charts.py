@@ -10,12 +10,12 @@ from core.combinations import FLAG_SETS, share
 from core.filter_sentence import CATEGORY_NAMES
 from core.filters import Category
 from dashboard.category_days import ShownDay
-from dashboard.chart_styles import BLUE, GREEN, GREY, PURPLE, VERMILLION, Style, style_bars, style_lines
+from dashboard.chart_styles import AS_SVG, BLUE, GREEN, GREY, PURPLE, TEXT, VERMILLION, Style, style_bars, style_lines
 
 # More days than these are drawn without gaps, outlines and marks, which would hide them.
 FEW_DAYS = 62
 
-HEIGHT = 260
+HEIGHT = 320
 
 DECISION_STYLES = {
     "Rejected": Style(VERMILLION),
@@ -39,7 +39,8 @@ RATE_STYLES = {
     CATEGORY_NAMES[Category.NSFW]: Style(GREEN, dash=(8, 3, 2, 3), shape="diamond"),
 }
 
-COVERAGE_STYLES = {"Ordinary": Style(BLUE, fullness=0.35), "Well below": Style(VERMILLION)}
+ORDINARY, UNUSUAL = "Ordinary day", "Many more than usual"
+COVERAGE_STYLES = {ORDINARY: Style(BLUE, fullness=0.35), UNUSUAL: Style(VERMILLION)}
 
 
 def chart_decisions(days: Sequence[ShownDay]) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def chart_flags(days: Sequence[ShownDay]) -> dict[str, Any]:
 
 def chart_rates(days: Sequence[ShownDay]) -> dict[str, Any]:
     """Draw the share of rejected jobs in the decided ones, and of each category in those with a log."""
+    with_marks = len(days) <= FEW_DAYS
     values = [
         {"day": day.label, "what": what, "rate": rate, "of": f"{part:,} of {whole:,}"}
         for day in days
@@ -75,10 +77,10 @@ def chart_rates(days: Sequence[ShownDay]) -> dict[str, Any]:
             {"field": "rate", "type": "quantitative", "format": ".1%", "title": "Share"},
             {"field": "of", "title": "Jobs"},
         ],
-        **style_lines("what", RATE_STYLES),
+        **style_lines("what", RATE_STYLES, with_marks=with_marks),
     }
-    mark = {"type": "line", "strokeWidth": 2, "point": {"size": 45, "filled": True} if len(days) <= FEW_DAYS else False}
-    return {"data": {"values": values}, "height": HEIGHT, "mark": mark, "encoding": encoding}
+    mark = {"type": "line", "strokeWidth": 2, "point": {"size": 45, "filled": True} if with_marks else False}
+    return {"data": {"values": values}, "height": HEIGHT, "mark": mark, "encoding": encoding, "usermeta": AS_SVG}
 
 
 def list_rates(day: ShownDay) -> list[tuple[str, int, int]]:
@@ -100,10 +102,11 @@ def chart_together(together: Mapping[frozenset[Category], int]) -> dict[str, Any
         for flags in FLAG_SETS
     ]
     # Room for the number beside the longest bar.
-    longest = max(together.values()) * 1.25 or 1
+    longest = max(together.values()) * 1.8 or 1
     return {
         "data": {"values": values},
         "height": {"step": 30},
+        "usermeta": AS_SVG,
         "encoding": {
             "y": {
                 "field": "flags",
@@ -123,7 +126,10 @@ def chart_together(together: Mapping[frozenset[Category], int]) -> dict[str, Any
         },
         "layer": [
             {"mark": {"type": "bar", "fill": BLUE, "size": 18}},
-            {"mark": {"type": "text", "align": "left", "dx": 5}, "encoding": {"text": {"field": "label"}}},
+            {
+                "mark": {"type": "text", "align": "left", "dx": 5, "fontSize": 13, "color": TEXT},
+                "encoding": {"text": {"field": "label"}},
+            },
         ],
     }
 
@@ -135,7 +141,7 @@ def chart_coverage(days: Sequence[ShownDay], drops: Iterable[ShownDay]) -> dict[
         {
             "day": day.label,
             "without": 1 - covered,
-            "what": "Well below" if day in dropped else "Ordinary",
+            "what": UNUSUAL if day in dropped else ORDINARY,
             "of": f"{day.coverage.decided - day.coverage.with_log:,} of {day.coverage.decided:,}",
         }
         for day in days
@@ -152,7 +158,10 @@ def chart_coverage(days: Sequence[ShownDay], drops: Iterable[ShownDay]) -> dict[
         "tooltip": tooltip,
         **style_bars("what", COVERAGE_STYLES),
     }
-    return _bars(days, values, encoding, top="without")
+    if not dropped:
+        # There is but one kind of days, which needs no name.
+        encoding["fill"]["legend"] = encoding["stroke"]["legend"] = None
+    return _bars(days, values, encoding)
 
 
 def name_flags(flags: frozenset[Category]) -> str:
@@ -184,7 +193,7 @@ def _stacked(
     days: Sequence[ShownDay], styles: Mapping[str, Style], count: Callable[[ShownDay], Mapping[str, int]], title: str
 ) -> dict[str, Any]:
     values = [
-        {"day": day.label, "what": what, "place": place, "jobs": counted[what], "top": sum(counted.values())}
+        {"day": day.label, "what": what, "place": place, "jobs": counted[what]}
         for day in days
         for counted in [count(day)]
         for place, what in enumerate(styles)
@@ -200,29 +209,29 @@ def _stacked(
         ],
         **style_bars("what", styles),
     }
-    return _bars(days, values, encoding, top="top")
+    return _bars(days, values, encoding)
 
 
-def _bars(
-    days: Sequence[ShownDay], values: list[dict[str, Any]], encoding: Mapping[str, Any], *, top: str
-) -> dict[str, Any]:
-    """Draw bars, and the word "part" over those of days that are not covered as a whole."""
+def _bars(days: Sequence[ShownDay], values: list[dict[str, Any]], encoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Draw bars; days that are not covered as a whole have dashed outlines, and the word "part" above them."""
     partial = {day.label for day in days if day.is_partial}
-    marked = {value["day"]: value[top] for value in values if value["day"] in partial}
-    note = {
-        "data": {"values": [{"day": day, "top": height} for day, height in marked.items()]},
-        "mark": {"type": "text", "text": "part", "dy": -7, "fontStyle": "italic"},
-        "encoding": {"x": _day_axis(days), "y": {"field": "top", "type": "quantitative"}},
-    }
+    for value in values:
+        value["part"] = value["day"] in partial
     outline = 1 if len(days) <= FEW_DAYS else 0.3
-    bars = {"mark": {"type": "bar", "strokeWidth": outline}, "encoding": encoding}
-    return {"data": {"values": values}, "height": HEIGHT, "layer": [bars, note] if marked else [bars]}
+    dash = {"condition": {"test": "datum.part", "value": [3, 2]}, "value": [1, 0]}
+    bars = {"mark": {"type": "bar", "strokeWidth": outline}, "encoding": {**encoding, "strokeDash": dash}}
+    note = {
+        "data": {"values": [{"day": label} for label in partial]},
+        "mark": {"type": "text", "text": "part", "fontSize": 12, "fontStyle": "italic", "color": TEXT},
+        "encoding": {"x": _day_axis(days), "y": {"value": -8}},
+    }
+    return {"data": {"values": values}, "height": HEIGHT, "layer": [bars, note], "usermeta": AS_SVG}
 
 
 def _day_axis(days: Sequence[ShownDay]) -> dict[str, Any]:
     """Return the axis of days, with as many names as can be read."""
     labels = [day.label for day in days]
     step = max(1, -(-len(labels) // 10))
-    axis = {"values": labels[::-1][::step], "labelAngle": 0, "labelOverlap": "greedy"}
+    axis = {"values": labels[::-1][::step], "labelAngle": 0, "labelOverlap": "parity", "labelSeparation": 6}
     scale = {"domain": labels, "paddingInner": 0.2 if len(days) <= FEW_DAYS else 0}
     return {"field": "day", "type": "ordinal", "sort": None, "title": None, "axis": axis, "scale": scale}

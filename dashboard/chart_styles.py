@@ -15,6 +15,11 @@ PURPLE = "#b8659a"
 GREY = "#75808a"
 
 
+# The colour of the page's text: charts are drawn as SVG, which inherits it.
+TEXT = "currentColor"
+AS_SVG = {"embedOptions": {"renderer": "svg"}}
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """What a thing looks like: a colour, how full its bars are, and the dashes and the marks of its line."""
@@ -24,25 +29,39 @@ class Style:
     dash: tuple[int, ...] = (1, 0)
     shape: str = "circle"
 
+    @property
+    def fill(self) -> str:
+        """The colour as thin as the fullness says, for Vega and CSS."""
+        red, green, blue = (int(self.colour[start : start + 2], 16) for start in (1, 3, 5))
+        return f"rgba({red}, {green}, {blue}, {self.fullness})"
+
 
 def style_bars(field: str, styles: Mapping[str, Style]) -> dict[str, Any]:
-    """Return the encodings that draw the values of a field in their styles, with one legend for all of them."""
+    """Return the encodings that draw the values of a field as bars in their styles, with one legend for all of them."""
     return {
-        "fill": _channel(field, styles, [style.colour for style in styles.values()]),
+        "fill": _channel(field, styles, [style.fill for style in styles.values()]),
         "stroke": _channel(field, styles, [style.colour for style in styles.values()]),
-        "fillOpacity": _channel(field, styles, [style.fullness for style in styles.values()]),
     }
 
 
-def style_lines(field: str, styles: Mapping[str, Style]) -> dict[str, Any]:
-    return {
-        "color": _channel(field, styles, [style.colour for style in styles.values()]),
-        "strokeDash": _channel(field, styles, [list(style.dash) for style in styles.values()]),
-        "shape": _channel(field, styles, [style.shape for style in styles.values()]),
-    }
+def style_lines(field: str, styles: Mapping[str, Style], *, with_marks: bool) -> dict[str, Any]:
+    """Return the encodings that draw the values of a field as lines; the legend shows their marks or their dashes."""
+    colours = _channel(field, styles, [style.colour for style in styles.values()])
+    dashes = _channel(field, styles, [list(style.dash) for style in styles.values()])
+    if not with_marks:
+        stroke = {"symbolType": "stroke", "symbolSize": 500, "symbolStrokeWidth": 2}
+        for channel in (colours, dashes):
+            channel["legend"] |= stroke
+        return {"color": colours, "strokeDash": dashes}
+    shapes = _channel(field, styles, [style.shape for style in styles.values()])
+    # Marks with dashed edges are unreadable.
+    return {"color": colours, "strokeDash": dashes | {"legend": None}, "shape": shapes}
 
 
 def _channel(field: str, styles: Mapping[str, Style], drawn: Sequence[Any]) -> dict[str, Any]:
-    legend = {"orient": "top", "direction": "horizontal", "columns": 2, "symbolSize": 140, "labelLimit": 300}
-    scale = {"domain": list(styles), "range": list(drawn)}
+    # Four names do not fit beside each other on a telephone.
+    columns = len(styles) if len(styles) < 4 else 2
+    legend = {"orient": "top", "direction": "horizontal", "columns": columns, "symbolSize": 140, "labelLimit": 300}
+    # Of a scale of its own choice Vega-Lite takes only the ends of such a range.
+    scale = {"type": "ordinal", "domain": list(styles), "range": list(drawn)}
     return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": legend}
