@@ -40,11 +40,6 @@ def read_address(now: datetime) -> View:
         return parse_categories_view([], browser_zone(), now)
 
 
-def go(view: View) -> None:
-    """Write the address once: one step that Back undoes."""
-    st.query_params.from_dict(view.to_params())
-
-
 def further_filter(job_filter: JobFilter) -> JobFilter | None:
     """Return the filter where it holds more than a range and a client, for which the page has controls, else None."""
     return None if job_filter == without_further(job_filter) else job_filter

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -12,12 +12,11 @@ from core.filter_sentence import describe_filter
 from core.filters import JobFilter
 from core.query import Wall
 from dashboard.address import View
-from dashboard.category_address import further_filter, go, without_further
+from dashboard.category_address import further_filter, without_further
+from dashboard.filter_form import EARLIEST, LATEST, go
 from dashboard.known_clients import name_client
 from dashboard.periods import PRESETS, days_range, preset_range, shown_days
 from dashboard.zones import shown_zone
-
-EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
 
 # Characters of a text from outside in the sentence of the filter.
 SHORT = 80

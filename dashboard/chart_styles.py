@@ -55,6 +55,8 @@ def style_lines(field: str, styles: Mapping[str, Style], *, with_marks: bool) ->
         return {"color": colours, "strokeDash": dashes}
     shapes = _channel(field, styles, [style.shape for style in styles.values()])
     # Marks with dashed edges are unreadable.
+    for channel in (colours, shapes):
+        channel["legend"] |= {"symbolDash": [1, 0]}
     return {"color": colours, "strokeDash": dashes | {"legend": None}, "shape": shapes}
 
 
