@@ -36,6 +36,7 @@ class Event(StrEnum):
     JOBS_LISTED = "jobs-listed"
     JOB_OPENED = "job-opened"
     PROMPT_REVEALED = "prompt-revealed"
+    CATEGORIES_VIEWED = "categories-viewed"
     EXPORT_STARTED = "export-started"
     EXPORT_FINISHED = "export-finished"
     EXPORT_REFUSED = "export-refused"

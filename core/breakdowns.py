@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from core.combinations import Combination, Sums, sum_up
 from core.database import Database, Folding
 from core.filters import Category, DateRange, JobFilter
 from core.query import Wall, latest_log, select_jobs
@@ -78,18 +79,32 @@ def break_down(
 
     `counted_ahead`: the jobs are ours, so that a part may have been counted.
     """
+    combined = combine_by_day(connection, job_filter, wall, folding, zone, counted_ahead=counted_ahead)
+    return [_day(day, sum_up(counted)) for day, counted in combined.items()]
+
+
+def combine_by_day(
+    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, zone: ZoneInfo, *, counted_ahead: bool
+) -> dict[date, list[Combination]]:
+    """Count the matching jobs for each day, as `break_down` does, by all that is told apart of them.
+
+    One statement, so that whatever is added up from it agrees, also while jobs are written.
+    """
     days = _days(job_filter.range, zone)
     plain = JobFilter(range=job_filter.range, client_id=job_filter.client_id)
     ahead = counted_ahead and job_filter == plain and not _is_replica(connection)
-    found = connection.execute(breakdown_query(job_filter, wall, folding, zone, counted_ahead=ahead)).mappings()
-    rows: dict[int, Mapping[Any, Any]] = {row["number"]: row for row in found}
-    return [_day(day, rows.get(number, {})) for number, day in enumerate(days, start=1)]
+    combined: dict[date, list[Combination]] = {day: [] for day in days}
+    for row in connection.execute(breakdown_query(job_filter, wall, folding, zone, counted_ahead=ahead)):
+        cells = {category: row._mapping[category.column] for category in Category}
+        combination = Combination(row.is_prohibited, bool(row.evaluated), cells, int(row.total))
+        combined[days[row.number - 1]].append(combination)
+    return combined
 
 
 def breakdown_query(
     job_filter: JobFilter, wall: Wall, folding: Folding, zone: ZoneInfo, *, counted_ahead: bool
 ) -> Select[Any]:
-    """Build the query: a row for each day that has jobs, with its number from 1 on."""
+    """Build the query: a row for each day that has jobs, with its number from 1 on, and each combination of facts."""
     # Where days begin is told to PostgreSQL, whose own time zones may be those of another year.
     midnights = [day_start(day, zone) for day in _days(job_filter.range, zone)]
     at = jobs.c.created_at.label("at")
@@ -97,21 +112,9 @@ def breakdown_query(
     if counted_ahead:
         facts = _with_counts(facts, job_filter, wall, midnights)
     found = facts.subquery("facts")
-    total = func.sum(found.c.total)
-    return select(
-        func.width_bucket(found.c.at, literal(midnights, _INSTANTS)).label("number"),
-        total.label("total"),
-        *(
-            total.filter(condition).label(name)
-            for name, condition in {
-                "rejected": found.c.is_prohibited,
-                "passed": ~found.c.is_prohibited,
-                "undecided": found.c.is_prohibited.is_(None),
-                "evaluated": found.c.evaluated,
-                **{category.column: found.c[category.column] for category in Category},
-            }.items()
-        ),
-    ).group_by("number")
+    number = func.width_bucket(found.c.at, literal(midnights, _INSTANTS)).label("number")
+    told_apart = (found.c.is_prohibited, found.c.evaluated, *(found.c[category.column] for category in Category))
+    return select(number, *told_apart, func.sum(found.c.total).label("total")).group_by("number", *told_apart)
 
 
 def count_ahead(database: Database) -> None:
@@ -215,9 +218,5 @@ def _quarter_of(column: ColumnElement[datetime]) -> ColumnElement[datetime]:
     return func.date_bin(literal_column("interval '15 minutes'"), column, literal_column("timestamptz '2000-01-01Z'"))
 
 
-def _day(day: date, row: Mapping[Any, Any]) -> Day:
-    total, rejected, passed, undecided, evaluated = (
-        int(row.get(name) or 0) for name in ("total", "rejected", "passed", "undecided", "evaluated")
-    )
-    flagged = {category: int(row.get(category.column) or 0) for category in Category}
-    return Day(day, total, rejected, passed, undecided, evaluated, flagged)
+def _day(day: date, sums: Sums) -> Day:
+    return Day(day, sums.jobs, sums.rejected, sums.passed, sums.undecided, sums.evaluated, sums.flagged)

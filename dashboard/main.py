@@ -32,6 +32,7 @@ if person is None:
 pages = []
 if Scope.JOB_READ in person.scopes:
     pages.append(st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True))
+    pages.append(st.Page(HERE / "views" / "categories.py", title="Categories", icon=":material/bar_chart:"))
     pages.append(st.Page(HERE / "views" / "reviews.py", title="Reviews", icon=":material/rate_review:"))
 if person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG}:
     pages.append(st.Page(HERE / "views" / "exports.py", title="Exports", icon=":material/receipt_long:"))

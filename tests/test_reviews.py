@@ -17,7 +17,7 @@ from core.database import Databases
 from core.errors import InvalidParameter
 from core.filters import Category, DateRange, Decision, JobFilter
 from core.one_job import find_job, list_same_prompt
-from core.query import Wall
+from core.query import PageKey, Wall
 from core.review_figures import Agreement, OverturnRate, list_overturn_rates, measure_agreement
 from core.review_queue import Queue, Turn, claim_next, release_claim, renew_claim
 from core.reviews import (
@@ -34,9 +34,8 @@ from core.reviews import (
 from tests.documents import april
 from tests.rows import NOON, insert_job, insert_log
 
-ANN, BEN, CLEO = (
-    Actor(f"user:{name}", Wall(None), frozenset({Scope.JOB_READ}), f"{name}@example.com") for name in ("ann", "ben", "cleo")
-)  # fmt: skip
+READER = frozenset({Scope.JOB_READ})
+ANN, BEN, CLEO = (Actor(f"user:{name}", Wall(None), READER, f"{name}@example.com") for name in ("ann", "ben", "cleo"))
 MONTH = april().range
 
 
@@ -99,7 +98,7 @@ def test_taking_back_restores_what_counted_before(databases: Databases, connecti
 
 
 def test_what_cannot_be_recorded_is_refused(databases: Databases, connection: psycopg.Connection) -> None:
-    """An undecided job, an escalation without a note, and a note that is too long: a sentence, and nothing is written."""
+    """An undecided job, an escalation without a note, too long a note: a sentence, and nothing is written."""
     undecided = job(databases, insert_job(connection, is_prohibited=None))
     decided = job(databases, insert_job(connection, is_prohibited=True))
 
@@ -228,7 +227,8 @@ def test_a_claim_ends_with_its_time(databases: Databases, connection: psycopg.Co
 
     connection.execute("UPDATE review_claims SET ends_at = now() - interval '1 second'")
 
-    assert claim_next(databases, BEN, queue, Queue.NEW) == Turn(job_id, claim_next(databases, BEN, queue, Queue.NEW).after)  # type: ignore[union-attr]  # fmt: skip
+    claimed = claim_next(databases, BEN, queue, Queue.NEW)
+    assert claimed == Turn(job_id, PageKey(NOON, job_id))
     assert not renew_claim(databases.ours, ANN, job_id)
 
 
@@ -249,7 +249,7 @@ def test_a_sample_is_even_over_time(databases: Databases, connection: psycopg.Co
     for number in range(200):
         insert_job(connection, is_prohibited=True, created_at=MONTH.end - timedelta(seconds=number + 1))
     for day in range(30):
-        insert_job(connection, is_prohibited=True, created_at=MONTH.start + timedelta(days=day))
+        insert_job(connection, is_prohibited=True, created_at=MONTH.start + timedelta(days=day, hours=1))
 
     quarters = []
     for number in range(8):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,27 +18,30 @@ from tests.conftest import ROOT
 from tests.rows import NOON, insert_job, insert_log
 from tests.test_jobs_page import APRIL, address, rendered, shown
 
+# The link to the other page needs both to stand beside the script.
 MAIN = """
 import streamlit as st
-st.navigation([
-    st.Page("{views}/reviews.py", default=True), st.Page("{views}/jobs.py", url_path="jobs")
-]).run()
+st.navigation([st.Page("views/reviews.py", default=True), st.Page("views/jobs.py", url_path="jobs")]).run()
 """
 
 OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
-def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenPage:
     """Open the page of reviews at an address, as the demo person."""
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
     monkeypatch.setattr(type(st.context), "url", property(lambda _: "http://localhost:3051/"))
     demo = settings.model_copy(update={"fencepost_demo": True})
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
+    (tmp_path / "views").mkdir()
+    (tmp_path / "main.py").write_text(MAIN)
+    (tmp_path / "views" / "jobs.py").write_text("")
+    page = ROOT / "dashboard" / "views" / "reviews.py"
+    (tmp_path / "views" / "reviews.py").write_text(f"import runpy\nrunpy.run_path({str(page)!r})\n")
 
     def open_at(**params: str) -> AppTest:
-        # A link to another page needs the navigation; the script stands beside the pages.
-        app = AppTest.from_string(MAIN.format(views=ROOT / "dashboard" / "views"), default_timeout=60)
+        app = AppTest.from_file(str(tmp_path / "main.py"), default_timeout=60)
         for name, value in (APRIL | params).items():
             app.query_params[name] = value
         app.run()

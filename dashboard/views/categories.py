@@ -1,0 +1,81 @@
+"""Categories: how often jobs are rejected and flagged, and where that does not fit together."""
+
+from datetime import UTC, date, datetime
+
+import streamlit as st
+
+from core.access import Actor, Scope
+from core.audit import Event, record
+from core.breakdowns import combine_by_day
+from core.combinations import Combination
+from core.errors import QueryTooSlow
+from dashboard.address import View
+from dashboard.category_address import read_address
+from dashboard.category_controls import show_controls, show_further_filter
+from dashboard.category_figures import add_up
+from dashboard.category_sections import show_days, show_disagreements, show_together, show_totals
+from dashboard.known_clients import find_clients
+from dashboard.people import find_person
+from dashboard.periods import describe
+from dashboard.resources import Resources, get_resources
+from dashboard.zones import shown_zone
+
+
+def show() -> None:
+    """Run the page."""
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if person is None or Scope.JOB_READ not in person.scopes:
+        st.stop()
+    now = datetime.now(UTC)
+    st.title("Categories")
+    view = read_address(now)
+    clients = find_clients(resources.databases.source, person.wall)
+    combined = _count_jobs(resources, person, view)
+    # Committed to the audit before it is shown. Where that fails nothing is: the error ends the page.
+    details = {"filter": view.job_filter.to_params()}
+    record(resources.databases, Event.CATEGORIES_VIEWED, person, details=details)
+    show_controls(view, clients, person.wall, now)
+    st.caption(describe(view.job_filter.range, shown_zone(view)))
+    show_further_filter(view)
+    if combined is None:
+        _show_too_slow(resources)
+        return
+    figures = add_up(combined, view.job_filter, shown_zone(view), now)
+    if not figures.sums.jobs:
+        st.info("No jobs match. Choose other days or another client.", icon=":material/search_off:")
+        return
+    show_totals(figures)
+    show_disagreements(figures, view.zone)
+    show_days(figures)
+    show_together(figures)
+    # The place for the reviews' section (overturn rates per week, agreement of reviewers), below what was counted.
+
+
+def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]] | None:
+    """Count the jobs of the view, or return None where that takes longer than a page may."""
+    databases, timeout = resources.databases, resources.settings.fencepost_page_timeout
+    folding, zone = databases.source.folding(), shown_zone(view)
+    ours = databases.jobs_are_ours
+    try:
+        with databases.source.transaction(timeout=timeout) as connection:
+            return combine_by_day(connection, view.job_filter, person.wall, folding, zone, counted_ahead=ours)
+    except QueryTooSlow:
+        return None
+
+
+def _show_too_slow(resources: Resources) -> None:
+    limit = f"{resources.settings.fencepost_page_timeout:g}"
+    why = (
+        "With a filter like this each job is looked at"
+        if resources.databases.jobs_are_ours
+        else "The jobs live in a database where nothing is counted ahead, so each is looked at"
+    )
+    st.warning(
+        f"Figures, charts and tables are off: counting these jobs takes longer than the {limit} seconds that a page "
+        f"may take. {why}: choose fewer days, or clear other filters.",
+        icon=":material/timer_off:",
+    )
+
+
+show()
