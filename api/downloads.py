@@ -1,4 +1,4 @@
-"""The dashboard's downloads: jobs or audit for the person whom a ticket names, in the browser that it was made for."""
+"""The dashboard's downloads, each for the person whom a ticket names, in the browser that it was made for."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +15,19 @@ from api.pages import error_page
 from api.parameters import query_params
 from api.refusals import record_refusal, recorded_refusals
 from api.services import Services, ask
-from api.streaming import serve_audit_file, serve_export
+from api.streaming import serve_audit_file, serve_export, serve_review_file
 from core.access import ANONYMOUS, Actor, Scope
 from core.receipts import Via
-from core.tickets import AUDIT_PATH, BROWSER_COOKIE, DOWNLOAD_PATH, AuditTicket, Ticket, TicketOffice
+from core.tickets import (
+    AUDIT_PATH,
+    BROWSER_COOKIE,
+    DOWNLOAD_PATH,
+    REVIEWS_PATH,
+    AuditTicket,
+    ReviewsTicket,
+    Ticket,
+    TicketOffice,
+)
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 LOST = "You are signed out, or may no longer export: sign in again."
@@ -26,6 +35,9 @@ LOST = "You are signed out, or may no longer export: sign in again."
 # A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
 # are recorded: enough to see what goes on.
 RECORDED_REFUSALS = 60
+
+
+AnyTicket = Ticket | AuditTicket | ReviewsTicket
 
 
 class Downloads:
@@ -49,15 +61,19 @@ class Downloads:
 
     async def _download(self, request: Request, send: Send) -> None:
         path = request.scope["path"]
-        if path not in (DOWNLOAD_PATH, AUDIT_PATH):
+        accepted = {
+            DOWNLOAD_PATH: self._office.accept,
+            AUDIT_PATH: self._office.accept_for_audit,
+            REVIEWS_PATH: self._office.accept_for_reviews,
+        }
+        if path not in accepted:
             raise ApiError(404, "NOT_FOUND", "There is nothing at this address: go back to the page.")
         if request.method != "GET":
             raise method_not_allowed()
         params = query_params(request)
         given = params[0][1] if [name for name, _ in params] == ["ticket"] else ""
-        accept = self._office.accept if path == DOWNLOAD_PATH else self._office.accept_for_audit
         browser = request.cookies.get(BROWSER_COOKIE)
-        ticket: Ticket | AuditTicket | None = accept(given, browser=browser) if browser else None
+        ticket: AnyTicket | None = accepted[path](given, browser=browser) if browser else None
         if ticket is None:
             await self._refuse(request, self._office.find_person(given), REFUSAL)
             raise forbidden(REFUSAL)
@@ -68,9 +84,7 @@ class Downloads:
             raise forbidden(LOST)
         await self._serve(request, send, replace(actor, remote_address=remote_address(request)), ticket, scope)
 
-    async def _serve(
-        self, request: Request, send: Send, actor: Actor, ticket: Ticket | AuditTicket, scope: Scope
-    ) -> None:
+    async def _serve(self, request: Request, send: Send, actor: Actor, ticket: AnyTicket, scope: Scope) -> None:
         admit(actor, self._services, scope)
         is_allowed = partial(self._still_holds, ticket, scope)
         match ticket:
@@ -86,7 +100,12 @@ class Downloads:
                 async with recorded_refusals(self._services, actor, details):
                     await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
 
-    def _still_holds(self, ticket: Ticket | AuditTicket, scope: Scope) -> bool:
+            case ReviewsTicket(job_filter=job_filter):
+                details = {"path": REVIEWS_PATH, "filter": job_filter.to_params()}
+                async with recorded_refusals(self._services, actor, details):
+                    await serve_review_file(request, send, self._services, actor, job_filter, is_allowed=is_allowed)
+
+    def _still_holds(self, ticket: AnyTicket, scope: Scope) -> bool:
         actor = self._recognise(ticket.person, ticket.session)
         return actor is not None and scope in actor.scopes
 

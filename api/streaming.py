@@ -11,12 +11,14 @@ from starlette.types import Message, Receive, Send
 from api.errors import PROTECTED
 from api.services import Services
 from core.access import Actor, Forbidden
-from core.audit_file import AuditFile, start_audit_file
+from core.audit_file import start_audit_file
 from core.audit_filter import AuditFilter
 from core.errors import FencepostError
 from core.exports import Export, Reader, start_export
 from core.filters import JobFilter
+from core.own_file import OwnFile
 from core.receipts import Via
+from core.review_file import start_review_file
 
 log = logging.getLogger("fencepost.api")
 
@@ -71,10 +73,27 @@ async def serve_audit_file(
         await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
 
 
+async def serve_review_file(
+    request: Request,
+    send: Send,
+    services: Services,
+    actor: Actor,
+    job_filter: JobFilter,
+    *,
+    is_allowed: Callable[[], bool],
+) -> None:
+    """Stream all verdicts to whoever asked for them. Raises `ApiError` 429 where too many exports are running."""
+    with services.slots.take(actor.limited_as):
+        timeout = services.settings.fencepost_first_byte_timeout
+        starting = start_review_file(services.databases, job_filter, actor, first_byte_timeout=timeout)
+        timeout = services.settings.fencepost_send_timeout
+        await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
+
+
 async def send_export(
     receive: Receive,
     send: Send,
-    starting: AbstractAsyncContextManager[Export | AuditFile],
+    starting: AbstractAsyncContextManager[Export | OwnFile],
     reader: Reader,
     *,
     is_allowed: Callable[[], bool],
@@ -106,7 +125,7 @@ async def send_export(
 
 
 async def _stream(
-    send: Send, starting: AbstractAsyncContextManager[Export | AuditFile], reader: Reader, send_timeout: float
+    send: Send, starting: AbstractAsyncContextManager[Export | OwnFile], reader: Reader, send_timeout: float
 ) -> None:
     async with starting as export:
         try:
@@ -124,7 +143,7 @@ async def _stream(
             log.warning("export %s was cut: %s", export.export_id, type(error).__name__)
 
 
-def _start(export: Export | AuditFile) -> Message:
+def _start(export: Export | OwnFile) -> Message:
     headers = PROTECTED | {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": f'attachment; filename="{export.filename}"',

@@ -1,79 +1,38 @@
-"""The audit as a CSV file, through the encoder of the exports. It leaves an event of its own, and no receipt."""
+"""The audit as a CSV file."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from contextlib import AbstractAsyncContextManager
+from uuid import UUID
 
 from sqlalchemy import Select, Text, cast, func, select
 
 from core.access import Actor
 from core.audit import Event, record
 from core.audit_filter import AuditFilter
-from core.csv_format import BOM, Block, copy_csv, guarded, instant, make_header
-from core.database import Database, Databases, Folding
-from core.errors import ExportTooSlow
+from core.csv_format import guarded, instant
+from core.database import Databases, Folding
+from core.own_file import OwnFile, start_own_file
 from core.schema import audit_events
 
 COLUMNS = ("seq", "at", "event", "actor", "address", "remote_address", "subject", "details", "hash")
 
 
-class AuditFile:
-    """A running copy of the audit whose first block is in hand already. `export_id` is the subject of its event."""
-
-    # Nobody asks for the number of events.
-    total: int | None = None
-
-    def __init__(self, export_id: UUID, database: Database, first: Block, blocks: AsyncGenerator[Block]) -> None:
-        self.export_id = export_id
-        self.filename = f"audit_{datetime.now(UTC):%Y-%m-%d}_{str(export_id)[:8]}.csv"
-        self._database = database
-        self._first = first
-        self._blocks = blocks
-
-    async def stream(self) -> AsyncGenerator[bytes]:
-        """Yield the body: BOM, header, events in their order. Raises `DatabaseUnavailable` where it is cut."""
-        yield BOM + make_header(COLUMNS) + self._first.data
-        while True:
-            await asyncio.sleep(0)
-            with self._database.translated_errors():
-                block = await anext(self._blocks, None)
-            if block is None:
-                return
-            yield block.data
-
-
-@asynccontextmanager
-async def start_audit_file(
+def start_audit_file(
     databases: Databases, audit_filter: AuditFilter, by: Actor, *, first_byte_timeout: float
-) -> AsyncIterator[AuditFile]:
-    """Start a copy of the audit: its event is committed and its first block fetched on entry.
+) -> AbstractAsyncContextManager[OwnFile]:
+    """Start a copy of the audit. The event of the copy is not in the file that it tells of."""
 
-    The event is not in the file that it tells of. Leaving the block ends the copy and its statement.
-    Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes too long.
-    """
-    export_id, database = uuid4(), databases.ours
-    folding = await asyncio.to_thread(database.folding)
-    connection = await database.connect_for_export()
-    try:
-        # The snapshot comes first, so that a filter of today does not meet the event of its own file.
-        with database.translated_errors():
-            await connection.execute("SELECT FROM audit_events LIMIT 1")
+    def note(export_id: UUID) -> None:
         details = {"filter": audit_filter.to_params()}
-        await asyncio.to_thread(record, databases, Event.AUDIT_EXPORTED, by, subject=str(export_id), details=details)
-        async with aclosing(copy_csv(connection, _file_query(audit_filter, folding))) as blocks:
-            try:
-                async with asyncio.timeout(first_byte_timeout):
-                    with database.translated_errors():
-                        first = await anext(blocks, Block(b"", 0))
-            except TimeoutError:
-                raise ExportTooSlow(
-                    f"The file did not begin within {first_byte_timeout:g} seconds: choose fewer days."
-                ) from None
-            yield AuditFile(export_id, database, first, blocks)
-    finally:
-        await connection.close()
+        record(databases, Event.AUDIT_EXPORTED, by, subject=str(export_id), details=details)
+
+    return start_own_file(
+        databases.ours,
+        "audit",
+        COLUMNS,
+        lambda: _file_query(audit_filter, databases.ours.folding()),
+        note,
+        first_byte_timeout=first_byte_timeout,
+    )
 
 
 def _file_query(audit_filter: AuditFilter, folding: Folding) -> Select[tuple[str, ...]]:

@@ -13,6 +13,7 @@ from core.filters import JobFilter
 # Where tickets are honoured.
 DOWNLOAD_PATH = "/downloads/jobs.csv"
 AUDIT_PATH = "/downloads/audit.csv"
+REVIEWS_PATH = "/downloads/reviews.csv"
 
 # Our own cookie: random, for this browser, readable by no script. It says nothing about who uses the browser.
 BROWSER_COOKIE = "fencepost_browser"
@@ -40,20 +41,32 @@ class AuditTicket:
     session: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewsTicket:
+    """Who may download everybody's verdicts, of the jobs of a range and client. It opens nothing else."""
+
+    person: str
+    job_filter: JobFilter
+    session: str | None = None
+
+
 class TicketOffice:
     """Issues and accepts tickets; all processes that share a secret accept each other's."""
 
     def __init__(self, secret: str) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="fencepost download")
         self._audit_serializer = URLSafeTimedSerializer(secret, salt="fencepost audit download")
+        self._reviews_serializer = URLSafeTimedSerializer(secret, salt="fencepost reviews download")
 
-    def issue(self, ticket: Ticket | AuditTicket, *, browser: str) -> str:
+    def issue(self, ticket: Ticket | AuditTicket | ReviewsTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
         match ticket:
             case Ticket(person, job_filter, session):
                 serializer, params = self._serializer, job_filter.to_params()
             case AuditTicket(person, audit_filter, session):
                 serializer, params = self._audit_serializer, audit_filter.to_params()
+            case ReviewsTicket(person, job_filter, session):
+                serializer, params = self._reviews_serializer, job_filter.to_params()
         return serializer.dumps([person, session, params, _fingerprint(browser)])
 
     def accept(self, text: str, *, browser: str) -> Ticket | None:
@@ -72,9 +85,17 @@ class TicketOffice:
         except (BadData, InvalidParameter):
             return None
 
+    def accept_for_reviews(self, text: str, *, browser: str) -> ReviewsTicket | None:
+        """Return the ticket for the reviews, or None as `accept` does."""
+        try:
+            person, session, params = _load(self._reviews_serializer, text, browser)
+            return ReviewsTicket(person, JobFilter.from_params(params.items()), session)
+        except (BadData, InvalidParameter):
+            return None
+
     def find_person(self, text: str) -> str | None:
         """Return whom we made a ticket for, also where it is not accepted (any more), or None where we made none."""
-        for serializer in (self._serializer, self._audit_serializer):
+        for serializer in (self._serializer, self._audit_serializer, self._reviews_serializer):
             try:
                 return str(serializer.loads(text)[0])
             except BadData:

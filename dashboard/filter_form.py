@@ -1,6 +1,5 @@
 """The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
 
-import time as clock
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any
@@ -8,12 +7,12 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
-from core.errors import InvalidParameter, QueryTooSlow
+from core.errors import InvalidParameter
 from core.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.filters import STATUSES, Category, Cell, DateRange, Decision, JobFilter
-from core.one_job import list_clients
 from core.query import Wall
 from dashboard.address import View, find_zone
+from dashboard.known_clients import find_clients, name_client
 from dashboard.periods import PRESETS, days_range, instants_range, preset_range, shown_days, shown_times
 from dashboard.resources import get_resources
 from dashboard.zones import browser_zone, shown_zone
@@ -22,10 +21,6 @@ EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
 
 # Types that services are known to have; any other can be typed.
 KNOWN_TYPES = ("prompt", "pre", "post", "image", "video")
-
-# Clients that are offered; any other can be typed. Seconds for which a session remembers them.
-MOST_CLIENTS = 500
-CLIENTS_KEPT = 60
 
 CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
 ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
@@ -88,6 +83,7 @@ def _show_more(wall: Wall) -> None:
         _clients(wall),
         key="client_id",
         index=None,
+        format_func=name_client,
         placeholder="All clients",
         accept_new_options=wall.client_id is None,
     )
@@ -165,19 +161,9 @@ def _zones() -> list[str]:
 
 
 def _clients(wall: Wall) -> list[str]:
-    """Offer the clients that there are, remembered for a minute; none where finding them takes too long."""
-    resources = get_resources()
-    kept: tuple[float, list[str]] | None = st.session_state.get("clients")
-    if kept is None or clock.monotonic() - kept[0] > CLIENTS_KEPT:
-        try:
-            with resources.databases.source.transaction(timeout=1) as connection:
-                clients = list_clients(connection, wall, limit=MOST_CLIENTS)
-        except QueryTooSlow:
-            clients = []
-        kept = (clock.monotonic(), clients)
-        st.session_state["clients"] = kept
-    chosen = st.session_state["client_id"]
-    return kept[1] if chosen is None or chosen in kept[1] else [*kept[1], chosen]
+    """Offer the clients that there are, and the one that was chosen or typed."""
+    clients, chosen = find_clients(get_resources().databases.source, wall), st.session_state["client_id"]
+    return clients if chosen is None or chosen in clients else [*clients, chosen]
 
 
 def _apply_preset(view: View, now: datetime) -> None:

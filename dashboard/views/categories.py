@@ -18,6 +18,7 @@ from dashboard.known_clients import find_clients
 from dashboard.people import find_person
 from dashboard.periods import describe
 from dashboard.resources import Resources, get_resources
+from dashboard.review_section import show_review_figures
 from dashboard.zones import shown_zone
 
 
@@ -49,7 +50,7 @@ def show() -> None:
     show_disagreements(figures, view.zone)
     show_days(figures)
     show_together(figures)
-    # The place for the reviews' section (overturn rates per week, agreement of reviewers), below what was counted.
+    show_review_figures(view, person)
 
 
 def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]] | None:

@@ -48,6 +48,9 @@ def show() -> None:
     bar, controls, list_place = st.container(), st.container(), st.container()
     with controls, st.container(horizontal=True, vertical_alignment="center"):
         texts = choose_texts(view, person, zone)
+        if st.button("Review these", icon=":material/rate_review:", type="tertiary", key="review_these"):
+            queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
+            st.switch_page("views/reviews.py", query_params=queue.to_params())
         st.space("stretch")
         steps = st.container(horizontal=True, vertical_alignment="center", width="content", gap="small")
     page, count = _read_jobs(resources, person, view, texts)

@@ -1,0 +1,72 @@
+"""Reviews by keyboard, and what a sign-out leaves of a note."""
+
+import psycopg
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_job_panel import JOB
+from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.servers import RunningServer
+
+
+def open_id(page: Page) -> str | None:
+    found = JOB.search(page.url)
+    return None if found is None else found[1]
+
+
+def test_three_jobs_are_reviewed_by_keyboard_only(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """From a filter to the queue, start, reveal, three verdicts, one taken back: no hand leaves the keyboard."""
+    open_jobs(page, dashboard.url)
+    page.get_by_role("button", name="Review these").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+
+    page.keyboard.press("j")
+    seen = []
+    for key, verdict in (("a", "agree"), ("o", "overturn"), ("n", "unsure")):
+        wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
+        job_id = open_id(page)
+        assert job_id is not None
+        expect(page.get_by_text(job_id)).to_be_visible()
+        expect(page.get_by_role("button", name="Reveal")).to_be_visible()
+        page.keyboard.press("v")
+        expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("None."))).to_be_visible()
+        page.keyboard.press(key)
+        wait_for(
+            page,
+            lambda: (
+                rows.execute(
+                    "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL", (job_id,)
+                ).fetchall()
+                == [(verdict,)]
+            ),
+        )
+        seen.append(job_id)
+    assert len(set(seen)) == 3
+    wait_for(page, lambda: open_id(page) not in (None, seen[-1]))
+    page.keyboard.press("u")
+    wait_for(page, lambda: open_id(page) == seen[-1])
+
+    left = rows.execute("SELECT job_id::text FROM reviews WHERE superseded_at IS NULL ORDER BY review_id").fetchall()
+    assert left == [(job_id,) for job_id in seen[:2]]
+
+
+def test_keys_are_letters_while_somebody_types_a_note(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """In the note A, O, U and E record nothing, and what was typed is there again after the page was left."""
+    before = rows.execute("SELECT count(*) FROM reviews").fetchone()
+    page.goto(f"{dashboard.url}/reviews?range=7d&decision=pass")
+    page.get_by_role("button", name="Start").click()
+    note = page.get_by_role("textbox", name="Note")
+    note.click()
+    page.keyboard.type("A queue of you and me, no end")
+    page.get_by_role("heading", name="Your review").click()
+    wait_for(page, lambda: rows.execute("SELECT count(*) FROM review_drafts WHERE note <> ''").fetchone() == (1,))
+
+    page.reload()
+
+    expect(note).to_have_value("A queue of you and me, no end")
+    assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
