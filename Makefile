@@ -15,7 +15,7 @@ run: .venv/run ## serve dashboard and API on http://localhost:3051 in demo mode,
 	FENCEPOST_DEMO=$${FENCEPOST_DEMO:-1} $(BIN)/python -m dashboard
 
 test: lint ## check the code and run every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: .venv/dev ## check form and types
 	$(BIN)/ruff check .

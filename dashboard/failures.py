@@ -4,6 +4,7 @@ import logging
 import traceback
 
 import streamlit as st
+from streamlit.errors import FragmentHandledException
 
 from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
 
@@ -13,6 +14,9 @@ log = logging.getLogger("fencepost.dashboard")
 def show_failure(error: Exception) -> bool:
     """Say an error to the person in front of the page; log no more than its class."""
     match error:
+        case FragmentHandledException():
+            # Was said where it happened; Streamlit passes it on.
+            pass
         case QueryTooSlow():
             st.error(str(error), icon=":material/timer_off:")
         case InvalidParameter():

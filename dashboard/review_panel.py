@@ -50,6 +50,9 @@ def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None
     person = find_person(resources.settings)
     if person is None or Scope.JOB_READ not in person.scopes:
         return
+    if st.session_state.pop("other_job", False):
+        # The address has changed, and with it the whole page.
+        st.rerun()
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         job = find_job(connection, job_id, person.wall)
     if job is None or job.is_prohibited is None:
@@ -155,6 +158,7 @@ def _record(
     st.toast(f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back.")
     if on_done is not None:
         on_done()
+        st.session_state["other_job"] = True
 
 
 def _take_back(resources: Resources, person: Actor) -> None:
@@ -163,6 +167,7 @@ def _take_back(resources: Resources, person: Actor) -> None:
     st.toast(f"Taken back for {_name_jobs(taken)}." if taken else "There is nothing to take back any more.")
     if "job" in st.query_params and st.query_params["job"] != str(job_id):
         st.query_params["job"] = str(job_id)
+        st.session_state["other_job"] = True
 
 
 def _show_verdict(who: str, review: Row[Any], zone: ZoneInfo) -> None:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
 
@@ -19,19 +20,41 @@ sys.path.insert(0, str(ROOT))
 PORT = 3098
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
+# What each picture shows: its name, the address, a text that stands there when it is ready, width and theme.
+PICTURES: tuple[tuple[str, str, str, int, Any], ...] = (
+    ("jobs", "?range=30d&decision=reject", "Older", 1280, "light"),
+    ("job", "?range=30d&decision=reject", "Older", 1280, "dark"),
+    ("narrow", "?range=30d&decision=reject", "Apply", 390, "light"),
+    ("categories", "categories", "Day by day", 1280, "light"),
+    ("reviews", "reviews?range=30d&decision=reject", "Start", 1280, "light"),
+    ("exports", "exports", "Verify a file", 1280, "light"),
+    ("keys", "keys", "Create key", 1280, "light"),
+    ("audit", "audit", "Audit", 1280, "light"),
+)
+
+# The keys that are pressed before.
+KEYS = {"job": ("j", "j", "v"), "reviews": ("j", "v")}
+
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory, _dashboard(Path(directory)), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(
-            viewport={"width": 1280, "height": 860}, timezone_id="Europe/Berlin", device_scale_factor=1.5
-        )
-        page.goto(f"http://127.0.0.1:{PORT}/?range=30d&decision=reject")
-        page.get_by_role("link", name="Download CSV").wait_for()
-        page.get_by_role("button", name="Older").wait_for()
-        # The table is drawn on a canvas, which nothing announces.
-        page.wait_for_timeout(1500)
-        page.screenshot(path=ROOT / "docs" / "jobs.png")
+        for name, address, shown, width, scheme in PICTURES:
+            page = browser.new_page(
+                viewport={"width": width, "height": 1000},
+                timezone_id="Europe/Berlin",
+                device_scale_factor=1.5,
+                color_scheme=scheme,
+            )
+            page.goto(f"http://127.0.0.1:{PORT}/{address}")
+            page.get_by_text(shown, exact=True).first.wait_for()
+            for key in KEYS.get(name, ()):
+                page.keyboard.press(key)
+                page.wait_for_timeout(1500)
+            # Tables and charts are drawn on a canvas, which nothing announces.
+            page.wait_for_timeout(4000)
+            page.screenshot(path=ROOT / "docs" / f"{name}.png")
+            page.close()
         browser.close()
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import psycopg
 import pytest
+import streamlit as st
 from pydantic import SecretStr
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
@@ -51,8 +52,9 @@ def demo(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def open_page(databases: Databases, demo: Settings, tmp_path: Path) -> OpenPage:
+def open_page(databases: Databases, demo: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     """Open the page at an address as the demo person sees it."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
     return lambda **params: _open(tmp_path, **params)
 

@@ -13,7 +13,8 @@ from core.schema import counted, ours, source
 from core.settings import Settings
 from tests.conftest import TestServer
 
-OURS = ["alembic_version", "api_keys", "audit_events", "exports", "people", "sessions"]
+OURS = ["alembic_version", "api_keys", "audit_events", "exports", "people"]
+OURS = [*OURS, "review_claims", "review_drafts", "reviews", "sessions"]
 ALL = sorted([*OURS, "breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"])
 
 
@@ -66,7 +67,9 @@ def test_without_jobs_only_our_own_tables_are_made(
     empty_database_url: str, empty: psycopg.Connection, database_url: str, connection: psycopg.Connection
 ) -> None:
     """Where the jobs live elsewhere, none are made here, and nothing is made there."""
-    connection.execute("DROP TABLE exports, api_keys, audit_events, sessions, people, alembic_version")
+    connection.execute(
+        "DROP TABLE exports, api_keys, audit_events, sessions, people, reviews, review_drafts, review_claims, alembic_version"
+    )
     settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
 
     migrate(settings)

@@ -1,5 +1,7 @@
 """Reviews by keyboard, and what a sign-out leaves of a note."""
 
+from functools import partial
+
 import psycopg
 from playwright.sync_api import Page, expect
 
@@ -13,6 +15,10 @@ def open_id(page: Page) -> str | None:
     return None if found is None else found[1]
 
 
+def holds(rows: psycopg.Connection, query: str, job_id: str, value: str) -> bool:
+    return rows.execute(query, (job_id,)).fetchall() == [(value,)]
+
+
 def test_three_jobs_are_reviewed_by_keyboard_only(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
@@ -24,7 +30,7 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 
     page.keyboard.press("j")
-    seen = []
+    seen: list[str] = []
     for key, verdict in (("a", "agree"), ("o", "overturn"), ("n", "unsure")):
         wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
         job_id = open_id(page)
@@ -34,15 +40,8 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
         page.keyboard.press("v")
         expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("None."))).to_be_visible()
         page.keyboard.press(key)
-        wait_for(
-            page,
-            lambda: (
-                rows.execute(
-                    "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL", (job_id,)
-                ).fetchall()
-                == [(verdict,)]
-            ),
-        )
+        query = "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
+        wait_for(page, partial(holds, rows, query, job_id, verdict))
         seen.append(job_id)
     assert len(set(seen)) == 3
     wait_for(page, lambda: open_id(page) not in (None, seen[-1]))
