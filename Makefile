@@ -11,7 +11,11 @@ BIN := .venv/bin
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/run ## serve dashboard and API on http://localhost:3051 in demo mode, with demo jobs
+run: .venv/run ## serve on http://localhost:3051 in demo mode, with demo jobs or with JOBS=export.csv
+ifdef JOBS
+	$(BIN)/python -m core migrate
+	$(BIN)/python -m core import --client "$(or $(CLIENT),imported)" "$(JOBS)"
+endif
 	FENCEPOST_DEMO=$${FENCEPOST_DEMO:-1} $(BIN)/python -m dashboard
 
 test: lint ## check the code and run every test

@@ -24,6 +24,7 @@ from core.demo import PERIOD, seed_jobs
 from core.errors import InvalidParameter
 from core.exports import Export, Reader, start_export
 from core.filters import PARAMETERS, JobFilter, parse_instant, print_exact
+from core.import_command import import_command
 from core.query import Wall
 from core.receipts import Via
 from core.settings import load_settings
@@ -36,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(audit)
+main.add_command(import_command)
 
 
 @main.command("migrate")

@@ -45,6 +45,7 @@ class Event(StrEnum):
     KEY_REVOKED = "key-revoked"
     AUDIT_LISTED = "audit-listed"
     AUDIT_EXPORTED = "audit-exported"
+    JOBS_IMPORTED = "jobs-imported"
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"
     REVIEWS_EXPORTED = "reviews-exported"

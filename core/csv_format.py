@@ -8,10 +8,10 @@ records end in LF.
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, LiteralString
 
 import psycopg
-from psycopg import pq
+from psycopg import pq, sql
 from sqlalchemy import ColumnElement, Dialect, Select, Text, case, cast, collate, func, literal_column
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
@@ -143,6 +143,27 @@ def guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Put the guard before a text that a spreadsheet could take for a formula."""
     first = collate(func.left(column, 1), "C")
     return case((first.in_(GUARDED), func.concat(GUARD, column)), else_=column)
+
+
+def parse_header(line: bytes) -> list[str]:
+    """Return the names of columns in a file's first line, which has no quotes but around whole names."""
+    text = line.decode("utf-8", "replace").rstrip("\r")
+    return [name.strip().strip('"') for name in text.split(",")]
+
+
+def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
+    """Build the statement that copies records of the same form into a table."""
+    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, HEADER false, NULL '', ENCODING 'UTF8')").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
+def copy_aside(connection: psycopg.Connection, query: LiteralString, file: BinaryIO) -> None:
+    """Write the result of a query to a file as CSV, with BOM and header."""
+    file.write(BOM)
+    statement = sql.SQL("COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER true, ENCODING 'UTF8')").format(sql.SQL(query))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        file.writelines(copy)
 
 
 async def _readable(pgconn: pq.abc.PGconn) -> None:

@@ -1,0 +1,81 @@
+"""How quickly a file becomes jobs, against plain COPY of it: `python -m benchmarks.imports [--jobs N] [--runs R]`."""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from pydantic import SecretStr
+
+from core.csv_format import BOM, COLUMNS, copy_statement
+from core.database import migrate, open_databases
+from core.demo import PERIOD, seed_jobs
+from core.embedded import EmbeddedServer
+from core.filters import print_instant
+from core.settings import Settings
+
+UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        server = EmbeddedServer(Path(directory) / "server")
+        url = server.start()
+        settings = Settings(database_url=SecretStr(url))
+        migrate(settings)
+        databases = open_databases(settings)
+        seed_jobs(databases, arguments.jobs, seed=1, until=UNTIL)
+        databases.close()
+        file = Path(directory) / "jobs.csv"
+        bounds = ["--from", print_instant(UNTIL - PERIOD), "--to", print_instant(UNTIL)]
+        _core(url, "export", *bounds, "-o", str(file))
+        ratios = []
+        for _ in range(arguments.runs):
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("TRUNCATE jobs, moderation_logs, breakdown_counts, breakdown_changes")
+                plain = _copy(connection, file)
+            began = time.perf_counter()
+            _core(url, "import", "--client", "acme", str(file))
+            took = time.perf_counter() - began
+            ratios.append(took / plain)
+            print(f"import {took:.1f} s, {arguments.jobs / took:,.0f} jobs a second; COPY into text {plain:.1f} s")
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{file.stat().st_size / 1e6:.0f} MB; import / COPY = {statistics.median(ratios):.2f} (median)")
+        print(f"largest child process: {peak:.0f} MB resident")
+        server.stop()
+
+
+def _copy(connection: psycopg.Connection, file: Path) -> float:
+    """Copy the file into a table of text without an index, which is the least that anybody has to do."""
+    connection.execute("DROP TABLE IF EXISTS plain")
+    connection.execute(f"CREATE TABLE plain ({', '.join(f'{column} text' for column in COLUMNS)})".encode())
+    began = time.perf_counter()
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(copy_statement("plain", COLUMNS)) as copy,
+        file.open("rb") as source,
+    ):
+        source.read(len(BOM))
+        source.readline()
+        while block := source.read(256 * 1024):
+            copy.write(block)
+    return time.perf_counter() - began
+
+
+def _core(url: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "core", *arguments], check=True, env=os.environ | {"DATABASE_URL": url})
+
+
+if __name__ == "__main__":
+    main()

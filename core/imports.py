@@ -1,0 +1,380 @@
+"""Import of jobs from files in the export's own format, all or nothing a file.
+
+PostgreSQL parses the file (COPY) into a staging table of text, so that a null and an empty string stay two things; what
+is wrong with a value is found there, and what is right is merged. No row passes through Python.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import ColumnElement, Connection, Select, column, func, insert, literal_column, table, text, true
+from sqlalchemy import select as query
+
+from core.access import Actor
+from core.audit import Event, append
+from core.breakdowns import count_ahead
+from core.csv_format import BOM, COLUMNS, GUARD, GUARDED, copy_aside, copy_statement, parse_header
+from core.database import Database, Databases
+from core.demo import PREFIX
+from core.errors import NotPossible
+from core.filters import STATUSES, Category
+from core.query import latest_log
+from core.schema import jobs, moderation_logs
+
+# Bytes that are handed to PostgreSQL at once.
+BLOCK = 256 * 1024
+
+# The header is one line of column names; a file whose first line is longer is none of ours.
+LONGEST_HEADER = 10_000
+
+# RFC 3339 with any number of digits; what a month cannot have is looked at beside it. PostgreSQL's offsets end at 15.
+_INSTANT = (
+    r"^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
+    r"([Zz]|[+-](0\d|1[0-5]):[0-5]\d)$"
+)
+_UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
+
+_TEXTS = ("type", "status", "prompt", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: records read, jobs by what became of them, new logs, and records and columns left out."""
+
+    records: int
+    inserted: int
+    updated: int
+    unchanged: int
+    logs: int
+    skipped: int
+    ignored_columns: tuple[str, ...]
+    demo_removed: bool
+    first: datetime | None
+    last: datetime | None
+
+
+def import_jobs(
+    databases: Databases,
+    file: BinaryIO,
+    by: Actor,
+    *,
+    client_id: str,
+    name: str,
+    spreadsheet_safe: bool = False,
+    skipped: BinaryIO | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Imported:
+    """Import a file, plain or gzip, as jobs of a client; `name` is what messages call it.
+
+    `skipped` gets the records whose values are wrong, with their reasons; without it the first of them ends the import.
+    `advance` hears how many more bytes of the file were read. Raises `NotPossible` where the file cannot be imported as
+    it is, in one sentence without any text of a prompt; the database is then as before.
+    """
+    if not databases.jobs_are_ours:
+        raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: unset it to import.")
+    if client_id.startswith(PREFIX) or not client_id.strip():
+        raise NotPossible(f"The name of the client cannot be empty or begin with {PREFIX}: choose another one.")
+    digest = hashlib.sha256()
+    with databases.ours.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        imported = _merge_file(
+            connection, _blocks(file, name, digest, advance), client_id, name, spreadsheet_safe, skipped
+        )
+        details = {
+            "client": client_id,
+            "sha256": digest.hexdigest(),
+            "records": imported.records,
+            "inserted": imported.inserted,
+            "updated": imported.updated,
+            "logs": imported.logs,
+            "skipped": imported.skipped,
+        }
+        append(connection, databases.audit_key, Event.JOBS_IMPORTED, by, subject=client_id, details=details)
+    _tidy(databases.ours)
+    return imported
+
+
+def _tidy(database: Database) -> None:
+    """Do what PostgreSQL and the upkeep would do by themselves after a while."""
+    count_ahead(database)
+    database.vacuum("jobs", "moderation_logs", "breakdown_counts", "breakdown_changes")
+
+
+def _merge_file(
+    connection: Connection,
+    blocks: Iterator[bytes],
+    client_id: str,
+    name: str,
+    spreadsheet_safe: bool,
+    skipped: BinaryIO | None,
+) -> Imported:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    ignored = _stage(driver, blocks, name)
+    if spreadsheet_safe:
+        _take_guards(connection)
+    bad = _count_bad(connection, name, is_fatal=skipped is None)
+    if bad and skipped is not None:
+        copy_aside(driver, "SELECT * FROM staged_jobs WHERE wrong IS NOT NULL ORDER BY record", skipped)
+        connection.execute(text("DELETE FROM staged_jobs WHERE wrong IS NOT NULL"))
+    _check_clients(connection, client_id, name)
+    # One import after the other; readers are not kept waiting.
+    connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
+    demo_removed = _remove_demo(connection)
+    total, first, last = connection.execute(
+        text(f"SELECT count(*), min({_instant('created_at')}), max({_instant('created_at')}) FROM staged_jobs")
+    ).one()
+    connection.execute(_PREPARE)
+    inserted, updated = connection.execute(_MERGE, {"client_id": client_id}).one()
+    distinct = connection.execute(text("SELECT count(*) FROM import_jobs")).scalar_one()
+    logs = connection.execute(_add_logs()).scalar_one()
+    return Imported(
+        total + bad, inserted, updated, distinct - inserted - updated, logs, bad, ignored, demo_removed, first, last
+    )
+
+
+def _blocks(file: BinaryIO, name: str, digest: "hashlib._Hash", advance: Callable[[int], None]) -> Iterator[bytes]:
+    """Read a file in blocks, unpacked where it is gzip; the digest is that of the file as it is."""
+    unpack = None
+    is_first = True
+    while block := file.read(BLOCK):
+        digest.update(block)
+        advance(len(block))
+        if is_first and block.startswith(b"\x1f\x8b"):
+            unpack = zlib.decompressobj(wbits=31)
+        is_first = False
+        if unpack is None:
+            yield block
+            continue
+        while block:
+            try:
+                data = unpack.decompress(block)
+            except zlib.error:
+                raise NotPossible(f"{name} is no whole gzip file: get it again.") from None
+            if data:
+                yield data
+            # A gzip file may have several members.
+            block = unpack.unused_data
+            if unpack.eof and block:
+                unpack = zlib.decompressobj(wbits=31)
+            elif not unpack.eof:
+                break
+    if unpack is not None and not unpack.eof:
+        raise NotPossible(f"{name} is cut: the end of the gzip file is missing. Get it again.")
+
+
+def _stage(driver: psycopg.Connection, blocks: Iterator[bytes], name: str) -> tuple[str, ...]:
+    """Copy the records into a table of text; return the columns that are left out."""
+    head = b""
+    for block in blocks:
+        head += block
+        if b"\n" in head or len(head) > LONGEST_HEADER:
+            break
+    line, separator, rest = head.removeprefix(BOM).partition(b"\n")
+    columns = parse_header(line)
+    if not head:
+        raise NotPossible(f"{name} is empty: an export has at least a header.")
+    missing = [column for column in COLUMNS if column not in columns]
+    if not separator or missing or len(set(columns)) < len(columns):
+        known = f"it lacks {', '.join(missing)}" if 0 < len(missing) < len(COLUMNS) else "its first line is no header"
+        raise NotPossible(f"{name} is no export of jobs: {known}. It needs the columns {', '.join(COLUMNS)}.")
+    ignored = tuple(column for column in columns if column not in COLUMNS)
+    fields = [column if column in COLUMNS else f"ignored_{number}" for number, column in enumerate(columns)]
+    definitions = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(field)) for field in fields)
+    driver.execute("DROP TABLE IF EXISTS pg_temp.staged_jobs, pg_temp.import_jobs")
+    driver.execute(
+        sql.SQL(
+            "CREATE TEMPORARY TABLE staged_jobs (record bigint GENERATED ALWAYS AS IDENTITY, wrong text, {})"
+            " ON COMMIT DROP"
+        ).format(definitions)
+    )
+    last = rest or line + separator
+    try:
+        with driver.cursor() as cursor, cursor.copy(copy_statement("staged_jobs", fields)) as copy:
+            if rest:
+                copy.write(rest)
+            for block in blocks:
+                copy.write(block)
+                last = block
+            if not last.endswith(b"\n"):
+                raise NotPossible(f"{name} is cut: its last record has no end. Get the file again.")
+    except psycopg.DataError as error:
+        raise NotPossible(f"{name} {_explain(error)}") from None
+    return ignored
+
+
+def _explain(error: psycopg.DataError) -> str:
+    """Say what PostgreSQL found wrong with the form of the file, without quoting it."""
+    context = error.diag.context or ""
+    where = next((part.split(":")[0] for part in context.split(", ") if part.startswith("line ")), "some line")
+    # The header was taken off before.
+    if where.startswith("line ") and where[5:].isdigit():
+        where = f"about line {int(where[5:]) + 1}"
+    match error:
+        case psycopg.errors.CharacterNotInRepertoire() | psycopg.errors.UntranslatableCharacter():
+            return f"is not UTF-8 at {where}: save it as UTF-8."
+        case psycopg.errors.BadCopyFileFormat() if "unterminated" in str(error):
+            return "is cut, or a quote is missing: a cell that begins with a quote has no end."
+        case psycopg.errors.BadCopyFileFormat() if "missing data" in str(error):
+            return f"has too few cells at {where}: each record needs as many as the header."
+        case psycopg.errors.BadCopyFileFormat() if "extra data" in str(error):
+            return f"has too many cells at {where}: each record needs as many as the header."
+    return f"is not CSV at {where}: compare it with an export."
+
+
+def _take_guards(connection: Connection) -> None:
+    """Take one guard off each cell that `spreadsheet_safe` has given one."""
+    for name in _TEXTS:
+        connection.execute(
+            text(f"UPDATE staged_jobs SET {name} = substr({name}, 2) WHERE left({name}, 1) = :guard"
+                 f" AND left(substr({name}, 2), 1) = ANY (:guarded)"),
+            {"guard": GUARD, "guarded": list(GUARDED)},
+        )  # fmt: skip
+
+
+def _count_bad(connection: Connection, name: str, *, is_fatal: bool) -> int:
+    """Note beside each record which value is wrong; return how many are. Raises `NotPossible` where that is fatal."""
+    cases = " ".join(f"WHEN {condition} THEN {_say(cell, expected)}" for cell, condition, expected in _expectations())
+    found = f"SELECT record AS number, CASE {cases} END AS found FROM staged_jobs"
+    # No colon in it is the name of a parameter.
+    found = found.replace(":", "\\:")
+    connection.execute(
+        text(f"UPDATE staged_jobs SET wrong = found FROM ({found}) AS checked WHERE number = record AND found <> ''")
+    )
+    bad, first = connection.execute(text("SELECT count(*), min(record) FROM staged_jobs WHERE wrong IS NOT NULL")).one()
+    if bad and is_fatal:
+        wrong = connection.execute(text("SELECT wrong FROM staged_jobs WHERE record = :first"), {"first": first})
+        raise NotPossible(f"{name}, record {first:,}: {wrong.scalar_one()}. Correct it, or give --skip-bad FILE.")
+    return int(bad)
+
+
+def _expectations() -> list[tuple[str, str, str]]:
+    """List what is wrong with a cell, in SQL, and what it should be."""
+    instant, boolean = "a time like 2026-04-01T00:00:00Z", "true, false or nothing"
+    return [
+        ("job_id", f"job_id IS NULL OR job_id !~ '{_UUID}'", "a UUID"),
+        ("type", "type IS NULL", "a text"),
+        ("status", f"status IS NULL OR status NOT IN {STATUSES}", ", ".join(STATUSES)),
+        ("is_prohibited", "is_prohibited NOT IN ('true', 'false')", boolean),
+        ("created_at", f"created_at IS NULL OR {_is_no_instant('created_at')}", instant),
+        ("completed_at", _is_no_instant("completed_at"), f"{instant}, or nothing"),
+        *((item.column, f"{item.column} NOT IN ('true', 'false')", boolean) for item in Category),
+    ]
+
+
+def _say(cell: str, expected: str) -> str:
+    """Say in SQL what was found and what was expected."""
+    found = f"CASE WHEN {cell} IS NULL THEN 'empty' ELSE quote_literal(left({cell}, 40)) END"
+    return f"'{cell} is ' || {found} || ', where it should be {expected}'"
+
+
+def _is_no_instant(column: str) -> str:
+    days = (
+        f"substr({column}, 9, 2)::int > extract(day FROM make_date(substr({column}, 1, 4)::int,"
+        f" substr({column}, 6, 2)::int, 1) + interval '1 month' - interval '1 day')"
+    )
+    # CASE is evaluated in its order, so that numbers are read only where there are some.
+    return f"CASE WHEN {column} IS NULL THEN false WHEN {column} !~ '{_INSTANT}' THEN true ELSE {days} END"
+
+
+def _check_clients(connection: Connection, client_id: str, name: str) -> None:
+    """Refuse jobs that another client has: an import never moves a job from one to another."""
+    other = connection.execute(
+        text("""
+            SELECT count(*) FROM staged_jobs
+            WHERE EXISTS (SELECT FROM jobs WHERE jobs.job_id = CAST(staged_jobs.job_id AS uuid)
+                AND client_id <> :client_id AND NOT starts_with(client_id, :prefix))
+        """),
+        {"client_id": client_id, "prefix": PREFIX},
+    ).scalar_one()
+    if other:
+        jobs_ = "1 job" if other == 1 else f"{other:,} jobs"
+        raise NotPossible(f"{name} holds {jobs_} that another client has already: import it under that client's name.")
+
+
+def _remove_demo(connection: Connection) -> bool:
+    """Remove the demo jobs, in the way that is quickest."""
+    demo = {"prefix": PREFIX}
+    has_demo, has_others = connection.execute(
+        text("""
+            SELECT EXISTS (SELECT FROM jobs WHERE starts_with(client_id, :prefix)),
+                EXISTS (SELECT FROM jobs WHERE NOT starts_with(client_id, :prefix))
+        """),
+        demo,
+    ).one()
+    if has_demo and not has_others:
+        connection.execute(text("TRUNCATE jobs, moderation_logs RESTART IDENTITY"))
+    elif has_demo:
+        connection.execute(
+            text("DELETE FROM moderation_logs AS log USING jobs"
+                 " WHERE jobs.job_id = log.job_id AND starts_with(client_id, :prefix)"),
+            demo,
+        )  # fmt: skip
+        connection.execute(text("DELETE FROM jobs WHERE starts_with(client_id, :prefix)"), demo)
+    return bool(has_demo)
+
+
+def _instant(column: str) -> str:
+    """Cut what is finer than a microsecond: rounding could move a job over the bound of a range."""
+    return rf"CAST(regexp_replace({column}, '(\.\d{{6}})\d+', '\1') AS timestamptz)"
+
+
+_PROGRESS = "array_position(ARRAY['queued', 'processing', 'failed', 'completed'], {}.status)"
+
+# Of one job's records in a file the best counts, by the same rule as between file and database.
+_PREPARE = text(f"""
+    CREATE TEMPORARY TABLE import_jobs ON COMMIT DROP AS
+    SELECT DISTINCT ON (staged.job_id) staged.*
+    FROM (
+        SELECT record, CAST(job_id AS uuid) AS job_id, type, status, CAST(is_prohibited AS boolean) AS is_prohibited,
+            {_instant("created_at")} AS created_at, {_instant("completed_at")} AS completed_at, prompt, reason,
+            {", ".join(f"CAST({category.column} AS boolean) AS {category.column}" for category in Category)}
+        FROM staged_jobs
+    ) AS staged
+    ORDER BY staged.job_id, staged.is_prohibited IS NOT NULL DESC, staged.completed_at DESC NULLS LAST,
+        {_PROGRESS.format("staged")} DESC, record DESC
+""")
+
+# Decided beats undecided, then the later completion wins, then the further status. What is equal stays as it is.
+_RANK = (
+    "({0}.is_prohibited IS NOT NULL, coalesce({0}.completed_at, '-infinity'), " + _PROGRESS.replace("{}", "{0}") + ")"
+)
+_MERGE = text(f"""
+    WITH merged AS (
+        INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason)
+        SELECT job_id, :client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason
+        FROM import_jobs ORDER BY created_at, job_id
+        ON CONFLICT (job_id) DO UPDATE SET type = excluded.type, status = excluded.status,
+            is_prohibited = excluded.is_prohibited, created_at = excluded.created_at,
+            completed_at = excluded.completed_at, prompt = excluded.prompt, reason = excluded.reason
+        WHERE {_RANK.format("excluded")} > {_RANK.format("jobs")}
+        RETURNING xmax = 0 AS is_new
+    )
+    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged
+""")
+
+
+def _add_logs() -> Select[int]:
+    """Build the statement that adds a log where the file is not older than the job, and its flags are other ones.
+
+    It gives the number of new logs.
+    """
+    columns = [category.column for category in Category]
+    new = table("import_jobs", column("job_id"), *map(column, columns))
+    has_flags = " OR ".join(f"import_jobs.{name} IS NOT NULL" for name in columns)
+    differs = " OR ".join(f"import_jobs.{name} IS DISTINCT FROM latest_log.{name}" for name in columns)
+    not_older = f"{_RANK.format('import_jobs')} >= {_RANK.format('jobs')}"
+    at: ColumnElement[datetime] = literal_column("coalesce(import_jobs.completed_at, import_jobs.created_at)")
+    logs = (
+        query(new.c.job_id, at, *(new.c[name] for name in columns))
+        .select_from(new.join(jobs, jobs.c.job_id == new.c.job_id).outerjoin(latest_log, true()))
+        .where(text(f"({has_flags})"), text(not_older), text(f"({differs})"))
+    )
+    added = insert(moderation_logs).from_select(["job_id", "created_at", *columns], logs)
+    return query(func.count()).select_from(added.returning(moderation_logs.c.log_id).cte("added"))

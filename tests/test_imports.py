@@ -1,0 +1,261 @@
+"""Imports: a file becomes jobs as a whole or not at all, and an export of them is the file again."""
+
+import gzip
+import io
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.access import COMMAND_LINE
+from core.csv_format import BOM, COLUMNS, HEADER
+from core.database import Databases
+from core.demo import seed_jobs
+from core.errors import NotPossible
+from core.imports import Imported, import_jobs
+from tests.documents import april, export_document
+from tests.rows import insert_job, insert_log
+
+ID = "11111111-1111-4111-8111-111111111111"
+DAY = "2026-04-15T12:00:00.000000Z"
+
+
+def record(**cells: str) -> str:
+    """Write a record; what is not given is ordinary, and `prompt` and `reason` are written as they are."""
+    values = {
+        "job_id": ID,
+        "type": "prompt",
+        "status": "completed",
+        "is_prohibited": "true",
+        "created_at": DAY,
+        "completed_at": "2026-04-15T12:00:01.000000Z",
+        "prompt": "a harmless prompt",
+    } | cells
+    return ",".join(values.get(column, "") for column in COLUMNS) + "\n"
+
+
+def document(*records: str) -> bytes:
+    return BOM + HEADER + "".join(records).encode()
+
+
+def take(databases: Databases, data: bytes, *, client_id: str = "acme", **options: object) -> Imported:
+    return import_jobs(databases, io.BytesIO(data), COMMAND_LINE, client_id=client_id, name="a.csv", **options)  # type: ignore[arg-type]  # fmt: skip
+
+
+def counts(imported: Imported) -> tuple[int, int, int, int]:
+    return imported.inserted, imported.updated, imported.unchanged, imported.logs
+
+
+# All that PostgreSQL's text can hold.
+texts = st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+flags = st.tuples(*[st.sampled_from([True, False, None])] * 3)
+seconds = st.integers(0, 10**12).map(lambda number: datetime(2026, 4, 1, tzinfo=UTC) + timedelta(microseconds=number))
+rows = st.lists(
+    st.tuples(
+        st.uuids(), texts, texts, st.sampled_from([True, False, None]), seconds, st.none() | seconds, st.none() | flags,
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=5),
+    ),
+    max_size=8,
+    unique_by=lambda row: row[0],
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(rows=rows, guarded=st.booleans())
+def test_what_was_exported_and_imported_is_exported_the_same(
+    databases: Databases, connection: psycopg.Connection, rows: list[tuple[Any, ...]], guarded: bool
+) -> None:
+    """Any jobs: the export of the import is the file, also where its cells had guards."""
+    connection.execute("TRUNCATE jobs, moderation_logs")
+    for job_id, prompt, reason, decision, created, completed, flag, kind in rows:
+        insert_job(connection, job_id=job_id, prompt=prompt, reason=reason, is_prohibited=decision, type=kind,
+                   created_at=created, completed_at=completed)  # fmt: skip
+        if flag is not None:
+            insert_log(connection, job_id, category_ai_adult_general=flag[0], category_underage=flag[1],
+                       category_nsfw=flag[2])  # fmt: skip
+    plain = export_document(databases, april())
+    file = export_document(databases, april(spreadsheet_safe="true")) if guarded else plain
+    connection.execute("TRUNCATE jobs, moderation_logs")
+
+    imported = take(databases, file, spreadsheet_safe=guarded)
+    again = take(databases, file, spreadsheet_safe=guarded)
+
+    assert export_document(databases, april()) == plain
+    assert (imported.inserted, imported.records) == (len(rows), len(rows))
+    assert counts(again) == (0, 0, len(rows), 0)
+
+
+def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Connection) -> None:
+    """Without BOM, with CRLF, gzip in several members, other columns and orders, times of any precision and offset."""
+    lines = [
+        "prompt,api_key_id," + ",".join(column for column in COLUMNS if column != "prompt"),
+        f'"two\nlines, ""quoted""",k,{ID},image,completed,false,2026-04-15t14:00:00.123456789+02:00,,"",true,,false',
+    ]
+    data = "\r\n".join(lines).encode() + b"\r\n"
+    packed = gzip.compress(data[:50]) + gzip.compress(data[50:])
+
+    imported = take(databases, packed)
+
+    assert imported.ignored_columns == ("api_key_id",)
+    assert counts(imported) == (1, 0, 0, 1)
+    found = connection.execute("SELECT prompt, reason, created_at, completed_at, client_id FROM jobs").fetchall()
+    at = datetime(2026, 4, 15, 12, 0, 0, 123456, tzinfo=UTC)
+    assert found == [('two\nlines, "quoted"', "", at, None, "acme")]
+    log = connection.execute("SELECT created_at, category_ai_adult_general, category_underage FROM moderation_logs")
+    assert log.fetchall() == [(at, True, None)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ({"is_prohibited": ""}, {}, "after"),
+        ({}, {"is_prohibited": ""}, "before"),
+        ({}, {"completed_at": "2026-04-15T12:00:02Z"}, "after"),
+        ({"completed_at": "2026-04-15T12:00:02Z"}, {}, "before"),
+        ({"status": "queued", "is_prohibited": "", "completed_at": ""},
+         {"status": "processing", "is_prohibited": "", "completed_at": ""}, "after"),
+        ({}, {}, "before"),
+    ],
+)  # fmt: skip
+def test_the_better_record_counts_whatever_the_order(
+    databases: Databases, connection: psycopg.Connection, before: dict[str, str], after: dict[str, str], kept: str
+) -> None:
+    """Decided beats undecided, then the later completion, then the further status: between files and within one."""
+    first, second = record(**before, prompt="before"), record(**after, prompt="after")
+
+    take(databases, document(first))
+    take(databases, document(second))
+    between = connection.execute("SELECT prompt FROM jobs").fetchall()
+    connection.execute("TRUNCATE jobs, moderation_logs")
+    take(databases, document(first, second))
+    within = connection.execute("SELECT prompt FROM jobs").fetchall()
+
+    assert between == [(kept,)]
+    # Of two equal records in one file the later one counts.
+    assert within == [("after" if before == after else kept,)]
+
+
+def test_an_older_file_undoes_nothing_and_flags_make_a_log(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """A log is added where the flags differ, and none by a file that is older than the job."""
+    new = record(category_nsfw="true", category_underage="false", category_ai_adult_general="false")
+    old = record(category_nsfw="false", completed_at="", is_prohibited="")
+
+    assert counts(take(databases, document(new))) == (1, 0, 0, 1)
+    assert counts(take(databases, document(old))) == (0, 0, 1, 0)
+    assert counts(take(databases, document(new.replace("true\n", "false\n")))) == (0, 0, 1, 1)
+    assert counts(take(databases, document(record()))) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "a.csv is empty"),
+        (b"a,b\n1,2\n", "a.csv is no export of jobs: its first line is no header."),
+        (HEADER.replace(b",status", b""), "it lacks status."),
+        (HEADER[:-1], "its first line is no header."),
+        (document(record())[:-1], "a.csv is cut: its last record has no end."),
+        (document(record(prompt='"open')), "a.csv is cut, or a quote is missing"),
+        (document(record(), "x,y\n"), "too few cells"),
+        (document(record()[:-1] + ",x\n"), "too many cells"),
+        (document(record()) + b"\xff" * 11 + b"\n", "is not UTF-8"),
+        (gzip.compress(document(record()))[:-9], "a.csv is cut: the end of the gzip file is missing."),
+        (gzip.compress(document(record()))[:30] + b"x" * 30, "a.csv is no whole gzip file"),
+        (
+            document(record(), record(status="done")),
+            "record 2: status is 'done', where it should be queued, processing",
+        ),
+        (document(record(job_id="7")), "record 1: job_id is '7', where it should be a UUID."),
+        (document(record(created_at="2026-02-29T00:00:00Z")), "record 1: created_at is '2026-02-29T00:00:00Z'"),
+        (document(record(created_at="yesterday")), "created_at is 'yesterday'"),
+        (document(record(created_at="")), "created_at is empty"),
+        (document(record(completed_at="infinity")), "completed_at is 'infinity'"),
+        (document(record(is_prohibited="t")), "is_prohibited is 't', where it should be true, false or nothing."),
+        (document(record(category_nsfw="1")), "category_nsfw is '1'"),
+    ],
+)
+def test_a_file_that_is_wrong_changes_nothing(
+    databases: Databases, connection: psycopg.Connection, data: bytes, sentence: str
+) -> None:
+    """What is wrong is said in one sentence, and the database is as before, demo jobs included."""
+    seed_jobs(databases, 20, seed=1, until=datetime(2026, 4, 30, tzinfo=UTC))
+    before = connection.execute("SELECT count(*), min(client_id) FROM jobs").fetchone()
+
+    with pytest.raises(NotPossible) as refused:
+        take(databases, data)
+
+    assert sentence in str(refused.value)
+    assert "harmless" not in str(refused.value)
+    assert connection.execute("SELECT count(*), min(client_id) FROM jobs").fetchone() == before
+    assert connection.execute("SELECT count(*) FROM audit_events").fetchone() == (0,)
+
+
+def test_bad_records_go_aside_with_their_reasons(databases: Databases, connection: psycopg.Connection) -> None:
+    """With a place for them, the others are imported, and the file says which record is wrong and why."""
+    aside = io.BytesIO()
+    good = record(job_id=ID.replace("1", "2"))
+
+    imported = take(databases, document(record(status="done"), good), skipped=aside)
+
+    assert (counts(imported), imported.skipped, imported.records) == ((1, 0, 0, 0), 1, 2)
+    header, row, _ = aside.getvalue().decode("utf-8-sig").split("\n")
+    assert header == "record,wrong," + HEADER.decode().strip()
+    assert row.startswith("1,\"status is 'done', where it should be queued, processing, completed, failed\"," + ID)
+    assert connection.execute("SELECT job_id FROM jobs").fetchall() == [(UUID(ID.replace("1", "2")),)]
+
+
+def test_a_job_never_moves_to_another_client(databases: Databases, connection: psycopg.Connection) -> None:
+    """A file with another client's job is refused as a whole; demo clients cannot be imported to."""
+    insert_job(connection, job_id=UUID(ID), client_id="other")
+
+    with pytest.raises(NotPossible, match="1 job that another client has already"):
+        take(databases, document(record(), record(job_id=ID.replace("1", "2"))))
+    with pytest.raises(NotPossible, match="cannot be empty or begin with demo-"):
+        take(databases, document(record()), client_id="demo-x")
+
+    assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("other",)]
+
+
+def test_demo_jobs_leave_and_the_audit_knows(databases: Databases, connection: psycopg.Connection) -> None:
+    """Demo jobs are removed first, other jobs stay, and the event holds numbers and a hash, never a text."""
+    seed_jobs(databases, 20, seed=1, until=datetime(2026, 4, 30, tzinfo=UTC))
+    insert_job(connection, client_id="acme")
+
+    imported = take(databases, document(record()))
+
+    assert imported.demo_removed
+    assert connection.execute("SELECT client_id, count(*) FROM jobs GROUP BY 1").fetchall() == [("acme", 2)]
+    ((event, subject, details),) = connection.execute("SELECT event, subject, details FROM audit_events").fetchall()
+    assert (event, subject) == ("jobs-imported", "acme")
+    assert set(details) == {"client", "sha256", "records", "inserted", "updated", "logs", "skipped"}
+
+
+def test_the_command_says_what_it_did_and_where_to_look(
+    run_core: Callable[..., subprocess.CompletedProcess[bytes]], tmp_path: Path
+) -> None:
+    """New jobs are counted, a link shows exactly them, a missing file and a missing client are refused."""
+    file = tmp_path / "export.csv"
+    file.write_bytes(document(record()))
+
+    done = run_core("import", "--client", "acme", str(file))
+    missing = run_core("import", "--client", "acme", str(tmp_path / "none.csv"))
+    folder = run_core("import", "--client", "acme", str(tmp_path))
+    usage = run_core("import", str(file))
+
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"1 records: 1 new jobs, 0 changed, 0 as they were, 0 new logs." in done.stderr
+    assert (
+        b"http://localhost:3051/?from=2026-04-15T12%3A00%3A00.000000Z&to=2026-04-15T12%3A00%3A00.000001Z" in done.stderr
+    )
+    assert (missing.returncode, missing.stderr.count(b"\n")) == (1, 1)
+    assert b"No such file" in missing.stderr
+    assert (folder.returncode, folder.stderr.count(b"\n")) == (1, 1)
+    assert usage.returncode == 2
