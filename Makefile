@@ -5,7 +5,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 
-.PHONY: help run test lint bench
+.PHONY: help run test cover lint bench
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -19,6 +19,9 @@ endif
 	FENCEPOST_DEMO=$${FENCEPOST_DEMO:-1} $(BIN)/python -m dashboard
 
 test: lint ## check the code and run every test
+	$(BIN)/python -m pytest -n 3 --dist loadfile
+
+cover: .venv/dev ## run every test and say which lines none of them reaches
 	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: .venv/dev ## check form and types

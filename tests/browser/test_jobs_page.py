@@ -109,6 +109,8 @@ def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServe
     open_jobs(page, dashboard.url)
     page.get_by_role("button", name="Older").click()
     page.wait_for_url("**after=**")
+    # The switch is for one page of the list, so that page must stand there.
+    expect(page.get_by_role("button", name="Newer")).to_be_enabled()
     before = b"".join(received)
 
     page.get_by_text("Show prompts").click()
