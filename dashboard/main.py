@@ -48,10 +48,12 @@ if not settings.fencepost_demo:
     show_person(person)
     watch_session(person)
 else:
-    st.caption(
-        ":orange-badge[:material/science: Demo mode] There is no sign-in here: everybody on this machine may do "
-        "everything. Do not use it with real jobs."
-    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge("Demo mode", icon=":material/science:", color="orange")
+        st.caption(
+            "There is no sign-in here: everybody on this machine may do everything. Do not use it with real jobs.",
+            width="content",
+        )
 try:
     page.run()
 except Exception as error:
