@@ -14,7 +14,8 @@ from pathlib import Path
 import psycopg
 from pydantic import SecretStr
 
-from core.csv_format import BOM, COLUMNS, copy_statement
+from core.csv_format import BOM, COLUMNS
+from core.csv_records import copy_statement
 from core.database import migrate, open_databases
 from core.demo import PERIOD, seed_jobs
 from core.embedded import EmbeddedServer

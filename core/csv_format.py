@@ -48,7 +48,7 @@ GUARD = "'"
 GUARDED = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", GUARD)
 
 # Every option is spelled out, so that none depends on a default.
-_COPY = (
+_COPY: LiteralString = (
     "COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER false, DELIMITER ',', NULL '', QUOTE '\"', ESCAPE '\"',"
     " ENCODING 'UTF8')"
 )
@@ -145,25 +145,16 @@ def guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((first.in_(GUARDED), func.concat(GUARD, column)), else_=column)
 
 
-def parse_header(line: bytes) -> list[str]:
-    """Return the names of columns in a file's first line, which has no quotes but around whole names."""
-    text = line.decode("utf-8", "replace").rstrip("\r")
-    return [name.strip().strip('"') for name in text.split(",")]
-
-
-def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
-    """Build the statement that copies records of the same form into a table."""
-    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, HEADER false, NULL '', ENCODING 'UTF8')").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
-
-
-def copy_aside(connection: psycopg.Connection, query: LiteralString, file: BinaryIO) -> None:
-    """Write the result of a query to a file as CSV, with BOM and header."""
-    file.write(BOM)
-    statement = sql.SQL("COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER true, ENCODING 'UTF8')").format(sql.SQL(query))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+def write_aside(connection: psycopg.Connection, query: sql.Composed, file: BinaryIO) -> None:
+    """Write the rows of a query to a file."""
+    with connection.cursor() as cursor, cursor.copy(sql.SQL(_COPY).format(query)) as copy:
         file.writelines(copy)
+
+
+def write_record(cells: Sequence[str], file: BinaryIO, raw: bytes = b"") -> None:
+    """Write one record: cells, and behind them a record as it was found, whatever is wrong with it."""
+    quoted = ('"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell for cell in cells)
+    file.write(b",".join([*(cell.encode() for cell in quoted), *([raw] if raw else [])]) + b"\n")
 
 
 async def _readable(pgconn: pq.abc.PGconn) -> None:

@@ -231,6 +231,8 @@ class Database:
                 )
             case psycopg.errors.LockNotAvailable():
                 return DatabaseUnavailable(f"Others keep {self} busy: try again in a few seconds.")
+            case psycopg.errors.DiskFull():
+                return DatabaseUnavailable(f"The disk of {self} is full: make room on it, then do the same again.")
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 return DatabaseUnavailable(self._explain_connection(str(error)))
             case _:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -13,27 +13,33 @@ import click
 
 from core.access import COMMAND_LINE
 from core.commands import open_checked
+from core.csv_format import BOM, COLUMNS, make_header
 from core.errors import NotPossible
 from core.filters import LONGEST_RANGE, print_exact
-from core.imports import Imported, import_jobs
+from core.imports import ASIDE, Imported, import_jobs
 from core.settings import load_settings
 
 
 @click.command("import")
 @click.option("--client", "client_id", metavar="ID", required=True, help="The client that the jobs belong to.")
 @click.option("--spreadsheet-safe", is_flag=True, help="The file has guards (') before cells: take them off.")
-@click.option("--skip-bad", type=click.Path(dir_okay=False), help="Write records with wrong values to this file.")
+@click.option(
+    "--skip-bad",
+    metavar="NEW FILE",
+    type=click.Path(dir_okay=False),
+    help="Write records that are wrong to this file, and import the others.",
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None, files: tuple[str, ...]) -> None:
     """Import jobs from files of the export's format, plain or gzip; - is standard input.
 
     Each file is imported as a whole or not at all. The same file twice changes nothing; an older one undoes nothing.
     """
-    with open_checked(load_settings()) as databases, ExitStack() as stack:
-        skipped = None if skip_bad is None else stack.enter_context(Path(skip_bad).open("xb"))
+    with open_checked(load_settings()) as databases, _aside(skip_bad) as skipped:
         for name in files:
             with (
                 _open(name) as (file, size),
+                _kept_whole(skipped),
                 click.progressbar(
                     length=size, label=name, file=sys.stderr, hidden=not (size and sys.stderr.isatty())
                 ) as bar,
@@ -49,6 +55,41 @@ def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None,
                     advance=bar.update,
                 )
             _tell(name, imported, skip_bad)
+
+
+@contextmanager
+def _aside(name: str | None) -> Iterator[BinaryIO | None]:
+    """Make the file of records that are wrong; it stays only where there are some."""
+    if name is None:
+        yield None
+        return
+    path = Path(name)
+    try:
+        file = path.open("xb")
+    except FileExistsError:
+        raise NotPossible(f"{name} exists already: choose another file for --skip-bad.") from None
+    with file:
+        # The text is confidential: nobody but the owner reads it.
+        path.chmod(0o600)
+        start = file.write(BOM + make_header((*ASIDE, *COLUMNS)))
+        try:
+            yield file
+        finally:
+            if file.tell() == start:
+                path.unlink()
+
+
+@contextmanager
+def _kept_whole(file: BinaryIO | None) -> Iterator[None]:
+    """Take back what an import has set aside where the import itself was taken back."""
+    start = 0 if file is None else file.tell()
+    try:
+        yield
+    except BaseException:
+        if file is not None:
+            file.seek(start)
+            file.truncate()
+        raise
 
 
 @contextmanager

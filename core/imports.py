@@ -1,7 +1,7 @@
 """Import of jobs from files in the export's own format, all or nothing a file.
 
 PostgreSQL parses the file (COPY) into a staging table of text, so that a null and an empty string stay two things; what
-is wrong with a value is found there, and what is right is merged. No row passes through Python.
+is wrong with a value is found there, and what is right is merged.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import BinaryIO
 
 import psycopg
@@ -19,16 +20,14 @@ from sqlalchemy import select as query
 from core.access import Actor
 from core.audit import Event, append
 from core.breakdowns import count_ahead
-from core.csv_format import BOM, COLUMNS, GUARD, GUARDED, copy_aside, copy_statement, parse_header
+from core.csv_format import BOM, COLUMNS, GUARD, GUARDED, write_aside, write_record
+from core.csv_records import BLOCK, copy_statement, number_records, parse_header, split_records
 from core.database import Database, Databases
 from core.demo import PREFIX
 from core.errors import NotPossible
 from core.filters import STATUSES, Category
 from core.query import latest_log
 from core.schema import jobs, moderation_logs
-
-# Bytes that are handed to PostgreSQL at once.
-BLOCK = 256 * 1024
 
 # The header is one line of column names; a file whose first line is longer is none of ours.
 LONGEST_HEADER = 10_000
@@ -41,6 +40,12 @@ _INSTANT = (
 _UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 
 _TEXTS = ("type", "status", "prompt", "reason")
+
+# What stands before the columns of records that were set aside. An import leaves these out, so that a file of such
+# records can be imported once they are right.
+ASIDE = ("file", "record", "wrong")
+
+REMEDY = "Correct it, or give --skip-bad FILE."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def import_jobs(
 ) -> Imported:
     """Import a file, plain or gzip, as jobs of a client; `name` is what messages call it.
 
-    `skipped` gets the records whose values are wrong, with their reasons; without it the first of them ends the import.
+    `skipped` gets the records that are wrong, with their reasons; without it the first of them ends the import.
     `advance` hears how many more bytes of the file were read. Raises `NotPossible` where the file cannot be imported as
     it is, in one sentence without any text of a prompt; the database is then as before.
     """
@@ -118,13 +123,19 @@ def _merge_file(
 ) -> Imported:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    ignored = _stage(driver, blocks, name)
+    ignored, bad = _stage(driver, blocks, name, skipped)
+    wrong = _find_wrong(connection, name, is_fatal=skipped is None)
+    if wrong and skipped is not None:
+        bad += wrong
+        columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+        aside = sql.SQL("SELECT {}::text, record, wrong, {} FROM staged_jobs WHERE wrong IS NOT NULL ORDER BY record")
+        write_aside(driver, aside.format(sql.Literal(name), columns), skipped)
+        connection.execute(text("DELETE FROM staged_jobs WHERE wrong IS NOT NULL"))
+    if skipped is not None:
+        # What was set aside must be safe before the rest is.
+        skipped.flush()
     if spreadsheet_safe:
         _take_guards(connection)
-    bad = _count_bad(connection, name, is_fatal=skipped is None)
-    if bad and skipped is not None:
-        copy_aside(driver, "SELECT * FROM staged_jobs WHERE wrong IS NOT NULL ORDER BY record", skipped)
-        connection.execute(text("DELETE FROM staged_jobs WHERE wrong IS NOT NULL"))
     _check_clients(connection, client_id, name)
     # One import after the other; readers are not kept waiting.
     connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
@@ -171,63 +182,44 @@ def _blocks(file: BinaryIO, name: str, digest: "hashlib._Hash", advance: Callabl
         raise NotPossible(f"{name} is cut: the end of the gzip file is missing. Get it again.")
 
 
-def _stage(driver: psycopg.Connection, blocks: Iterator[bytes], name: str) -> tuple[str, ...]:
-    """Copy the records into a table of text; return the columns that are left out."""
+def _stage(
+    driver: psycopg.Connection, blocks: Iterator[bytes], name: str, skipped: BinaryIO | None
+) -> tuple[tuple[str, ...], int]:
+    """Copy the records into a table of text; return the columns that are left out, and the number of records, too."""
     head = b""
     for block in blocks:
         head += block
         if b"\n" in head or len(head) > LONGEST_HEADER:
             break
-    line, separator, rest = head.removeprefix(BOM).partition(b"\n")
-    columns = parse_header(line)
     if not head:
         raise NotPossible(f"{name} is empty: an export has at least a header.")
+    has_header = b"\n" in head
+    records = split_records(chain([head.removeprefix(BOM)], blocks), name)
+    columns = parse_header(next(records)) if has_header else []
     missing = [column for column in COLUMNS if column not in columns]
-    if not separator or missing or len(set(columns)) < len(columns):
+    if missing or len(set(columns)) < len(columns):
         known = f"it lacks {', '.join(missing)}" if 0 < len(missing) < len(COLUMNS) else "its first line is no header"
         raise NotPossible(f"{name} is no export of jobs: {known}. It needs the columns {', '.join(COLUMNS)}.")
     ignored = tuple(column for column in columns if column not in COLUMNS)
-    fields = [column if column in COLUMNS else f"ignored_{number}" for number, column in enumerate(columns)]
-    definitions = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(field)) for field in fields)
+    fields = ["record", *(field if field in COLUMNS else f"ignored_{number}" for number, field in enumerate(columns))]
+    definitions = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(field)) for field in fields[1:])
     driver.execute("DROP TABLE IF EXISTS pg_temp.staged_jobs, pg_temp.import_jobs")
     driver.execute(
-        sql.SQL(
-            "CREATE TEMPORARY TABLE staged_jobs (record bigint GENERATED ALWAYS AS IDENTITY, wrong text, {})"
-            " ON COMMIT DROP"
-        ).format(definitions)
+        sql.SQL("CREATE TEMPORARY TABLE staged_jobs (record bigint, wrong text, {}) ON COMMIT DROP").format(definitions)
     )
-    last = rest or line + separator
-    try:
-        with driver.cursor() as cursor, cursor.copy(copy_statement("staged_jobs", fields)) as copy:
-            if rest:
-                copy.write(rest)
-            for block in blocks:
-                copy.write(block)
-                last = block
-            if not last.endswith(b"\n"):
-                raise NotPossible(f"{name} is cut: its last record has no end. Get the file again.")
-    except psycopg.DataError as error:
-        raise NotPossible(f"{name} {_explain(error)}") from None
-    return ignored
+    bad = 0
 
+    def set_aside(number: int, wrong: str, record: bytes) -> None:
+        nonlocal bad
+        if skipped is None:
+            raise NotPossible(f"{name}, record {number:,}: {wrong}. {REMEDY}")
+        bad += 1
+        write_record((name, str(number), wrong), skipped, record)
 
-def _explain(error: psycopg.DataError) -> str:
-    """Say what PostgreSQL found wrong with the form of the file, without quoting it."""
-    context = error.diag.context or ""
-    where = next((part.split(":")[0] for part in context.split(", ") if part.startswith("line ")), "some line")
-    # The header was taken off before.
-    if where.startswith("line ") and where[5:].isdigit():
-        where = f"about line {int(where[5:]) + 1}"
-    match error:
-        case psycopg.errors.CharacterNotInRepertoire() | psycopg.errors.UntranslatableCharacter():
-            return f"is not UTF-8 at {where}: save it as UTF-8."
-        case psycopg.errors.BadCopyFileFormat() if "unterminated" in str(error):
-            return "is cut, or a quote is missing: a cell that begins with a quote has no end."
-        case psycopg.errors.BadCopyFileFormat() if "missing data" in str(error):
-            return f"has too few cells at {where}: each record needs as many as the header."
-        case psycopg.errors.BadCopyFileFormat() if "extra data" in str(error):
-            return f"has too many cells at {where}: each record needs as many as the header."
-    return f"is not CSV at {where}: compare it with an export."
+    with driver.cursor() as cursor, cursor.copy(copy_statement("staged_jobs", fields)) as copy:
+        for block in number_records(records, len(columns), set_aside):
+            copy.write(block)
+    return ignored, bad
 
 
 def _take_guards(connection: Connection) -> None:
@@ -240,7 +232,7 @@ def _take_guards(connection: Connection) -> None:
         )  # fmt: skip
 
 
-def _count_bad(connection: Connection, name: str, *, is_fatal: bool) -> int:
+def _find_wrong(connection: Connection, name: str, *, is_fatal: bool) -> int:
     """Note beside each record which value is wrong; return how many are. Raises `NotPossible` where that is fatal."""
     cases = " ".join(f"WHEN {condition} THEN {_say(cell, expected)}" for cell, condition, expected in _expectations())
     found = f"SELECT record AS number, CASE {cases} END AS found FROM staged_jobs"
@@ -252,7 +244,7 @@ def _count_bad(connection: Connection, name: str, *, is_fatal: bool) -> int:
     bad, first = connection.execute(text("SELECT count(*), min(record) FROM staged_jobs WHERE wrong IS NOT NULL")).one()
     if bad and is_fatal:
         wrong = connection.execute(text("SELECT wrong FROM staged_jobs WHERE record = :first"), {"first": first})
-        raise NotPossible(f"{name}, record {first:,}: {wrong.scalar_one()}. Correct it, or give --skip-bad FILE.")
+        raise NotPossible(f"{name}, record {first:,}: {wrong.scalar_one()}. {REMEDY}")
     return int(bad)
 
 
@@ -372,7 +364,11 @@ def _add_logs() -> Select[int]:
     has_flags = " OR ".join(f"import_jobs.{name} IS NOT NULL" for name in columns)
     differs = " OR ".join(f"import_jobs.{name} IS DISTINCT FROM latest_log.{name}" for name in columns)
     not_older = f"{_RANK.format('import_jobs')} >= {_RANK.format('jobs')}"
-    at: ColumnElement[datetime] = literal_column("coalesce(import_jobs.completed_at, import_jobs.created_at)")
+    # A log that is older than the latest would not count, and would be added once more each time.
+    at: ColumnElement[datetime] = literal_column(
+        "greatest(coalesce(import_jobs.completed_at, import_jobs.created_at),"
+        " (SELECT max(created_at) FROM moderation_logs WHERE moderation_logs.job_id = import_jobs.job_id))"
+    )
     logs = (
         query(new.c.job_id, at, *(new.c[name] for name in columns))
         .select_from(new.join(jobs, jobs.c.job_id == new.c.job_id).outerjoin(latest_log, true()))

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.access import COMMAND_LINE
-from core.csv_format import BOM, COLUMNS, HEADER
+from core.csv_format import BOM, COLUMNS, HEADER, make_header
 from core.database import Databases
 from core.demo import seed_jobs
 from core.errors import NotPossible
-from core.imports import Imported, import_jobs
+from core.imports import ASIDE, Imported, import_jobs
 from tests.documents import april, export_document
 from tests.rows import insert_job, insert_log
 
@@ -67,7 +67,7 @@ rows = st.lists(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(rows=rows, guarded=st.booleans())
 def test_what_was_exported_and_imported_is_exported_the_same(
     databases: Databases, connection: psycopg.Connection, rows: list[tuple[Any, ...]], guarded: bool
@@ -164,9 +164,13 @@ def test_an_older_file_undoes_nothing_and_flags_make_a_log(
         (HEADER[:-1], "its first line is no header."),
         (document(record())[:-1], "a.csv is cut: its last record has no end."),
         (document(record(prompt='"open')), "a.csv is cut, or a quote is missing"),
-        (document(record(), "x,y\n"), "too few cells"),
-        (document(record()[:-1] + ",x\n"), "too many cells"),
-        (document(record()) + b"\xff" * 11 + b"\n", "is not UTF-8"),
+        (document(record(), "x,y\n"), "a.csv, record 2: it has 2 cells, where the header has 11."),
+        (document(record()[:-1] + ",x\n"), "a.csv, record 1: it has 12 cells, where the header has 11."),
+        (document(record()).replace(b"harmless", b"\xff"), "a.csv, record 1: it is not UTF-8."),
+        (document(record()).replace(b"harmless", b"\0"), "a.csv, record 1: it is not UTF-8."),
+        (document(record()).replace(b"harmless", b"\r"), "a cell with a carriage return has no quotes."),
+        (b"%PDF-1.7\n" * 9, "a.csv is no export of jobs: its first line is no header."),
+        (b"x" * 20_000, "a.csv is no export of jobs: its first line is no header."),
         (gzip.compress(document(record()), mtime=0)[:-9], "a.csv is cut: the end of the gzip file is missing."),
         (gzip.compress(document(record()), mtime=0)[:30] + b"x" * 30, "a.csv is no whole gzip file"),
         (
@@ -199,17 +203,31 @@ def test_a_file_that_is_wrong_changes_nothing(
 
 
 def test_bad_records_go_aside_with_their_reasons(databases: Databases, connection: psycopg.Connection) -> None:
-    """With a place for them, the others are imported, and the file says which record is wrong and why."""
-    aside = io.BytesIO()
-    good = record(job_id=ID.replace("1", "2"))
+    """With a place for them, the others are imported; what is there can be corrected and imported in its turn."""
+    aside = io.BytesIO(BOM + make_header((*ASIDE, *COLUMNS)))
+    aside.seek(0, io.SEEK_END)
+    wrong_value, good = record(status="done", prompt='"a\nb, ""c"""'), record(job_id=ID.replace("1", "2"))
+    ragged, binary = record(job_id=ID.replace("1", "3")).replace(",,", ","), record(prompt="\xff")
 
-    imported = take(databases, document(record(status="done"), good), skipped=aside)
+    imported = take(
+        databases,
+        document(wrong_value, ragged, good) + binary.encode("latin-1"),
+        skipped=aside,
+    )
 
-    assert (counts(imported), imported.skipped, imported.records) == ((1, 0, 0, 0), 1, 2)
-    header, row, _ = aside.getvalue().decode("utf-8-sig").split("\n")
-    assert header == "record,wrong," + HEADER.decode().strip()
-    assert row.startswith("1,\"status is 'done', where it should be queued, processing, completed, failed\"," + ID)
+    assert (counts(imported), imported.skipped, imported.records) == ((1, 0, 0, 0), 3, 4)
     assert connection.execute("SELECT job_id FROM jobs").fetchall() == [(UUID(ID.replace("1", "2")),)]
+    assert aside.getvalue() == (
+        BOM + b"file,record,wrong," + HEADER
+        + b"a.csv,2,\"it has 9 cells, where the header has 11\"," + ragged.encode()
+        + b"a.csv,4,it is not UTF-8," + binary.encode("latin-1")
+        + b"a.csv,1,\"status is 'done', where it should be queued, processing, completed, failed\","
+        + wrong_value.encode()
+    )  # fmt: skip
+    corrected = (
+        aside.getvalue().replace(b"\xff", b"?").replace(b",done,", b",failed,").replace(ragged.encode(), good.encode())
+    )
+    assert counts(take(databases, corrected)) == (1, 0, 1, 0)
 
 
 def test_a_job_never_moves_to_another_client(databases: Databases, connection: psycopg.Connection) -> None:

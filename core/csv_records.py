@@ -1,0 +1,99 @@
+"""Reading CSV of the export's form: whole records, numbered, before PostgreSQL parses their cells.
+
+The other half of `csv_format.py`. PostgreSQL ends at the first record that has too few or too many cells, and counts
+lines; whoever has to mend a file wants to hear of records, and may want to go on without the bad ones.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from psycopg import sql
+
+from core.errors import NotPossible
+
+# Bytes. A prompt has megabytes at most; a longer record is a quote that is never closed.
+LONGEST_RECORD = 64 * 1024 * 1024
+
+# Bytes that are handed to PostgreSQL at once.
+BLOCK = 256 * 1024
+
+_QUOTED = re.compile(rb'"[^"]*"')
+
+
+def split_records(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Yield the records of a file without their ends, which may be LF or CRLF; `name` is what messages call the file.
+
+    A line ends a record unless a quote is open (RFC 4180, section 2); doubled quotes close and open again. Raises
+    `NotPossible` where the last record has no end: the file is cut.
+    """
+    lines: list[bytes] = []
+    is_open = False
+    size, rest = 0, b""
+    for block in blocks:
+        *complete, rest = (rest + block).split(b"\n")
+        for line in complete:
+            is_open ^= line.count(b'"') % 2 == 1
+            if is_open or lines:
+                lines.append(line)
+                size += len(line) + 1
+                if is_open:
+                    continue
+                line = b"\n".join(lines)
+                lines.clear()
+                size = 0
+            yield line.removesuffix(b"\r")
+        if size + len(rest) > LONGEST_RECORD:
+            raise NotPossible(f"{name} lacks a quote: a record has more than {LONGEST_RECORD // 1024**2} MB.")
+    if is_open:
+        raise NotPossible(f"{name} is cut, or a quote is missing: a cell that begins with a quote has no end.")
+    if rest:
+        raise NotPossible(f"{name} is cut: its last record has no end. Get the file again.")
+
+
+def number_records(records: Iterable[bytes], cells: int, on_bad: Callable[[int, str, bytes], None]) -> Iterator[bytes]:
+    """Yield blocks of records that have so many cells of valid text, each with its number as a further, first cell.
+
+    `on_bad` hears of each other one: its number (the first is 1), what is wrong with it, and its bytes.
+    """
+    block = bytearray()
+    for number, record in enumerate(records, 1):
+        bare = _QUOTED.sub(b"", record) if b'"' in record else record
+        found = bare.count(b",") + 1
+        if found != cells:
+            had = "1 cell" if found == 1 else f"{found:,} cells"
+            on_bad(number, f"it has {had}, where the header has {cells}", record)
+        elif not _is_text(record):
+            on_bad(number, "it is not UTF-8", record)
+        elif b"\r" in bare:
+            on_bad(number, "a cell with a carriage return has no quotes", record)
+        else:
+            block += b"%d,%b\n" % (number, record)
+            if len(block) >= BLOCK:
+                yield bytes(block)
+                block.clear()
+    yield bytes(block)
+
+
+def _is_text(record: bytes) -> bool:
+    """Tell whether PostgreSQL can hold it: UTF-8 without the character 0."""
+    if b"\0" in record:
+        return False
+    if record.isascii():
+        return True
+    try:
+        record.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def parse_header(record: bytes) -> list[str]:
+    """Return the names of columns in a file's first record, which has no quotes but around whole names."""
+    return [name.strip().strip('"') for name in record.decode("utf-8", "replace").split(",")]
+
+
+def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
+    """Build the statement that copies records of this form into a table."""
+    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, HEADER false, NULL '', ENCODING 'UTF8')").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
