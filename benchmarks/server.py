@@ -72,20 +72,28 @@ class Bench:
 
 
 @contextmanager
-def serving(directory: Path, jobs: int) -> Iterator[Bench]:
-    """Serve demo jobs for a block, from a PostgreSQL in a directory; jobs that are there already are used."""
+def stored(directory: Path, jobs: int) -> Iterator[tuple[str, Databases]]:
+    """Keep a PostgreSQL with demo jobs in a directory up for a block; jobs that are there already are used."""
     embedded = EmbeddedServer(directory)
     url = embedded.start()
     settings = Settings(database_url=SecretStr(url))
     migrate(settings)
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "FENCEPOST_EXPORTS_PER_CLIENT": "4",
-        "FENCEPOST_REQUESTS_PER_MINUTE": "100000",
-    }
     with open_checked(settings) as databases:
         if not has_jobs(databases):
             seed_jobs(databases, jobs, seed=1, until=UNTIL)
+        yield url, databases
+    embedded.stop()
+
+
+@contextmanager
+def serving(directory: Path, jobs: int) -> Iterator[Bench]:
+    """Serve demo jobs for a block."""
+    with stored(directory, jobs) as (url, databases):
+        environment = os.environ | {
+            "DATABASE_URL": url,
+            "FENCEPOST_EXPORTS_PER_CLIENT": "4",
+            "FENCEPOST_REQUESTS_PER_MINUTE": "100000",
+        }
         scopes = frozenset({Scope.JOB_READ})
         key = create_key(databases, COMMAND_LINE, name="benchmark", wall=Wall(None), scopes=scopes, expires_at=None)
         command = [sys.executable, "-m", "api", "--port", str(PORT)]
@@ -95,7 +103,6 @@ def serving(directory: Path, jobs: int) -> Iterator[Bench]:
                 yield Bench(url, key, process, databases, directory)
             finally:
                 process.terminate()
-    embedded.stop()
 
 
 def ask_health() -> None:

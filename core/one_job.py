@@ -116,11 +116,18 @@ def find_same_prompt(connection: Connection, job_id: UUID, wall: Wall) -> SamePr
     return SamePrompt(clients, min(row[2] for row in rows), max(row[3] for row in rows), total <= MOST_SAME)
 
 
-def list_same_prompt(connection: Connection, job_id: UUID, wall: Wall, *, limit: int) -> list[Row[Any]]:
-    """List decided jobs that bear the same prompt, this one included, without their texts, at most so many."""
+def list_same_prompt(
+    connection: Connection, job_id: UUID, wall: Wall, *, after: UUID | None = None, limit: int
+) -> list[Row[Any]]:
+    """List decided jobs that bear the same prompt, this one included, without their texts, at most so many.
+
+    They are in the order of their ids; `after` is the one after which the list goes on.
+    """
     query = select(*JOB_COLUMNS).select_from(jobs.outerjoin(latest_log, true()))
     query = _have_same_prompt(query, job_id, wall).where(jobs.c.is_prohibited.is_not(None))
-    return list(connection.execute(query.limit(limit)))
+    if after is not None:
+        query = query.where(jobs.c.job_id > after)
+    return list(connection.execute(query.order_by(jobs.c.job_id).limit(limit)))
 
 
 def list_clients(connection: Connection, wall: Wall, *, limit: int) -> list[str]:

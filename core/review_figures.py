@@ -4,17 +4,19 @@ From our own tables alone: a review remembers its job.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true
+from sqlalchemy import ColumnElement, Connection, DateTime, and_, func, literal, not_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from core.breakdowns import day_start
 from core.filters import Category, DateRange
 from core.query import Wall
-from core.reviews import Verdict
+from core.reviews import IS_FIRM, WOULD_REJECT, Verdict
 from core.schema import reviews
 
-_FIRM = reviews.c.verdict.in_((Verdict.AGREE.value, Verdict.OVERTURN.value))
+_WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +34,28 @@ class OverturnRate:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Jobs with two or more firm verdicts, and on how many of them all of these are the same."""
+    """Jobs with two or more firm verdicts, and on how many of them all of these come to the same.
+
+    `alpha` is Krippendorff's alpha for nominal data ("Content Analysis", 2019, chapter 12): 1 is full agreement, 0 is
+    what chance alone would give. Unlike Cohen's kappa it takes any number of reviewers a job. None where all verdicts
+    come to the same, so that chance could give nothing else.
+    """
 
     jobs: int
     unanimous: int
+    alpha: float | None = None
 
 
 def list_overturn_rates(
     connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall, zone: ZoneInfo
 ) -> list[OverturnRate]:
     """List the rates of the jobs that were created in a range, by week, all first, then the categories."""
-    week = func.date_trunc("week", func.timezone(zone.key, reviews.c.job_created_at)).label("week")
+    mondays = _mondays(bounds, zone)
+    if not mondays:
+        return []
+    # Where weeks begin is told to PostgreSQL, as days are (core/breakdowns.py).
+    starts = literal([day_start(monday, zone) for monday in mondays], ARRAY(DateTime(timezone=True)))
+    week = func.width_bucket(reviews.c.job_created_at, starts).label("week")
     flags: list[tuple[Category | None, ColumnElement[bool]]] = [
         (None, true()),
         *((category, reviews.c[category.column]) for category in Category),
@@ -52,9 +65,11 @@ def list_overturn_rates(
     for number, (_, flag) in enumerate(flags):
         columns.append(func.count().filter(flag).label(f"reviewed_{number}"))
         columns.append(func.count().filter(and_(flag, overturns)).label(f"overturned_{number}"))
-    query = select(week, *columns).where(_FIRM, *_counted(bounds, client_id, wall)).group_by(week).order_by(week)
+    query = select(week, *columns).where(IS_FIRM, *_counted(bounds, client_id, wall)).group_by("week").order_by("week")
     return [
-        OverturnRate(_day(row.week), category, row._mapping[f"reviewed_{number}"], row._mapping[f"overturned_{number}"])
+        OverturnRate(
+            mondays[row.week - 1], category, row._mapping[f"reviewed_{number}"], row._mapping[f"overturned_{number}"]
+        )
         for row in connection.execute(query)
         for number, (category, _) in enumerate(flags)
         if row._mapping[f"reviewed_{number}"]
@@ -62,17 +77,31 @@ def list_overturn_rates(
 
 
 def measure_agreement(connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall) -> Agreement:
-    """Measure how often those who reviewed the same job agree with each other."""
-    verdicts = (
-        select(func.count(reviews.c.verdict.distinct()).label("kinds"))
-        .where(_FIRM, *_counted(bounds, client_id, wall))
+    """Measure how often those who reviewed the same job agree on what its decision should be."""
+    each = (
+        select(
+            func.count().filter(WOULD_REJECT).label("rejecting"),
+            func.count().filter(not_(WOULD_REJECT)).label("passing"),
+        )
+        .where(IS_FIRM, *_counted(bounds, client_id, wall))
         .group_by(reviews.c.job_id)
         .having(func.count() >= 2)
         .subquery()
     )
-    unanimous = func.count().filter(verdicts.c.kinds == 1)
-    row = connection.execute(select(func.count(), unanimous).select_from(verdicts)).one()
-    return Agreement(row[0], row[1])
+    product = each.c.rejecting * each.c.passing
+    row = connection.execute(
+        select(
+            func.count(),
+            func.count().filter(product == 0),
+            func.coalesce(func.sum(each.c.rejecting), 0),
+            func.coalesce(func.sum(each.c.passing), 0),
+            # The pairs of verdicts on one job that differ, each job's weighted by how many others a verdict meets.
+            func.coalesce(func.sum(product / (each.c.rejecting + each.c.passing - 1)), 0),
+        ).select_from(each)
+    ).one()
+    jobs, unanimous, rejecting, passing, differing = row[0], row[1], int(row[2]), int(row[3]), float(row[4])
+    by_chance = rejecting * passing / (rejecting + passing - 1) if jobs else 0
+    return Agreement(jobs, unanimous, 1 - differing / by_chance if by_chance else None)
 
 
 def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[ColumnElement[bool]]:
@@ -85,5 +114,15 @@ def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[Colum
     ]
 
 
-def _day(week: datetime) -> date:
-    return week.date()
+def _mondays(bounds: DateRange, zone: ZoneInfo) -> list[date]:
+    """List the first days of the weeks that the range touches, in the zone."""
+    if bounds.start == bounds.end:
+        return []
+    first, last = (
+        _monday(instant.astimezone(zone)) for instant in (bounds.start, bounds.end - timedelta(microseconds=1))
+    )
+    return [first + _WEEK * number for number in range((last - first) // _WEEK + 1)]
+
+
+def _monday(local: datetime) -> date:
+    return local.date() - timedelta(days=local.weekday())

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, and_, exists, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.access import Actor
@@ -27,6 +28,12 @@ class Verdict(StrEnum):
     OVERTURN = "overturn"
     UNSURE = "unsure"
     ESCALATE = "escalate"
+
+
+# A verdict that says what is right, and whether by it the job should be rejected. Two people who judge a job before and
+# after its decision was changed agree by different verdicts.
+IS_FIRM = reviews.c.verdict.in_((Verdict.AGREE.value, Verdict.OVERTURN.value))
+WOULD_REJECT = reviews.c.is_prohibited == (reviews.c.verdict == Verdict.AGREE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,8 @@ def record_review(databases: Databases, by: Actor, jobs: Sequence[Row[Any]], rev
 def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
     """Take back an act of one's own that still counts, with its event; return for how many jobs.
 
-    What the person had said about these jobs before counts again, as a new row: history only grows.
+    What the person had said about these jobs before counts again, as a new row: history only grows. The note is a
+    draft again, of the job that the act began with.
     """
     mine = and_(reviews.c.act_id == act_id, reviews.c.person == by.name, reviews.c.superseded_at.is_(None))
     with databases.ours.transaction() as connection:
@@ -97,17 +105,19 @@ def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
             update(reviews)
             .where(mine)
             .values(superseded_at=func.clock_timestamp())
-            .returning(reviews.c.job_id, reviews.c.supersedes)
+            .returning(reviews.c.review_id, reviews.c.job_id, reviews.c.supersedes, reviews.c.note)
         ).all()
         if not taken:
             return 0
         connection.execute(_repeat([row.supersedes for row in taken if row.supersedes is not None]))
+        first = min(taken, key=lambda row: row.review_id)
+        connection.execute(_draft(by, first.job_id, first.note or ""))
         append(
             connection,
             databases.audit_key,
             Event.REVIEW_TAKEN_BACK,
             by,
-            subject=str(taken[0].job_id),
+            subject=str(first.job_id),
             details={"jobs": len(taken), "act": str(act_id)},
         )
     return len(taken)
@@ -120,6 +130,13 @@ def find_own(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None
     )
     with database.transaction() as connection:
         return connection.execute(query).one_or_none()
+
+
+def find_last(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
+    """Return the last that a person has said about a job, also where they took it back, or None."""
+    query = select(reviews).where(reviews.c.job_id == job_id, reviews.c.person == person.name)
+    with database.transaction() as connection:
+        return connection.execute(query.order_by(reviews.c.review_id.desc()).limit(1)).one_or_none()
 
 
 def list_others(database: Database, person: Actor, job_id: UUID) -> list[Row[Any]]:
@@ -147,12 +164,8 @@ def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = No
 
 def keep_draft(database: Database, person: Actor, job_id: UUID, note: str) -> None:
     """Keep a note that is being written, so that it survives the end of a session."""
-    row = upsert(review_drafts).values(person=person.name, job_id=job_id, note=_storable(note)[:LONGEST_NOTE])
-    kept = row.on_conflict_do_update(
-        index_elements=["person", "job_id"], set_={"note": row.excluded.note, "saved_at": func.now()}
-    )
     with database.transaction() as connection:
-        connection.execute(kept)
+        connection.execute(_draft(person, job_id, _storable(note)[:LONGEST_NOTE]))
 
 
 def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
@@ -160,6 +173,14 @@ def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
     query = select(review_drafts.c.note).where(review_drafts.c.person == person.name, review_drafts.c.job_id == job_id)
     with database.transaction() as connection:
         return connection.execute(query).scalar_one_or_none() or ""
+
+
+def _draft(person: Actor, job_id: UUID, note: str) -> Insert:
+    """Build the statement that keeps a note as what the person is writing about a job."""
+    row = upsert(review_drafts).values(person=person.name, job_id=job_id, note=note)
+    return row.on_conflict_do_update(
+        index_elements=["person", "job_id"], set_={"note": row.excluded.note, "saved_at": func.now()}
+    )
 
 
 def _check_note(review: Review) -> str | None:

@@ -16,7 +16,7 @@ from core.errors import InvalidSetting
 from core.people import Door
 from core.settings import Settings
 from core.tickets import TicketOffice
-from dashboard.failures import show_failure
+from dashboard.failures import keep_traces_out, show_failure
 from dashboard.guard import Guard, is_loopback
 from dashboard.people import recognise
 from dashboard.resources import Resources, provide
@@ -41,6 +41,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         downloads=Downloads(services, office, lambda name, session: recognise(settings, door, name, session)),
         hosts=() if sign_in is None else (sign_in.host,),
     )
+    keep_traces_out()
     return st.App(MAIN, middleware=[Middleware(RequestLog), guard], on_script_error=show_failure)
 
 

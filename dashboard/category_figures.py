@@ -1,6 +1,6 @@
 """The figures of the page of categories: all of them added up from one look at the jobs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -31,12 +31,16 @@ class Figures:
 
 
 def add_up(
-    combined: Mapping[date, Sequence[Combination]], job_filter: JobFilter, zone: ZoneInfo, now: datetime
+    combined: Mapping[date, Sequence[Combination]],
+    job_filter: JobFilter,
+    zone: ZoneInfo,
+    now: datetime,
+    before: Iterable[Sequence[Combination]] = (),
 ) -> Figures:
-    """Add up what was counted for each day in the zone."""
+    """Add up what was counted for each day in the zone; the days `before` tell no more than what is ordinary."""
     everything = list(chain.from_iterable(combined.values()))
     days = list_days(combined, job_filter.range, zone, now)
-    usual, dropped = find_drops({day.day: day.coverage for day in days})
+    usual, dropped = find_drops({day.day: day.coverage for day in days}, map(cover, before))
     return Figures(
         days,
         sum_up(everything),

@@ -100,7 +100,7 @@ def _show_suspects(suspects: Suspects, zone: str | None) -> None:
         st.write("Not among these jobs: the filter leaves them out.")
         return
     if not suspects.jobs:
-        st.write("None")
+        st.write("0 jobs")
     else:
         st.page_link(
             "views/jobs.py",

@@ -11,6 +11,11 @@ from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
 log = logging.getLogger("fencepost.dashboard")
 
 
+def keep_traces_out() -> None:
+    """Keep Streamlit from logging what `show_failure` says: a callback or a fragment that fails leaves no trace."""
+    logging.getLogger("streamlit.error_util").addFilter(lambda record: record.exc_info is None)
+
+
 def show_failure(error: Exception) -> bool:
     """Say an error to the person in front of the page; log no more than its class."""
     match error:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -155,9 +156,16 @@ def _sync(view: View) -> None:
 
 
 def _zones() -> list[str]:
-    """All zones of the tz database by their names, without its technical ones."""
-    named = {name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))}
-    return ["UTC", *sorted(named | ({st.session_state["zone"]} - {"UTC"}))]
+    """All zones of the tz database by their names, and the chosen one."""
+    return ["UTC", *sorted(_named_zones() | ({st.session_state["zone"]} - {"UTC"}))]
+
+
+@cache
+def _named_zones() -> frozenset[str]:
+    """List the zones without the technical ones, once: it takes a walk through the files of the tz database."""
+    return frozenset(
+        name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))
+    )
 
 
 def _clients(wall: Wall) -> list[str]:

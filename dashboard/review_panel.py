@@ -1,6 +1,6 @@
 """What somebody makes of the open job's decision: four verdicts, the categories they would set, and a note."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,18 +9,17 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.access import Actor, Scope
-from core.errors import InvalidParameter, QueryTooSlow
+from core.errors import InvalidParameter
 from core.filter_sentence import CATEGORY_NAMES, quote
 from core.filters import Category
-from core.one_job import find_job, list_same_prompt
+from core.one_job import find_job
+from core.review_queue import release_claim
 from core.reviews import (
-    LONGEST_NOTE,
     Review,
     Verdict,
-    find_draft,
+    find_last,
     find_own,
     find_reviewed,
-    keep_draft,
     list_others,
     record_review,
     take_back,
@@ -28,6 +27,8 @@ from core.reviews import (
 from dashboard.people import find_person
 from dashboard.receipt_card import name_time
 from dashboard.resources import Resources, get_resources
+from dashboard.review_alike import APPLY, Alike, find_alike, show_alike
+from dashboard.review_note import NOTE, find_note, show_note
 
 VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
     Verdict.AGREE: ("Agree", ":material/thumb_up:", "A", "The decision is right."),
@@ -38,9 +39,13 @@ VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
 
 # What stands for "no category" among the categories that somebody would set.
 NONE = "none"
+CATEGORIES = "review_categories"
 
-# Jobs with the same prompt that one verdict is applied to at once.
-MOST_AT_ONCE = 1_000
+# Acts of this session, each with the job that was open, the last one last.
+ACTS = "review_acts"
+
+# What is to be said of the last act; not by its callback, which may draw nothing within a fragment.
+SAID = "review_said"
 
 
 @st.fragment
@@ -53,46 +58,34 @@ def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None
     if st.session_state.pop("other_job", False):
         # The address has changed, and with it the whole page.
         st.rerun()
+    say_act()
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         job = find_job(connection, job_id, person.wall)
-    if job is None or job.is_prohibited is None:
+    if job is None:
+        return
+    st.subheader("Your review")
+    if job.is_prohibited is None:
+        st.caption("This job is not decided yet, so there is nothing to review.")
+        show_take_back(resources, person, None)
         return
     ours = resources.databases.ours
-    st.subheader("Your review")
     own = find_own(ours, person, job_id)
     if own is not None:
         _show_verdict("You", own, zone)
         for other in list_others(ours, person, job_id):
             _show_verdict(quote(other.address or other.person, 60), other, zone)
-    if st.session_state.get("review_job") != job_id:
-        st.session_state["review_job"] = job_id
-        st.session_state["review_note"] = find_draft(ours, person, job_id)
-        st.session_state["review_categories"] = []
-        st.session_state["review_all"] = False
-        st.session_state["review_error"] = None
+    if st.session_state.get("review_job") != job_id or NOTE not in st.session_state:
+        _begin(resources, person, job_id)
     st.pills(
         "Categories that you would set",
         [*(category.value for category in Category), NONE],
-        key="review_categories",
+        key=CATEGORIES,
         selection_mode="multi",
         format_func=lambda value: "None of them" if value == NONE else CATEGORY_NAMES[Category(value)],
     )
-    st.text_area(
-        "Note",
-        key="review_note",
-        max_chars=LONGEST_NOTE,
-        height=80,
-        help="It is kept while you write, and shown to whoever has reviewed this job, too.",
-        on_change=lambda: keep_draft(ours, person, job_id, st.session_state["review_note"]),
-    )
-    alike = _find_alike(resources, person, job_id)
-    if len(alike) > 1:
-        more = f"{MOST_AT_ONCE:,}+" if len(alike) == MOST_AT_ONCE else f"{len(alike):,}"
-        st.checkbox(
-            f"Apply to all {more} jobs with this same prompt that I have not reviewed",
-            key="review_all",
-            help=f"At most {MOST_AT_ONCE:,} at once.",
-        )
+    show_note(job_id)
+    alike: Alike | None = st.session_state["review_alike"]
+    show_alike(alike, job)
     with st.container(horizontal=True, gap="small"):
         for verdict, (word, icon, key, meaning) in VERDICTS.items():
             st.button(
@@ -104,69 +97,94 @@ def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None
                 on_click=_record,
                 args=(resources, person, job, alike, verdict, on_done),
             )
-        last: tuple[UUID, UUID] | None = st.session_state.get("last_act")
-        st.button(
-            "Take back",
-            icon=":material/undo:",
-            shortcut="U",
-            key="take_back",
-            type="tertiary",
-            disabled=last is None,
-            help="Your last verdict of this session.",
-            on_click=_take_back,
-            args=(resources, person),
-        )
+        show_take_back(resources, person, own)
     if st.session_state["review_error"]:
         st.error(st.session_state["review_error"], icon=":material/error:")
 
 
-def _find_alike(resources: Resources, person: Actor, job_id: UUID) -> Sequence[Row[Any]]:
-    """List the decided jobs with the same prompt that the person has not reviewed, this one included."""
-    if not resources.databases.jobs_are_ours:
-        return []
-    try:
-        with resources.databases.source.transaction(timeout=1) as connection:
-            found = list_same_prompt(connection, job_id, person.wall, limit=MOST_AT_ONCE)
-    except QueryTooSlow:
-        return []
-    reviewed = find_reviewed(resources.databases.ours, [job.job_id for job in found], person)
-    return [job for job in found if job.job_id not in reviewed or job.job_id == job_id]
+def say_act() -> None:
+    """Say what was just recorded or taken back."""
+    said = st.session_state.pop(SAID, None)
+    if said is not None:
+        st.toast(said)
+
+
+def _begin(resources: Resources, person: Actor, job_id: UUID) -> None:
+    """Set the fields to what the person was writing, or else has said about this job last."""
+    last = find_last(resources.databases.ours, person, job_id)
+    said: list[str] | None = None if last is None else last.categories
+    st.session_state["review_job"] = job_id
+    st.session_state[NOTE] = find_note(person, job_id) or (last.note if last is not None else None) or ""
+    st.session_state[CATEGORIES] = [] if said is None else said or [NONE]
+    st.session_state[APPLY] = False
+    st.session_state["review_alike"] = find_alike(person, job_id)
+    st.session_state["review_error"] = None
+
+
+def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) -> None:
+    """Offer to take back the last act of this session, or else the verdict that one sees."""
+    acts: list[tuple[UUID, UUID]] = st.session_state.setdefault(ACTS, [])
+    act = acts[-1] if acts else None if own is None else (own.act_id, own.job_id)
+    st.button(
+        "Take back",
+        icon=":material/undo:",
+        shortcut="U",
+        key="take_back",
+        type="tertiary",
+        disabled=act is None,
+        help="Your last verdict, with all jobs that it was applied to; again: the one before.",
+        on_click=_take_back,
+        args=(resources, person, act),
+    )
 
 
 def _record(
     resources: Resources,
     person: Actor,
     job: Row[Any],
-    alike: Sequence[Row[Any]],
+    alike: Alike | None,
     verdict: Verdict,
     on_done: Callable[[], None] | None,
 ) -> None:
-    chosen = st.session_state["review_categories"]
+    chosen = st.session_state[CATEGORIES]
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
-    jobs = [job, *(other for other in alike if other.job_id != job.job_id)] if st.session_state["review_all"] else [job]
+    jobs = [job]
+    if alike is not None and st.session_state.get(APPLY):
+        # What was reviewed in another tab meanwhile stays as it is.
+        others = alike.others(job.job_id)
+        reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
+        jobs += [other for other in others if other.job_id not in reviewed]
     try:
         if NONE in chosen and len(chosen) > 1:
             raise InvalidParameter("Choose either some categories or “None of them”.")
-        act = record_review(
-            resources.databases, person, jobs, Review(verdict, categories, st.session_state["review_note"])
-        )
+        act = record_review(resources.databases, person, jobs, Review(verdict, categories, st.session_state[NOTE]))
     except InvalidParameter as error:
         st.session_state["review_error"] = str(error)
         return
-    st.session_state["last_act"] = (act, job.job_id)
+    st.session_state.setdefault(ACTS, []).append((act, job.job_id))
     st.session_state["review_job"] = None
-    st.toast(f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back.")
+    st.session_state[SAID] = f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back."
     if on_done is not None:
         on_done()
         st.session_state["other_job"] = True
 
 
-def _take_back(resources: Resources, person: Actor) -> None:
-    act, job_id = st.session_state.pop("last_act")
+def _take_back(resources: Resources, person: Actor, last: tuple[UUID, UUID]) -> None:
+    act, job_id = last
     taken = take_back(resources.databases, person, act)
-    st.toast(f"Taken back for {_name_jobs(taken)}." if taken else "There is nothing to take back any more.")
-    if "job" in st.query_params and st.query_params["job"] != str(job_id):
-        st.query_params["job"] = str(job_id)
+    acts: list[tuple[UUID, UUID]] = st.session_state[ACTS]
+    if acts and acts[-1] == last:
+        acts.pop()
+    st.session_state["review_job"] = None
+    nothing = "There is nothing to take back any more."
+    st.session_state[SAID] = f"Taken back for {_name_jobs(taken)}." if taken else nothing
+    opened = st.query_params.get("job")
+    if opened == str(job_id):
+        return
+    st.query_params["job"] = str(job_id)
+    if opened is not None:
+        # Back to the job of that verdict; the one that was open is free for others.
+        release_claim(resources.databases.ours, person, UUID(opened))
         st.session_state["other_job"] = True
 
 

@@ -12,6 +12,7 @@ from core.filters import JobFilter
 from core.review_figures import Agreement, OverturnRate, list_overturn_rates, measure_agreement
 from core.tickets import BROWSER_COOKIE, LIFETIME, REVIEWS_PATH, ReviewsTicket
 from dashboard.address import View
+from dashboard.category_address import further_filter
 from dashboard.category_tables import show_table
 from dashboard.resources import get_resources
 from dashboard.zones import shown_zone
@@ -28,6 +29,8 @@ def show_review_figures(view: View, person: Actor) -> None:
         rates = list_overturn_rates(connection, bounds, client_id, person.wall, shown_zone(view))
         agreement = measure_agreement(connection, bounds, client_id, person.wall)
     st.subheader("Reviews")
+    if further_filter(view.job_filter) is not None:
+        st.caption("These are of all jobs of the period and the client, whatever the other filters.")
     if not rates:
         st.caption("Nobody has agreed with or overturned a decision on these jobs yet.")
     else:
@@ -53,11 +56,15 @@ def describe_agreement(agreement: Agreement) -> str:
         return "No job was judged by two people yet, so nothing is known of their agreement."
     share = agreement.unanimous / agreement.jobs
     jobs = "1 job" if agreement.jobs == 1 else f"{agreement.jobs:,} jobs"
-    return f"Of {jobs} judged by two or more, they agree on {agreement.unanimous:,} ({share:.1%})."
+    said = f"Of {jobs} judged by two or more, they agree on {agreement.unanimous:,} ({share:.1%})."
+    if agreement.alpha is not None:
+        said += f" Krippendorff's alpha is {agreement.alpha:.2f}: 1 is full agreement, 0 what chance alone would give."
+    return said
 
 
 def to_frame(rates: Sequence[OverturnRate]) -> pd.DataFrame:
-    """Tell each rate with the number of verdicts that it is a share of."""
+    """Tell each rate with the number of verdicts that it is a share of, the newest week first."""
+    rates = sorted(rates, key=lambda rate: rate.week, reverse=True)
     return pd.DataFrame(
         {
             "Week of": [str(rate.week) for rate in rates],

@@ -1,7 +1,7 @@
 """The page of categories, run as Streamlit runs it."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -213,6 +213,23 @@ def test_a_change_is_one_step_of_the_address(open_page: OpenPage, connection: ps
     assert address(app) == {"range": "7d", "client_id": "globex", "tz": "UTC"}
 
 
+def test_missing_logs_are_warned_of_within_one_day(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A period of one day is held against the days before it."""
+    for day in range(1, 4):
+        for number in range(60):
+            at = datetime(2026, 4, day, 12, tzinfo=UTC)
+            job = insert_job(connection, created_at=at, is_prohibited=False)
+            if day < 3 or number < 20:
+                insert_log(connection, job, created_at=at)
+
+    app = open_page(**{"from": "2026-04-03T00:00:00Z", "to": "2026-04-04T00:00:00Z", "tz": "UTC"})
+
+    assert [warning.value for warning in app.warning] == [
+        "Logs are missing: ordinarily 100.0% of the decided jobs of a day have a log, but fewer on 3 Apr 2026 (33.3%). "
+        "What was decided without a log cannot be checked by category."
+    ]
+
+
 def test_further_filters_are_said_and_cleared(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """A filter without a control is honoured, said in a sentence, and dropped by a button."""
     add_jobs(connection)
@@ -224,6 +241,7 @@ def test_further_filters_are_said_and_cleared(open_page: OpenPage, connection: p
         "1 May 2026 00:00 (UTC), prompt contains “prompt”."
     ]
     assert "Not among these jobs: the filter leaves them out." in markdown(app)
+    assert "These are of all jobs of the period and the client, whatever the other filters." in markdown(app)
 
     app.button(key="categories_clear").click().run()
 
@@ -267,8 +285,11 @@ def test_nobody_signed_in_asks_nothing(databases: Databases, settings: Settings,
     assert (list(app.title), list(app.metric), charts(app)) == ([], [], [])
 
 
-def test_what_takes_too_long_is_off_and_said(database_url: str, tmp_path: Path, connection: psycopg.Connection) -> None:
-    """Where counting takes longer than a page may, the controls stay and a sentence says what is off."""
+def test_what_takes_too_long_is_off_and_said(
+    database_url: str, tmp_path: Path, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where counting takes longer than a page may, controls and reviews stay and a sentence says what is off."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
     connection.execute("ALTER TABLE jobs RENAME TO slow_jobs")
     connection.execute("CREATE VIEW jobs AS SELECT slow_jobs.* FROM slow_jobs, LATERAL (SELECT pg_sleep(1)) AS slept")
     add_jobs_to = "INSERT INTO slow_jobs (job_id, client_id, type, status, created_at) VALUES "
@@ -292,3 +313,4 @@ def test_what_takes_too_long_is_off_and_said(database_url: str, tmp_path: Path, 
     ]
     assert (list(app.metric), charts(app)) == ([], [])
     assert len(app.selectbox) == 1
+    assert "Nobody has agreed with or overturned a decision on these jobs yet." in markdown(app)

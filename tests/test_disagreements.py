@@ -206,6 +206,19 @@ def test_a_day_on_which_logs_are_missing_is_found() -> None:
     assert drops == [date(2026, 4, 4)]
 
 
+def test_days_before_tell_what_is_ordinary() -> None:
+    """A range whose days all lack logs, such as a single one, is held against the days before it."""
+    usual, drops = find_drops(days_of(0.5), days_of(*[0.96] * 14).values())
+
+    assert (usual, drops) == (0.96, [date(2026, 4, 1)])
+    assert find_drops(days_of(0.5))[1] == []
+
+
+def test_a_small_drop_of_very_many_jobs_is_found() -> None:
+    """Where a day has many jobs, three of a hundred without a log are no chance."""
+    assert find_drops(days_of(0.99, 0.99, 0.96, decided=50_000))[1] == [date(2026, 4, 3)]
+
+
 def test_a_few_jobs_are_no_drop() -> None:
     """What chance does to few jobs is not told as a fault; without enough jobs nothing is told."""
     assert find_drops(days_of(0.96, 0.95, 0.90, 0.97, decided=60))[1] == []

@@ -89,4 +89,8 @@ def test_figures_are_said_with_their_sample() -> None:
     )
     assert describe_rates([OverturnRate(week, None, 40, 10)]) == ("10 verdicts overturn the decision, of 40 (25.0%).")
     assert describe_agreement(Agreement(4, 3)) == "Of 4 jobs judged by two or more, they agree on 3 (75.0%)."
+    assert describe_agreement(Agreement(40, 38, 0.875)) == (
+        "Of 40 jobs judged by two or more, they agree on 38 (95.0%). Krippendorff's alpha is 0.88: 1 is full "
+        "agreement, 0 what chance alone would give."
+    )
     assert describe_agreement(Agreement(0, 0)).startswith("No job was judged by two people yet")

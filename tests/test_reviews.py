@@ -5,16 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Row
 
 from core.access import Actor, Scope
-from core.database import Databases
-from core.errors import InvalidParameter
+from core.database import Databases, open_databases
+from core.errors import InvalidParameter, QueryTooSlow
 from core.filters import Category, DateRange, Decision, JobFilter
 from core.one_job import find_job, list_same_prompt
 from core.query import PageKey, Wall
@@ -24,6 +25,7 @@ from core.reviews import (
     Review,
     Verdict,
     find_draft,
+    find_last,
     find_own,
     find_reviewed,
     keep_draft,
@@ -31,6 +33,8 @@ from core.reviews import (
     record_review,
     take_back,
 )
+from core.settings import Settings
+from tests.conftest import TestServer
 from tests.documents import april
 from tests.rows import NOON, insert_job, insert_log
 
@@ -127,6 +131,21 @@ def test_others_verdicts_show_after_ones_own(databases: Databases, connection: p
     ]
     take_back(databases, BEN, act)
     assert list_others(databases.ours, BEN, job_id) == []
+
+
+def test_what_is_taken_back_leaves_its_note_as_a_draft(databases: Databases, connection: psycopg.Connection) -> None:
+    """Whoever takes an escalation back does not type its reason again; what was said last is known, too."""
+    job_id = insert_job(connection, is_prohibited=True)
+    act = record_review(
+        databases, ANN, [job(databases, job_id)], Review(Verdict.ESCALATE, frozenset({Category.NSFW}), "a long reason")
+    )
+
+    take_back(databases, ANN, act)
+
+    last = find_last(databases.ours, ANN, job_id)
+    assert find_draft(databases.ours, ANN, job_id) == "a long reason"
+    assert last is not None
+    assert (last.verdict, last.categories, find_last(databases.ours, BEN, job_id)) == ("escalate", ["nsfw"], None)
 
 
 def test_the_audit_knows_of_each_verdict_and_no_note(databases: Databases, connection: psycopg.Connection) -> None:
@@ -244,6 +263,84 @@ def test_people_at_once_get_different_jobs(databases: Databases, connection: psy
     assert len({turn.job_id for turn in turns if turn is not None}) == 10
 
 
+def test_many_people_review_each_job_once(databases: Databases, connection: psycopg.Connection) -> None:
+    """Six people who work through one queue at the same time never review the same job, and leave none."""
+    for number in range(36):
+        insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number))
+
+    def work(number: int) -> None:
+        actor, after, leaving = replace(ANN, name=f"user:{number}"), None, None
+        while turn := claim_next(databases, actor, JobFilter(range=MONTH), Queue.NEW, after=after, leaving=leaving):
+            review(databases, actor, turn.job_id, Verdict.AGREE)
+            if leaving is not None:
+                release_claim(databases.ours, actor, leaving)
+            after, leaving = turn.after, turn.job_id
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+
+    counted = connection.execute("SELECT count(*), count(DISTINCT job_id) FROM reviews").fetchone()
+    assert counted == (36, 36)
+
+
+def test_alpha_is_that_of_the_book(databases: Databases, connection: psycopg.Connection) -> None:
+    """Krippendorff's own example of two observers and ten binary units: they agree on six, and alpha is 0.095."""
+    first, second = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
+    for row in zip(first, second, strict=True):
+        job_id = insert_job(connection, is_prohibited=True)
+        for actor, overturns in zip((ANN, BEN), row, strict=True):
+            review(databases, actor, job_id, Verdict.OVERTURN if overturns else Verdict.AGREE)
+
+    with databases.ours.transaction() as asking:
+        agreement = measure_agreement(asking, MONTH, None, Wall(None))
+
+    assert agreement.alpha == pytest.approx(0.095, abs=0.0005)
+    assert (agreement.jobs, agreement.unanimous) == (10, 6)
+
+
+@pytest.mark.parametrize("queue", list(Queue))
+def test_whoever_skips_gets_another_job(databases: Databases, connection: psycopg.Connection, queue: Queue) -> None:
+    """In each queue what one leaves is not what one gets, and comes again when all others were seen."""
+    ids = {insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(minutes=n)) for n in range(3)}
+    for job_id in ids if queue is not Queue.NEW else ():
+        review(databases, ANN, job_id, Verdict.ESCALATE if queue is Queue.ESCALATED else Verdict.AGREE, "a note")
+        if queue is Queue.DISAGREED:
+            review(databases, BEN, job_id, Verdict.OVERTURN)
+
+    seen: list[UUID] = []
+    after, leaving = None, None
+    for _ in range(4):
+        turn = claim_next(databases, CLEO, JobFilter(range=MONTH), queue, after=after, leaving=leaving)
+        assert turn is not None
+        seen.append(turn.job_id)
+        after, leaving = turn.after, turn.job_id
+
+    assert set(seen[:3]) == ids
+    assert seen[3] == seen[0]
+
+
+def test_the_only_job_is_nothing_else(databases: Databases, connection: psycopg.Connection) -> None:
+    """Whoever skips the last job that is left gets none."""
+    job_id = insert_job(connection, is_prohibited=True)
+
+    assert claim_next(databases, ANN, JobFilter(range=MONTH), Queue.NEW, leaving=job_id) is None
+
+
+def test_a_search_in_vain_says_how_far_it_went(
+    databases: Databases, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where very many newest jobs are reviewed, the queue does not claim to be empty."""
+    monkeypatch.setattr("core.review_queue.BATCH", 2)
+    monkeypatch.setattr("core.review_queue.MOST_CANDIDATES", 4)
+    for number in range(8):
+        row = job(databases, insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(minutes=number)))
+        if number < 7:
+            record_review(databases, ANN, [row], Review(Verdict.AGREE))
+
+    with pytest.raises(QueryTooSlow, match=r"The 6 newest of these jobs are reviewed or taken: choose earlier days"):
+        claim_next(databases, BEN, JobFilter(range=MONTH), Queue.NEW)
+
+
 def test_a_sample_is_even_over_time(databases: Databases, connection: psycopg.Connection) -> None:
     """Of jobs that crowd at the end of the month, a sample of eight turns still comes from every quarter of it."""
     for number in range(200):
@@ -275,6 +372,88 @@ def test_a_third_person_decides_where_two_disagree(databases: Databases, connect
 
     assert walk(databases, ANN, 1, queue=Queue.DISAGREED) == [None]
     assert walk(databases, CLEO, 2, queue=Queue.DISAGREED) == [disputed, None]
+
+
+def test_whoever_may_have_seen_the_verdicts_is_not_asked(databases: Databases, connection: psycopg.Connection) -> None:
+    """Who took their own verdict back has met those of the others, and is no blind third."""
+    job_id = insert_job(connection, is_prohibited=True)
+    review(databases, ANN, job_id, Verdict.AGREE)
+    review(databases, BEN, job_id, Verdict.OVERTURN)
+
+    take_back(databases, CLEO, review(databases, CLEO, job_id, Verdict.AGREE))
+
+    assert walk(databases, CLEO, 1, queue=Queue.DISAGREED) == [None]
+
+
+def test_a_changed_decision_does_not_make_people_disagree(databases: Databases, connection: psycopg.Connection) -> None:
+    """To overturn a pass and to agree with the rejection that it became is the same opinion."""
+    job_id = insert_job(connection, is_prohibited=False)
+    review(databases, ANN, job_id, Verdict.OVERTURN)
+    connection.execute("UPDATE jobs SET is_prohibited = true")
+    review(databases, BEN, job_id, Verdict.AGREE)
+
+    with databases.ours.transaction() as asking:
+        agreement = measure_agreement(asking, MONTH, None, Wall(None))
+
+    assert walk(databases, CLEO, 1, queue=Queue.DISAGREED) == [None]
+    assert agreement == Agreement(1, 1, None)
+
+
+@pytest.mark.parametrize("queue", [Queue.SECOND, Queue.DISAGREED, Queue.ESCALATED])
+def test_each_queue_is_that_of_the_whole_filter(
+    databases: Databases, connection: psycopg.Connection, queue: Queue
+) -> None:
+    """Also what no review remembers narrows a queue, such as the type and the text of the prompt."""
+    wanted = insert_job(connection, is_prohibited=True, type="image", prompt="a lighthouse")
+    others = (
+        insert_job(connection, is_prohibited=True, type="image", prompt="a fox"),
+        insert_job(connection, is_prohibited=True, prompt="a lighthouse"),
+    )
+    for job_id in (*others, wanted):
+        review(databases, ANN, job_id, Verdict.ESCALATE if queue is Queue.ESCALATED else Verdict.AGREE, "a note")
+        if queue is Queue.DISAGREED:
+            review(databases, BEN, job_id, Verdict.OVERTURN)
+
+    narrowed = JobFilter(range=MONTH, type=("image",), q="LIGHTHOUSE")
+    turn = claim_next(databases, CLEO, narrowed, queue)
+
+    assert turn is not None
+    assert turn.job_id == wanted
+    assert claim_next(databases, CLEO, narrowed, queue, after=turn.after, leaving=wanted) is None
+
+
+def test_reviews_work_where_the_jobs_live_elsewhere(server: TestServer, database_url: str) -> None:
+    """With a source of its own no statement touches both: neither database has the other's tables, and all works."""
+    name = f"fencepost_test_source_{uuid4().hex[:8]}"
+    source_url = server.create_empty(name)
+    with psycopg.connect(source_url, autocommit=True) as source, psycopg.connect(database_url, autocommit=True) as ours:
+        for table in ("jobs", "moderation_logs"):
+            columns = ours.execute(
+                "SELECT string_agg(format('%%I %%s', attname, format_type(atttypid, NULL)), ', ' ORDER BY attnum)"
+                " FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0",
+                (table,),
+            ).fetchone()
+            assert columns is not None
+            source.execute(f"CREATE TABLE {table} ({columns[0].replace('log_id bigint', 'log_id bigserial')})")
+            ours.execute(f"DROP TABLE {table} CASCADE")
+        ids = {insert_job(source, is_prohibited=True, prompt="the same") for _ in range(2)}
+        both = open_databases(Settings(database_url=SecretStr(database_url), source_database_url=SecretStr(source_url)))
+        first = claim_next(both, ANN, JobFilter(range=MONTH), Queue.NEW)
+        assert first is not None
+        review(both, ANN, first.job_id, Verdict.AGREE)
+        release_claim(both.ours, ANN, first.job_id)
+        review(both, BEN, first.job_id, Verdict.OVERTURN)
+        third = claim_next(both, CLEO, JobFilter(range=MONTH), Queue.DISAGREED)
+        with both.source.transaction() as asking:
+            alike = list_same_prompt(asking, first.job_id, Wall(None), limit=10)
+        with both.ours.transaction() as asking:
+            agreement = measure_agreement(asking, MONTH, None, Wall(None))
+        both.close()
+    server.drop(name)
+
+    assert third is not None
+    assert (third.job_id, agreement) == (first.job_id, Agreement(1, 0, 0.0))
+    assert {row.job_id for row in alike} == ids
 
 
 def test_an_escalated_job_waits_for_somebody_else(databases: Databases, connection: psycopg.Connection) -> None:
@@ -329,4 +508,4 @@ def test_rates_and_agreement_have_their_sample_sizes(databases: Databases, conne
         OverturnRate(date(2026, 4, 13), Category.NSFW, 2, 1),
         OverturnRate(date(2026, 4, 20), None, 2, 0),
     ]
-    assert (agreement, elsewhere, before) == (Agreement(2, 1), Agreement(0, 0), [])
+    assert (agreement, elsewhere, before) == (Agreement(2, 1, 0.0), Agreement(0, 0), [])

@@ -111,6 +111,71 @@ def test_take_back_returns_to_the_job(open_page: OpenPage, connection: psycopg.C
     assert verdicts(connection) == []
 
 
+def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """U twice takes back the last two verdicts, the last one first, each back at its job with its note."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(3)
+    ]
+    app = open_page()
+    app.button(key="start").click().run()
+    app.text_area(key="review_note").set_value("the first note").run()
+    app.button(key="verdict_agree").click().run()
+    app.button(key="verdict_overturn").click().run()
+
+    app.button(key="take_back").click().run()
+    after_one = (address(app)["job"], verdicts(connection))
+    app.button(key="take_back").click().run()
+
+    assert after_one == (ids[1], [("agree", "the first note")])
+    assert (address(app)["job"], verdicts(connection)) == (ids[0], [])
+    assert app.text_area(key="review_note").value == "the first note"
+    assert app.button(key="take_back").disabled
+
+
+def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Who comes back to a job finds what they said in the fields, and may withdraw it in another session, too."""
+    job_id = insert_job(connection, is_prohibited=True)
+    app = open_page(job=str(job_id), queue="escalated")
+    app.pills(key="review_categories").set_value(["nsfw"]).run()
+    app.text_area(key="review_note").set_value("a note").run()
+    app.button(key="verdict_agree").click().run()
+
+    app = open_page(job=str(job_id))
+    filled = (app.text_area(key="review_note").value, app.pills(key="review_categories").value)
+    app.button(key="take_back").click().run()
+
+    assert filled == ("a note", ["nsfw"])
+    assert verdicts(connection) == []
+
+
+def test_stopping_leaves_the_job_to_others(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Only a decided job that there is gets kept for somebody, and only until they stop."""
+    undecided = insert_job(connection, is_prohibited=None)
+    job_id = insert_job(connection, is_prohibited=True)
+    held = "SELECT job_id FROM review_claims WHERE ends_at > now()"
+
+    said = rendered(open_page(job=str(undecided)))
+    open_page(job="0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d")
+    before = connection.execute(held).fetchall()
+    app = open_page(job=str(job_id))
+    open_at = connection.execute(held).fetchall()
+    app.button(key="stop").click().run()
+
+    assert "This job is not decided yet, so there is nothing to review." in said
+    assert (before, open_at, connection.execute(held).fetchall()) == ([], [(job_id,)], [])
+
+
+def test_whoever_comes_second_is_told(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A link to a job that somebody else is at opens it, with a warning."""
+    job_id = insert_job(connection, is_prohibited=True)
+    connection.execute("INSERT INTO review_claims VALUES (%s, 'user:other', now() + interval '1 minute')", (job_id,))
+
+    app = open_page(job=str(job_id))
+
+    assert "Somebody else is at this job: skip it, or expect two reviews." in [item.value for item in app.warning]
+
+
 def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """The number is said beforehand, and the one verdict is recorded for each."""
     for _ in range(3):
@@ -124,6 +189,26 @@ def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Conne
     app.button(key="verdict_agree").click().run()
 
     assert verdicts(connection) == [("agree", None)] * 3
+
+
+def test_all_means_what_one_has_not_reviewed(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """The number leaves out what one reviewed before; what was decided the other way is said; U undoes all of it."""
+    ids = [insert_job(connection, is_prohibited=number != 1, prompt="the same " * 100_000) for number in range(4)]
+    app = open_page(job=str(ids[0]))
+    app.button(key="verdict_unsure").click().run()
+
+    app = open_page(job=str(ids[1]))
+    box = app.checkbox(key="review_all")
+    label, said = box.label, rendered(app)
+    box.check().run()
+    app.button(key="verdict_agree").click().run()
+    applied = sorted(verdicts(connection))
+    app.button(key="take_back").click().run()
+
+    assert label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
+    assert "2 of them were decided the other way." in said
+    assert applied == [("agree", None)] * 3 + [("unsure", None)]
+    assert verdicts(connection) == [("unsure", None)]
 
 
 def test_others_are_shown_after_ones_own_as_text(open_page: OpenPage, connection: psycopg.Connection) -> None:

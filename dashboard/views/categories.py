@@ -1,5 +1,6 @@
 """Categories: how often jobs are rejected and flagged, and where that does not fit together."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import streamlit as st
@@ -8,11 +9,13 @@ from core.access import Actor, Scope
 from core.audit import Event, record
 from core.breakdowns import combine_by_day
 from core.combinations import Combination
+from core.coverage import LOOK_BACK
 from core.errors import QueryTooSlow
+from core.filters import DateRange, JobFilter
 from dashboard.address import View
 from dashboard.category_address import read_address
 from dashboard.category_controls import show_controls, show_further_filter
-from dashboard.category_figures import add_up
+from dashboard.category_figures import Figures, add_up
 from dashboard.category_sections import show_days, show_disagreements, show_together, show_totals
 from dashboard.known_clients import find_clients
 from dashboard.people import find_person
@@ -33,6 +36,7 @@ def show() -> None:
     view = read_address(now)
     clients = find_clients(resources.databases.source, person.wall)
     combined = _count_jobs(resources, person, view)
+    before = {} if combined is None else _count_before(resources, person, view)
     # Committed to the audit before it is shown. Where that fails nothing is: the error ends the page.
     details = {"filter": view.job_filter.to_params()}
     record(resources.databases, Event.CATEGORIES_VIEWED, person, details=details)
@@ -41,8 +45,12 @@ def show() -> None:
     show_further_filter(view)
     if combined is None:
         _show_too_slow(resources)
-        return
-    figures = add_up(combined, view.job_filter, shown_zone(view), now)
+    else:
+        _show_figures(add_up(combined, view.job_filter, shown_zone(view), now, before.values()), view)
+    show_review_figures(view, person)
+
+
+def _show_figures(figures: Figures, view: View) -> None:
     if not figures.sums.jobs:
         st.info("No jobs match. Choose other days or another client.", icon=":material/search_off:")
         return
@@ -50,19 +58,34 @@ def show() -> None:
     show_disagreements(figures, view.zone)
     show_days(figures)
     show_together(figures)
-    show_review_figures(view, person)
 
 
 def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]] | None:
     """Count the jobs of the view, or return None where that takes longer than a page may."""
-    databases, timeout = resources.databases, resources.settings.fencepost_page_timeout
-    folding, zone = databases.source.folding(), shown_zone(view)
-    ours = databases.jobs_are_ours
+    timeout = resources.settings.fencepost_page_timeout
     try:
-        with databases.source.transaction(timeout=timeout) as connection:
-            return combine_by_day(connection, view.job_filter, person.wall, folding, zone, counted_ahead=ours)
+        return _count(resources, person, view, view.job_filter, timeout)
     except QueryTooSlow:
         return None
+
+
+def _count_before(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]]:
+    """Count the jobs of the time before, from which is known what is ordinary; none where that takes long."""
+    start = view.job_filter.range.start
+    try:
+        earlier = replace(view.job_filter, range=DateRange(start - LOOK_BACK, start))
+        return _count(resources, person, view, earlier, timeout=1)
+    except (QueryTooSlow, OverflowError):
+        return {}
+
+
+def _count(
+    resources: Resources, person: Actor, view: View, job_filter: JobFilter, timeout: float
+) -> dict[date, list[Combination]]:
+    databases, zone = resources.databases, shown_zone(view)
+    folding, ours = databases.source.folding(), databases.jobs_are_ours
+    with databases.source.transaction(timeout=timeout) as connection:
+        return combine_by_day(connection, job_filter, person.wall, folding, zone, counted_ahead=ours)
 
 
 def _show_too_slow(resources: Resources) -> None:

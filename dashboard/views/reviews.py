@@ -8,27 +8,28 @@ from uuid import UUID
 import streamlit as st
 
 from core.access import Actor, Scope
-from core.errors import InvalidParameter
+from core.errors import InvalidParameter, QueryTooSlow
 from core.filter_sentence import describe_filter
 from core.hiding import HIDING, parse_texts
 from core.preferences import read_preference
 from core.query import PageKey
-from core.review_queue import Queue, claim_next, release_claim, renew_claim
+from core.review_queue import CLAIM, Queue, claim_next, find_holder, release_claim, renew_claim
 from dashboard.address import View, default_view, parse_view
 from dashboard.job_panel import forget_other_job, show_job
 from dashboard.people import find_person
 from dashboard.resources import Resources, get_resources
-from dashboard.review_panel import show_review
+from dashboard.review_panel import ACTS, say_act, show_review, show_take_back
 from dashboard.zones import browser_zone, shown_zone
 
 QUEUES = {
     Queue.NEW: "Not reviewed yet",
+    Queue.SECOND: "Second opinion",
     Queue.DISAGREED: "Two disagree",
     Queue.ESCALATED: "Escalated",
 }
 
-# Seconds between two renewals of a claim.
-RENEWED = 60
+# Seconds between two looks at whether the open job is still kept for this person.
+LOOKED = 30
 
 
 def show() -> None:
@@ -40,16 +41,17 @@ def show() -> None:
     st.title("Reviews")
     view, queue, is_sampled = _read_address()
     st.session_state["queue"], st.session_state["sampled"] = queue, is_sampled
+    # By itself, because within a row it would not wrap on a narrow screen.
+    st.segmented_control(
+        "Queue",
+        list(QUEUES),
+        key="queue",
+        format_func=QUEUES.__getitem__,
+        label_visibility="collapsed",
+        required=True,
+        on_change=lambda: _go(view, st.session_state["queue"], st.session_state["sampled"], None),
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.segmented_control(
-            "Queue",
-            list(QUEUES),
-            key="queue",
-            format_func=QUEUES.__getitem__,
-            label_visibility="collapsed",
-            required=True,
-            on_change=lambda: _go(view, st.session_state["queue"], st.session_state["sampled"], None),
-        )
         st.toggle(
             "Evenly over time",
             key="sampled",
@@ -63,25 +65,38 @@ def show() -> None:
     st.text(describe_filter(view.job_filter, longest=60))
 
     def advance() -> None:
-        _advance(resources, person, view, queue, is_sampled)
+        _advance(resources, person, view, queue, is_sampled, "Nothing is left")
+
+    def skip() -> None:
+        _advance(resources, person, view, queue, is_sampled, "Nothing else is left")
 
     if view.job is None:
         forget_other_job(None)
-        st.button("Start", type="primary", icon=":material/play_arrow:", shortcut="J", key="start", on_click=advance)
-        if st.session_state.pop("queue_empty", False):
-            st.info("Nothing is left in this queue for this filter.", icon=":material/done_all:")
+        say_act()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            icon = ":material/play_arrow:"
+            st.button("Start", type="primary", icon=icon, shortcut="J", key="start", on_click=advance)
+            if st.session_state.get(ACTS):
+                show_take_back(resources, person, None)
+        _show_said()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Skip", shortcut="J", key="skip", type="tertiary", on_click=advance)
-        stop = (view, queue, is_sampled, None)
-        st.button("Stop", shortcut="Esc", key="stop", type="tertiary", on_click=_go, args=stop)
-    _keep_claim(view.job)
+        st.button("Skip", shortcut="J", key="skip", type="tertiary", on_click=skip)
+        stop = (resources, person, view, queue, is_sampled)
+        st.button("Stop", shortcut="Esc", key="stop", type="tertiary", on_click=_stop, args=stop)
+    notice = st.container()
     if HIDING not in st.session_state:
         st.session_state[HIDING] = parse_texts(read_preference(resources.databases.ours, person, HIDING))
     zone = shown_zone(view)
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(border=True):
-        show_job(view.job, zone, st.session_state[HIDING])
+        job = show_job(view.job, zone, st.session_state[HIDING])
+    if job is None:
+        return
+    if job.is_prohibited is not None:
+        renew_claim(resources.databases.ours, person, view.job)
+        with notice:
+            _watch_claim(view.job)
     with right, st.container(border=True):
         show_review(view.job, zone, advance)
 
@@ -115,8 +130,15 @@ def _go(view: View, queue: Queue, is_sampled: bool, job: UUID | None) -> None:
     st.query_params.from_dict(params)
 
 
-def _advance(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool) -> None:
-    """Leave the job that is open to others, and claim the next one."""
+def _stop(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool) -> None:
+    """Close the job, and leave it to others."""
+    if view.job is not None:
+        release_claim(resources.databases.ours, person, view.job)
+    _go(view, queue, is_sampled, None)
+
+
+def _advance(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool, none: str) -> None:
+    """Claim the next job, and leave the one that is open to others."""
     databases = resources.databases
     place: dict[str, Any] = st.session_state.setdefault("queue_place", {})
     asked = (view.job_filter, queue, is_sampled)
@@ -125,32 +147,58 @@ def _advance(resources: Resources, person: Actor, view: View, queue: Queue, is_s
         place.update(asked=asked, after=None, turn=0)
     after: PageKey | None = place["after"]
     place["turn"] += 1
-    found = claim_next(
-        databases,
-        person,
-        view.job_filter,
-        queue,
-        after=None if is_sampled else after,
-        sample=place["turn"] if is_sampled else None,
-        timeout=resources.settings.fencepost_page_timeout,
-    )
+    try:
+        found = claim_next(
+            databases,
+            person,
+            view.job_filter,
+            queue,
+            after=None if is_sampled else after,
+            sample=place["turn"] if is_sampled and queue is Queue.NEW else None,
+            leaving=view.job,
+            timeout=resources.settings.fencepost_page_timeout,
+        )
+    except QueryTooSlow as error:
+        found = None
+        st.session_state["queue_said"] = str(error)
+    else:
+        if found is None:
+            st.session_state["queue_said"] = f"{none} in this queue for this filter."
+    if found is not None:
+        place["after"] = found.after
     if view.job is not None:
         release_claim(databases.ours, person, view.job)
-    if found is None or found.job_id == view.job:
-        st.session_state["queue_empty"] = True
-        _go(view, queue, is_sampled, None)
-        return
-    place["after"] = found.after
-    _go(view, queue, is_sampled, found.job_id)
+    _go(view, queue, is_sampled, None if found is None else found.job_id)
 
 
-@st.fragment(run_every=RENEWED)
-def _keep_claim(job_id: UUID) -> None:
-    """Keep the job while the page is open; say so where somebody else has it."""
+def _show_said() -> None:
+    said = st.session_state.pop("queue_said", None)
+    if said is not None:
+        st.info(said, icon=":material/done_all:")
+
+
+@st.fragment(run_every=LOOKED)
+def _watch_claim(job_id: UUID) -> None:
+    """Say so where the job is not kept for this person any more."""
     resources = get_resources()
     person = find_person(resources.settings)
-    if person is not None and not renew_claim(resources.databases.ours, person, job_id):
+    if person is None:
+        return
+    holder = find_holder(resources.databases.ours, job_id)
+    if holder == person.name:
+        return
+    if holder is not None:
         st.warning("Somebody else is at this job: skip it, or expect two reviews.", icon=":material/group:")
+        return
+    minutes = CLAIM.seconds // 60
+    st.warning(
+        f"Nothing happened here for {minutes} minutes, so others may get this job now.", icon=":material/timer_off:"
+    )
+    st.button("Keep it for me", key="keep_claim", on_click=_keep_claim, args=(resources, person, job_id))
+
+
+def _keep_claim(resources: Resources, person: Actor, job_id: UUID) -> None:
+    renew_claim(resources.databases.ours, person, job_id)
 
 
 show()

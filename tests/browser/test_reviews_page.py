@@ -69,3 +69,28 @@ def test_keys_are_letters_while_somebody_types_a_note(
 
     expect(note).to_have_value("A queue of you and me, no end")
     assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
+
+
+def test_a_verdict_that_cannot_be_recorded_is_said(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Where the verdict cannot be written a sentence says so, and no trace reaches the log; then it can be given."""
+    page.goto(f"{dashboard.url}/reviews?range=7d&decision=reject")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("button", name="Agree")).to_be_visible()
+    rows.execute("ALTER TABLE reviews RENAME TO elsewhere")
+    try:
+        page.keyboard.press("a")
+        expect(page.get_by_text("The database does not answer at the moment.")).to_be_visible()
+    finally:
+        rows.execute("ALTER TABLE elsewhere RENAME TO reviews")
+
+    page.reload()
+    job_id = open_id(page)
+    assert job_id is not None
+    expect(page.get_by_role("button", name="Agree")).to_be_visible()
+    page.keyboard.press("a")
+
+    query = "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
+    wait_for(page, partial(holds, rows, query, job_id, "agree"))
+    assert "Traceback" not in dashboard.log
