@@ -17,6 +17,11 @@ def _list_of(*values: str) -> dict[str, Any]:
     return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(values)}}
 
 
+def _text(excluded: str = "", **more: Any) -> dict[str, Any]:
+    """Describe text of at least one character, without NUL, which no job can contain."""
+    return {"type": "string", "pattern": f"^[^\\u0000{excluded}]+$"} | more
+
+
 def _prefix_pattern() -> str:
     """Write the pattern of 1 to 36 characters from the beginning of a UUID."""
     pattern = ""
@@ -28,23 +33,34 @@ def _prefix_pattern() -> str:
 
 _IN_COMMAS: dict[str, Any] = {"style": "form", "explode": False}
 _INSTANT = {"type": "string", "format": "date-time"}
+
+# RFC 3339 as the bounds take it: no leap second, at most six digits of a fraction, and within the years 1 to 9999 of
+# UTC, from which an offset could lead away on the first and the last of their days.
+_BOUND = _INSTANT | {
+    "pattern": "^(?!0000|(0001-01-01|9999-12-31).{8,17}[+-])"
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9]([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+}
 _BOOLEAN = {"type": "string", "enum": ["true", "false"]}
 
 PARAMETERS: list[dict[str, Any]] = [
     _parameter(
-        "from", "Inclusive lower bound of `created_at`.", _INSTANT, required=True, example="2026-04-01T00:00:00Z"
+        "from",
+        "Inclusive lower bound of `created_at`, not after `to`.",
+        _BOUND,
+        required=True,
+        example="2026-04-01T00:00:00Z",
     ),
     _parameter(
         "to",
         "Exclusive upper bound of `created_at`, at most 366 days after `from`.",
-        _INSTANT,
+        _BOUND,
         required=True,
         example="2026-05-01T00:00:00Z",
     ),
     _parameter(
         "type",
         "Types, separated by commas.",
-        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+        {"type": "array", "minItems": 1, "items": _text(",")},
         **_IN_COMMAS,
     ),
     _parameter("status", "Statuses, separated by commas.", _list_of(*STATUSES), **_IN_COMMAS),
@@ -52,7 +68,7 @@ PARAMETERS: list[dict[str, Any]] = [
     _parameter(
         "category",
         "Categories of which any is true, separated by commas; or `none` alone: a log exists and none is true.",
-        _list_of(*Category, "none"),
+        _list_of(*Category, "none") | {"anyOf": [{"items": {"enum": list(Category)}}, {"items": {"const": "none"}}]},
         **_IN_COMMAS,
     ),
     *(
@@ -63,13 +79,13 @@ PARAMETERS: list[dict[str, Any]] = [
     _parameter(
         "q",
         "The prompt contains this text, regardless of case.",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH},
+        _text(maxLength=LONGEST_SEARCH),
     ),
     _parameter("job_id", "The beginning of a UUID.", {"type": "string", "pattern": f"^{_prefix_pattern()}$"}),
     _parameter(
         "client_id",
         "One client's jobs; a client's own key may only name its client.",
-        {"type": "string", "minLength": 1},
+        _text(),
     ),
     _parameter("spreadsheet_safe", "Put `'` before cells that a spreadsheet could take for a formula.", _BOOLEAN),
 ]

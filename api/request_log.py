@@ -15,11 +15,11 @@ REQUEST_ID = "X-Request-Id"
 # An id that somebody in front has given is kept where it can harm no log.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-# What may be a key that somebody has put into the path.
+# What somebody may have put into the path: a key, a query with an encoded question mark, and what is longer than any
+# name of ours, as a ticket is.
 _KEY = re.compile(r"fp_\w*")
-
-# Files of the pages are asked for by the dozen; only what goes wrong with them is of interest.
-_QUIET = ("/static/", "/_stcore/health", "/_stcore/host-config", "/media/", "/component/", "/health")
+_QUERY = re.compile(r"[?&=;].*", re.DOTALL)
+_LONG = re.compile(r"[^/]{70,}")
 
 
 class RequestLog:
@@ -50,12 +50,11 @@ class RequestLog:
             await self._app(scope, receive, send_noting)
         finally:
             path = _printable(scope["path"])
-            level = logging.DEBUG if status < 400 and is_complete and path.startswith(_QUIET) else logging.INFO
             milliseconds = (time.perf_counter() - started) * 1000
             end = "" if is_complete else " cut"
-            log.log(level, "%s %s %s%s %.0f ms %s", scope["method"], path, status, end, milliseconds, request_id)
+            log.info("%s %s %s%s %.0f ms %s", scope["method"], path, status, end, milliseconds, request_id)
 
 
 def _printable(path: str) -> str:
-    """Return a path that stays within its line and tells no key, whatever was sent."""
-    return _KEY.sub("(a key)", path)[:200].encode("unicode_escape").decode()
+    """Return a path that stays within its line and tells no key, ticket or query, whatever was sent."""
+    return _LONG.sub("(long)", _QUERY.sub("(cut)", _KEY.sub("(a key)", path)))[:200].encode("unicode_escape").decode()

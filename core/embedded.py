@@ -110,7 +110,8 @@ class EmbeddedServer:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+            # One that hangs is left alone after so many seconds; one that is only slow goes on without us.
+            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "15", "stop")
 
     def url(self, role: str = "fencepost", database: str = "fencepost") -> str:
         """Return a libpq URL. Only the account that owns the checkout can connect (`peer`)."""

@@ -17,6 +17,10 @@ class DatabaseUnavailable(FencepostError):
     """A database cannot be asked: it is missing, down, not migrated, or refuses the role."""
 
 
+class StatementDropped(DatabaseUnavailable):
+    """The server has ended a statement that it had begun, or restarts; the next try may well succeed."""
+
+
 class ExportTooSlow(DatabaseUnavailable):
     """An export's first row did not come within its time limit."""
 
@@ -31,3 +35,19 @@ class ExportCut(FencepostError):
 
 class NotPossible(FencepostError):
     """What was asked for cannot be done in the present state; the message says why."""
+
+
+class ServerFailed(FencepostError):
+    """Another server did not give what it was asked for, and may do so later.
+
+    `retry_after`: the seconds after which it wants to be asked again. `asks_too_much`: less may succeed. `is_dead`: it
+    was not reached at all.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float = 0, asks_too_much: bool = False, is_dead: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.asks_too_much = asks_too_much
+        self.is_dead = is_dead

@@ -139,7 +139,7 @@ class Door:
         return from_before or self._is_over(identity.authenticated_at, now)
 
     def _is_over(self, authenticated_at: datetime, now: datetime) -> bool:
-        return not authenticated_at - CLOCK_SKEW <= now < authenticated_at + self._hours
+        return not now - self._hours < authenticated_at <= now + CLOCK_SKEW
 
     def _remember(self, connection: Connection, identity: _Identity, actor: Actor) -> None:
         is_allowed = bool(actor.scopes)
@@ -232,8 +232,7 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
     provider = claims.get("provider")
     times = [_instant(claims.get(name)) for name in ("auth_time", "iat")]
     authenticated_at = times[0] or times[1]
-    texts = (issuer, subject, address, provider)
-    if authenticated_at is None or not all(isinstance(each, str) and each and "\0" not in each for each in texts):
+    if authenticated_at is None or not all(map(_is_text, (issuer, subject, address, provider))):
         return None
     canonical = json.dumps(dict(claims), sort_keys=True, default=str).encode()
     return _Identity(
@@ -246,6 +245,11 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
         authenticated_at=authenticated_at,
         issued_at=times[1] or authenticated_at,
     )
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a claim is a text that PostgreSQL can hold: neither empty, nor with NUL or halves of surrogates."""
+    return isinstance(value, str) and value != "" and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
 
 
 def _instant(value: object) -> datetime | None:

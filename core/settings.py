@@ -25,9 +25,12 @@ class Settings(BaseSettings):
     fencepost_staff: str = ""
     fencepost_admins: str = ""
     fencepost_trust_email: str = ""
-    fencepost_session_hours: float = Field(default=12, gt=0, allow_inf_nan=False)
+    fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
     fencepost_audit_key: SecretStr | None = None
+
+    # The other server's API key, for `python -m core sync`.
+    fencepost_sync_key: SecretStr | None = None
 
     fencepost_export_workers: int = Field(default=2, ge=1)
     fencepost_requests_per_minute: int = Field(default=60, ge=1)

@@ -43,6 +43,8 @@ class Guard:
         named = [_strip_brackets(host) for host in listed if host.strip()]
         default = DEMO_HOSTS if self._demo else () if named else hosts
         self._hosts = frozenset(named) | frozenset(default)
+        # Behind a proxy the address in the browser may have another port than the Host header says.
+        self._origins = frozenset(named) | frozenset(hosts)
         # Who names further hosts means to be reached from elsewhere.
         self._proxy_allowed = not self._demo or not frozenset(named) <= frozenset(DEMO_HOSTS)
 
@@ -54,6 +56,8 @@ class Guard:
         if scope["type"] == "http":
             send = with_security_headers(scope, send)
         refusal = self._refusal(Headers(scope=scope), path)
+        if refusal is None and scope["type"] == "websocket" and not self._is_own_page(Headers(scope=scope)):
+            refusal = "A page of another server may not look in here."
         if refusal is not None:
             await _refuse(scope, receive, send, refusal)
         elif scope["type"] == "websocket":
@@ -86,6 +90,18 @@ class Guard:
             )
         return None
 
+    def _is_own_page(self, headers: Headers) -> bool:
+        """Tell whether a browser's connection comes from a page of ours (RFC 6455, section 10.2).
+
+        Streamlit lets in the pages of every server of this machine, and cookies know no ports.
+        """
+        host = headers.get("host", "").lower()
+        try:
+            origins = [urlsplit(origin) for origin in headers.getlist("origin")]
+        except ValueError:
+            return False
+        return all(origin.netloc.lower() == host or origin.hostname in self._origins for origin in origins)
+
 
 def is_loopback(address: str) -> bool:
     """Tell whether a server that listens there is reached from this machine only."""
@@ -111,9 +127,10 @@ def _host(hosts: list[str]) -> str | None:
     if len(hosts) != 1:
         return None
     try:
-        return urlsplit(f"//{hosts[0]}").hostname
+        parts = urlsplit(f"//{hosts[0]}")
     except ValueError:
         return None
+    return parts.hostname if parts.netloc == hosts[0] and parts.username is None else None
 
 
 def _strip_brackets(host: str) -> str:

@@ -21,9 +21,10 @@ from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Settings of the shell that runs the tests must not reach them.
+# Settings of the shell that runs the tests must not reach them, but for what says which tests must not be skipped.
 for name in [name for name in os.environ if name.startswith(("FENCEPOST_", "STREAMLIT_"))]:
-    del os.environ[name]
+    if not name.startswith("FENCEPOST_TEST_"):
+        del os.environ[name]
 for name in ("DATABASE_URL", "SOURCE_DATABASE_URL", "MIGRATE_DATABASE_URL"):
     os.environ.pop(name, None)
 
@@ -87,6 +88,12 @@ class TestServer:
 
     def close(self) -> None:
         self.drop(self._template)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make fuzz` asks more of the server than a run of all tests has time for."""
+    parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")
 
 
 @pytest.fixture(scope="session")

@@ -44,11 +44,13 @@ def serving_dashboard(database_url: str, directory: Path, **environment: str) ->
 
 
 @contextmanager
-def serving(command: list[str], port: int, directory: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
+def serving(
+    command: list[str], port: int, directory: Path, environment: dict[str, str], *, cwd: Path = ROOT
+) -> Iterator[RunningServer]:
     """Start a server, wait until its `/health` answers, and end it with SIGTERM."""
     log_file = directory / f"server-{port}.log"
     with log_file.open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=cwd, env=os.environ | environment, stdout=log, stderr=log)
     server = RunningServer(f"http://127.0.0.1:{port}", process, log_file)
     try:
         _wait_until_it_answers(server)

@@ -8,12 +8,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as RequestScope
 
-from api.routes import Api
+from api.downloads import Downloads
+from api.services import create_services
 from core.access import COMMAND_LINE, Scope
 from core.api_keys import revoke_key, rotate_key
 from core.database import Databases
 from core.settings import Settings
+from core.tickets import DOWNLOAD_PATH, TicketOffice
 from tests.asgi import EXPORT, Answer, ask, create_api, make_key
 from tests.conftest import TestServer
 from tests.rows import insert_job
@@ -21,19 +25,19 @@ from tests.rows import insert_job
 # `A`, `B`: 200 with the jobs, or the receipt, of that client; `AB`: of both; `ok`: 200 with nobody's data. A number is
 # the status of an error. A person's row gets its headers from ACTORS like everybody else's, a further route a column.
 TABLE = """
-actor              export  export-A  export-B  receipt-A  receipt-B  receipt-unknown  openapi  health
-anonymous          401     401       401       401        401        401              ok       ok
-malformed          401     401       401       401        401        401              ok       ok
-without-scope      403     403       403       403        403        403              ok       ok
-admin-scope-only   403     403       403       403        403        403              ok       ok
-client-A           A       A         403       A          404        404              ok       ok
-client-B           B       403       B         404        B          404              ok       ok
-staff              AB      A         B         A          B          404              ok       ok
-revoked            401     401       401       401        401        401              ok       ok
-expired            401     401       401       401        401        401              ok       ok
-rotated-within     A       A         403       A          404        404              ok       ok
-rotated-after      401     401       401       401        401        401              ok       ok
-successor          A       A         403       A          404        404              ok       ok
+actor              export  export-A  export-B  receipt-A  receipt-B  receipt-unknown  openapi  health  download  unknown
+anonymous          401     401       401       401        401        401              ok       ok      403       404
+malformed          401     401       401       401        401        401              ok       ok      403       404
+without-scope      403     403       403       403        403        403              ok       ok      403       404
+admin-scope-only   403     403       403       403        403        403              ok       ok      403       404
+client-A           A       A         403       A          404        404              ok       ok      403       404
+client-B           B       403       B         404        B          404              ok       ok      403       404
+staff              AB      A         B         A          B          404              ok       ok      403       404
+revoked            401     401       401       401        401        401              ok       ok      403       404
+expired            401     401       401       401        401        401              ok       ok      403       404
+rotated-within     A       A         403       A          404        404              ok       ok      403       404
+rotated-after      401     401       401       401        401        401              ok       ok      403       404
+successor          A       A         403       A          404        404              ok       ok      403       404
 """
 
 CLIENTS = {"A": "acme", "B": "other"}
@@ -43,7 +47,7 @@ CLIENTS = {"A": "acme", "B": "other"}
 class World:
     """An API before two clients' jobs, and the receipt of an export of each."""
 
-    api: Api
+    api: ASGIApp
     databases: Databases
     connection: psycopg.Connection
     receipts: dict[str, str]
@@ -95,6 +99,9 @@ ROUTES: dict[str, Callable[[World], str]] = {
     "receipt-unknown": lambda world: f"/api/v1/exports/{uuid4()}",
     "openapi": lambda world: "/api/v1/openapi.json",
     "health": lambda world: "/health",
+    # What a page offers to a person, no key opens.
+    "download": lambda world: DOWNLOAD_PATH,
+    "unknown": lambda world: "/api/v1/jobs",
 }
 
 HEAD, *LINES = [line.split() for line in TABLE.strip().splitlines()]
@@ -124,13 +131,19 @@ def world(databases: Databases, settings: Settings, connection: psycopg.Connecti
     receipts = {
         mark: ask(api, EXPORT, make_key(databases, client)).headers["x-export-id"] for mark, client in CLIENTS.items()
     }
-    return World(api, databases, connection, receipts)
+    downloads = Downloads(create_services(databases, settings), TicketOffice("a secret of this test"), lambda *_: None)
+
+    async def app(scope: RequestScope, receive: Receive, send: Send) -> None:
+        await (downloads if scope["path"] == DOWNLOAD_PATH else api)(scope, receive, send)
+
+    return World(app, databases, connection, receipts)
 
 
 def outcome_of(answer: Answer) -> str:
     """Tell whose data an answer holds, or its status where it is an error."""
     if answer.status != 200:
-        assert json.loads(answer.body)["statusCode"] == answer.status
+        if answer.headers["content-type"] == "application/json":
+            assert json.loads(answer.body)["statusCode"] == answer.status
         return str(answer.status)
     shown = "".join(
         mark

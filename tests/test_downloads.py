@@ -104,10 +104,8 @@ def test_every_changed_byte_makes_a_ticket_worthless(door: Door) -> None:
     query = ticket()
 
     for place in range(len("ticket="), len(query)):
-        changed = query[:place] + ("A" if query[place] != "A" else "B") + query[place + 1 :]
-        # The last character of base64 has bits that carry nothing; both spellings are the same signature.
-        if changed[:-1] != query[:-1]:
-            assert door.get(changed)[0] == 403
+        letter = chr(ord(query[place]) + 1) if query[place].isalpha() and query[place] not in "Zz" else "A"
+        assert door.get(query[:place] + letter + query[place + 1 :])[0] == 403
 
 
 def test_a_ticket_ends_after_two_minutes(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,25 @@ import sys
 from collections.abc import Iterator
 from os import environ
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from core.settings import Settings
 from dashboard.guard import is_loopback
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TestServer
 from tests.servers import RunningServer, serving, serving_dashboard
 from tests.serving import free_port
 
 
-@pytest.fixture
-def demo(database_url: str, tmp_path: Path) -> Iterator[RunningServer]:
-    with serving_dashboard(database_url, tmp_path) as running:
+@pytest.fixture(scope="module")
+def demo(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for all of these tests, which change nothing in it."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    with serving_dashboard(server.create_migrated(name), tmp_path_factory.mktemp("demo")) as running:
         yield running
+    server.drop(name)
 
 
 PATHS = ("/", "/health", "/api/v1/openapi.json", "/downloads/jobs.csv", "/_stcore/host-config")
@@ -85,17 +89,30 @@ def test_a_page_brings_the_browser_its_cookie_once(demo: RunningServer) -> None:
     assert "fencepost_browser" not in asset.headers.get("set-cookie", "")
 
 
-def test_websocket_of_a_foreign_host_is_refused(demo: RunningServer) -> None:
-    """DNS rebinding reaches no session: the handshake itself is refused."""
-    handshake = {
-        "Host": "evil.example",
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
+def handshake(url: str, **headers: str) -> int:
+    """Knock at the socket of the pages and return the status."""
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+    key = {"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    with httpx.stream("GET", f"{url}/_stcore/stream", headers=upgrade | key | headers) as answer:
+        return answer.status_code
 
-    assert httpx.get(f"{demo.url}/_stcore/stream", headers=handshake).status_code == 403
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example@{}", "{}@evil.example", "{}/", "{}#", "{}?x"])
+def test_websocket_of_a_foreign_host_is_refused(demo: RunningServer, host: str) -> None:
+    """DNS rebinding reaches no session: the handshake itself is refused."""
+    own = httpx.URL(demo.url).netloc.decode()
+
+    assert handshake(demo.url, Host=host.format(own)) == 403
+
+
+def test_only_our_own_pages_open_a_websocket(demo: RunningServer) -> None:
+    """A page of another site, or of another server on this machine, reaches no session through somebody's browser."""
+    own = demo.url
+    port = httpx.URL(own).port
+
+    assert [handshake(own, Origin=origin) for origin in (own, own.upper())] == [101, 101]
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", f"http://localhost:{port}", f"{own}.evil", "["):
+        assert handshake(own, Origin=origin) == 403
 
 
 @pytest.mark.parametrize(

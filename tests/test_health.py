@@ -1,9 +1,11 @@
-"""Health: whether the database answers, while it goes and comes back."""
+"""Health: whether the database answers, while it goes, hangs and comes back."""
 
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from api.server import CLOSING, GRACE
 from core.database import migrate, open_databases
 from core.embedded import EmbeddedServer
 from core.settings import Settings
 from tests.asgi import EXPORT, make_key
-from tests.serving import serve_api
-from tests.waiting import wait_for
+from tests.servers import serving
+from tests.serving import free_port, serve_api
+from tests.waiting import PATIENCE, wait_for
 
 UNAVAILABLE = {
     "error": "UNAVAILABLE",
@@ -88,3 +92,30 @@ def test_server_that_hangs_is_503(private_server: EmbeddedServer, tmp_path: Path
 
     assert hanging == (503, UNAVAILABLE, "5")
     assert back
+
+
+def test_a_database_that_hangs_keeps_no_server_from_ending(private_server: EmbeddedServer, tmp_path: Path) -> None:
+    """After SIGTERM API and dashboard end within their limits, with exit code 1 and a line on why."""
+    port, page_port = free_port(), free_port()
+    api = [sys.executable, "-m", "api", f"--port={port}"]
+    dashboard = [sys.executable, "-m", "dashboard", f"--server.port={page_port}"]
+    environment = {"DATABASE_URL": private_server.url()}
+
+    with (
+        serving(api, port, tmp_path, environment) as first,
+        serving(dashboard, page_port, tmp_path, environment) as second,
+        stopped(private_server),
+    ):
+        servers = (first, second)
+        with ThreadPoolExecutor() as threads:
+            answers = [threads.submit(httpx.get, f"{server.url}/health", timeout=PATIENCE) for server in servers]
+        for server in servers:
+            server.process.send_signal(signal.SIGTERM)
+        codes = [server.process.wait(timeout=GRACE + CLOSING + PATIENCE) for server in servers]
+        logs = [server.log for server in servers]
+
+    assert [answer.result().status_code for answer in answers] == [503, 503]
+    assert codes == [1, 1]
+    for log in logs:
+        assert "stopped without waiting any longer for the database" in log
+        assert "Traceback" not in log

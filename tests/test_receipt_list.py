@@ -12,7 +12,7 @@ from core.query import Wall
 from core.receipt_list import ReceiptKey, ReceiptPage, find_listed_receipt, list_query, page_receipts
 from core.receipts import LOST_AFTER, Progress, Status, Via, close_receipt, find_receipt, open_receipt
 from tests.documents import april
-from tests.test_plans import explain, read_blocks, sequential, sorted_rows
+from tests.plans import explain, read_blocks, sequential, sorted_rows
 
 
 def open_many(databases: Databases, connection: psycopg.Connection, number: int, by: str = "user:a") -> None:

@@ -54,6 +54,8 @@ def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Pat
                 ("/api/v1/jobs/export?q=secret-word", {"X-Request-Id": "bad id"}),
                 ("/downloads/jobs.csv?ticket=secret-word", {}),
                 ("/a%0Ab/fp_secretword", {}),
+                ("/api/v1/jobs/export%3Fq=secret-word", {}),
+                (f"/downloads/{'.eJx-secret' * 9}", {}),
                 ("/", {"Host": "evil.example"}),
             ]
         ]
@@ -68,10 +70,13 @@ def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Pat
     assert re.fullmatch("[0-9a-f]{32}", answers[1].headers["x-request-id"])
     lines = [line.split("fencepost.requests: ")[1] for line in log.splitlines() if "fencepost.requests" in line]
     assert [re.sub(r"\d+ ms \S+$", "… ms", line) for line in lines] == [
+        "GET /health 200 … ms",
         "GET / 200 … ms",
         "GET /api/v1/jobs/export 401 … ms",
         "GET /downloads/jobs.csv 403 … ms",
         "GET /a\\nb/(a key) 404 … ms",
+        "GET /api/v1/jobs/export(cut) 404 … ms",
+        "GET /downloads/(long) 404 … ms",
         "GET / 403 … ms",
     ]
     assert "secret" not in log

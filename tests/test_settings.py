@@ -11,6 +11,7 @@ DEFAULTS = {
     "source_database_url": None,
     "migrate_database_url": None,
     "fencepost_demo": False,
+    "fencepost_sync_key": None,
     "fencepost_requests_per_minute": 60,
     "fencepost_exports_per_client": 2,
     "fencepost_exports_total": 4,
@@ -23,6 +24,7 @@ GIVEN = {
     "SOURCE_DATABASE_URL": ("postgresql://d@e/f", SecretStr("postgresql://d@e/f")),
     "MIGRATE_DATABASE_URL": ("postgresql://g@h/i", SecretStr("postgresql://g@h/i")),
     "FENCEPOST_DEMO": ("1", True),
+    "FENCEPOST_SYNC_KEY": ("fp_x", SecretStr("fp_x")),
     "FENCEPOST_REQUESTS_PER_MINUTE": ("7", 7),
     "FENCEPOST_EXPORTS_PER_CLIENT": ("8", 8),
     "FENCEPOST_EXPORTS_TOTAL": ("9", 9),
@@ -86,8 +88,9 @@ def test_a_wrong_value_names_the_variable(name: str, value: str, why: str, monke
     assert str(caught.value) == f"{name} is not valid: {why}. Correct or unset it."
 
 
-def test_settings_do_not_show_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Printing the settings shows no address of a database: it may hold a password."""
+def test_settings_do_not_show_addresses_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printing the settings shows no key, and no address of a database: it may hold a password."""
+    monkeypatch.setenv("FENCEPOST_SYNC_KEY", "fp_hunter2")
     monkeypatch.setenv("DATABASE_URL", "postgresql://fencepost:hunter2@db/fencepost")
 
     settings = load_settings()

@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
@@ -17,6 +19,7 @@ from tests.provider import Provider, running_provider
 from tests.rows import insert_job
 from tests.servers import RunningServer, serving
 from tests.serving import free_port
+from tests.waiting import wait_for
 
 STAFF = "staff@example.com"
 ADMIN = "admin@example.com"
@@ -226,6 +229,45 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
         "The link is older than two minutes",
         "You are signed out",
     ]
+
+
+def test_two_people_review_at_once(
+    serve: Serve, provider: Provider, page: Page, browser: Browser, rows: psycopg.Connection
+) -> None:
+    """Each gets a job of their own, and what one was typing is there after the session ended in the middle of it."""
+    created_at = datetime.now(UTC) - timedelta(minutes=10)
+    ids = {str(insert_job(rows, is_prohibited=True, created_at=created_at - timedelta(seconds=n))) for n in range(2)}
+    elsewhere = browser.new_context()
+    other = elsewhere.new_page()
+    with serve() as server:
+        for somebody, tab in ((STAFF, page), (ADMIN, other)):
+            provider.is_here(somebody)
+            sign_in(tab, server.url)
+            expect_in(tab, somebody)
+            tab.goto(f"{server.url}/reviews?range=7d")
+            expect(tab.get_by_role("button", name="Start")).to_be_visible()
+        for tab in (page, other):
+            tab.keyboard.press("j")
+        for tab in (page, other):
+            expect(tab.get_by_role("textbox", name="Note")).to_be_visible()
+        opened = [parse_qs(urlsplit(tab.url).query)["job"][0] for tab in (page, other)]
+        address = page.url
+
+        page.get_by_role("textbox", name="Note").click()
+        page.keyboard.type("Half a sen")
+        kept = "SELECT note FROM review_drafts"
+        wait_for(lambda: rows.execute(kept).fetchall() == [("Half a sen",)], "the note")
+        rows.execute("UPDATE people SET signed_out_at = clock_timestamp() WHERE address = %s", (STAFF,))
+        page.goto(address)
+        expect_out(page)
+        provider.is_here(STAFF)
+        page.get_by_role("button", name="Sign in").click()
+        expect_in(page, STAFF)
+        page.goto(address)
+
+        expect(page.get_by_role("textbox", name="Note")).to_have_value("Half a sen")
+    elsewhere.close()
+    assert set(opened) == ids
 
 
 def download_link(page: Page) -> str:
