@@ -6,17 +6,30 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 
-def find_programs() -> Path | None:
-    """Return the folder of the system's PostgreSQL server programs, or None."""
-    try:
-        found = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return Path(found) if (Path(found) / "initdb").exists() else None
+
+def find_programs(extension: str) -> Path:
+    """Return the folder of the system's PostgreSQL server programs, which must have an extension.
+
+    Without them the test is skipped; where FENCEPOST_TEST_POSTGRESQL=required it fails.
+    """
+    programs = None
+    with suppress(OSError, subprocess.CalledProcessError):
+        found = [
+            Path(subprocess.run(["pg_config", name], capture_output=True, text=True, check=True).stdout.strip())
+            for name in ("--bindir", "--sharedir")
+        ]
+        if (found[0] / "initdb").exists() and (found[1] / "extension" / f"{extension}.control").exists():
+            programs = found[0]
+    if programs is not None:
+        return programs
+    if os.environ.get("FENCEPOST_TEST_POSTGRESQL") == "required":
+        pytest.fail(f"no PostgreSQL server with {extension} is installed, and FENCEPOST_TEST_POSTGRESQL=required")
+    pytest.skip(f"no PostgreSQL server with {extension} from the system's packages: install postgresql to test it")
 
 
 @contextmanager
