@@ -4,11 +4,10 @@ import asyncio
 import json
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID, uuid4
@@ -18,16 +17,19 @@ import click
 from core.access import COMMAND_LINE, Scope
 from core.api_keys import create_key, list_keys, revoke_key, rotate_key
 from core.audit_commands import audit
+from core.check_command import check_command
 from core.commands import open_checked, run_command
 from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
 from core.errors import InvalidParameter
 from core.exports import Export, Reader, start_export
-from core.filters import PARAMETERS, JobFilter, parse_instant, print_exact
+from core.filters import PARAMETERS, JobFilter, print_exact
 from core.import_command import import_command
 from core.query import Wall
 from core.receipts import Via
 from core.settings import load_settings
+from core.sync_command import sync_command
+from core.times import parse_day, parse_length
 from core.verify import verify_file
 
 
@@ -37,13 +39,16 @@ def main() -> None:
 
 
 main.add_command(audit)
+main.add_command(check_command)
 main.add_command(import_command)
+main.add_command(sync_command)
 
 
 @main.command("migrate")
-def migrate_command() -> None:
-    """Create or upgrade the tables."""
-    migrate(load_settings())
+@click.option("--partitioned", is_flag=True, help="For a new database: jobs in a table for each month.")
+def migrate_command(partitioned: bool) -> None:
+    """Create or upgrade the tables; where jobs are in months, make those of the next year."""
+    migrate(load_settings(), partitioned=partitioned)
 
 
 @main.command()
@@ -52,7 +57,7 @@ def migrate_command() -> None:
 @click.option("--until", metavar="DATE", help="The end of the 120 days that they cover, as 2026-05-01 [default: now].")
 def seed(jobs: int, seed: int, until: str | None) -> None:
     """Replace the demo jobs by new ones; refuse where other jobs exist."""
-    end = datetime.now(UTC).replace(microsecond=0) if until is None else _parse_day("until", until)
+    end = datetime.now(UTC).replace(microsecond=0) if until is None else parse_day("until", until)
     # Jobs begin before that day and may be logged shortly after it.
     if not datetime.min.replace(tzinfo=UTC) + PERIOD < end < datetime.max.replace(tzinfo=UTC) - PERIOD:
         raise InvalidParameter("until is too far away: choose a day like 2026-05-01.")
@@ -85,7 +90,7 @@ def create_key_command(
     """Print a new key, once, and nothing else."""
     if all_clients == (client is not None):
         raise click.UsageError("Give either --client ID or --all-clients.")
-    expires_at = None if expires is None else _parse_day("expires", expires)
+    expires_at = None if expires is None else parse_day("expires", expires)
     with open_checked(load_settings()) as databases:
         key = create_key(
             databases,
@@ -129,7 +134,7 @@ def list_keys_command() -> None:
 )
 def rotate_key_command(key_id: str, overlap: str) -> None:
     """Print a new key that takes the place of KEY_ID, once, and nothing else."""
-    length = _parse_overlap(overlap)
+    length = parse_length("overlap", overlap, like="0h, 24h or 7d")
     with open_checked(load_settings()) as databases:
         key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length)
     click.echo(key)
@@ -250,19 +255,6 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _parse_overlap(value: str) -> timedelta:
-    """Parse a number of hours or days. Four digits are more than is allowed, and never too large a number."""
-    match = re.fullmatch(r"(\d{1,4})([hd])", value, re.ASCII)
-    if match is None:
-        raise InvalidParameter("overlap is not a time like 0h, 24h or 7d.")
-    return int(match[1]) * (timedelta(hours=1) if match[2] == "h" else timedelta(days=1))
-
-
-def _parse_day(name: str, value: str) -> datetime:
-    """Parse a date (its midnight in UTC) or an RFC 3339 time."""
-    return parse_instant(name, f"{value}T00:00:00Z" if len(value) == len("2026-05-01") else value)
 
 
 if __name__ == "__main__":

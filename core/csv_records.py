@@ -63,7 +63,7 @@ def number_records(records: Iterable[bytes], cells: int, on_bad: Callable[[int, 
             had = "1 cell" if found == 1 else f"{found:,} cells"
             on_bad(number, f"it has {had}, where the header has {cells}", record)
         elif not _is_text(record):
-            on_bad(number, "it is not UTF-8", record)
+            on_bad(number, "it is not UTF-8, or holds the character 0", record)
         elif b"\r" in bare:
             on_bad(number, "a cell with a carriage return has no quotes", record)
         else:

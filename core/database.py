@@ -14,9 +14,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, text
 
-from core import migrations
+from core import migrations, months
 from core.embedded import EmbeddedServer
-from core.errors import DatabaseUnavailable, InvalidSetting, NotPossible, QueryTooSlow
+from core.errors import DatabaseUnavailable, InvalidSetting, NotPossible, QueryTooSlow, StatementDropped
 from core.settings import Settings
 
 log = logging.getLogger("fencepost.database")
@@ -27,8 +27,18 @@ OLDEST_VERSION = 15
 # Seconds. Long enough for a server that wakes up, short enough for a person who waits.
 CONNECT_TIMEOUT = 5
 
+# Connections of a process for short transactions, at most.
+POOL_SIZE = 16
+
+# Seconds after which a pooled connection is made anew where the URL names several servers: while a standby was away,
+# connections went to another one.
+RECYCLE = 60
+
 # psycopg reads times in no other form, whatever form a role or a machine prefers.
 TIMES = {"DateStyle": "ISO", "TimeZone": "UTC"}
+
+# Beside the mode of each transaction: a statement that ends its transaction unasked is not followed by one that writes.
+READ_ONLY = {"default_transaction_read_only": "on"}
 
 # One value for all sessions, so that no default of a role or a machine decides how long our statements may live.
 # Milliseconds; statements of pages get their own limit for a transaction.
@@ -41,21 +51,47 @@ SESSION = TIMES | {
     # Pages read stretches of an index. A plan that begins with the whole table costs most just where it looks cheap:
     # while the table is small.
     "enable_seqscan": "off",
+    # Up to PostgreSQL 17 that makes some plans look dear enough to be compiled, which takes longer than they do.
+    "jit": "off",
 }
 
 # An export lives as long as its reader reads; the reader's own limit is FENCEPOST_SEND_TIMEOUT. The server looks
 # every second whether the reader's connection is still there, and gives rows out in the order of an index, so that
 # the first one comes at once, where there is such an index.
-EXPORT_SESSION = TIMES | {
-    "statement_timeout": "0",
-    "lock_timeout": "5000",
-    "idle_in_transaction_session_timeout": "0",
-    "transaction_timeout": "0",
-    "client_connection_check_interval": "1000",
-    "enable_sort": "off",
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
-}
+EXPORT_SESSION = (
+    TIMES
+    | READ_ONLY
+    | {
+        "statement_timeout": "0",
+        "lock_timeout": "5000",
+        "idle_in_transaction_session_timeout": "0",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "1000",
+        "enable_sort": "off",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
+    }
+)
+
+# What libpq says, without an SQLSTATE, of a server that goes or comes back.
+_GONE = "server closed the connection|consuming input|the database system is (starting up|shutting down)"
+
+# Finds what holds the rows of the table or view `:relation`: tables behind views, and partitions. A view's rule depends
+# on what the view reads; a materialized view holds its rows itself.
+BEHIND = """
+    WITH RECURSIVE behind (oid) AS (
+        SELECT CAST(to_regclass(:relation) AS oid)
+        UNION
+        SELECT next.oid FROM behind CROSS JOIN LATERAL (
+            SELECT refobjid AS oid FROM pg_rewrite
+                JOIN pg_depend ON classid = 'pg_rewrite'::regclass AND objid = pg_rewrite.oid
+                JOIN pg_class ON pg_class.oid = ev_class AND relkind = 'v'
+                WHERE ev_class = behind.oid AND refclassid = 'pg_class'::regclass
+            UNION ALL
+            SELECT inhrelid FROM pg_inherits WHERE inhparent = behind.oid
+        ) AS next
+    )
+"""
 
 MIGRATE = "run `python -m core migrate`"
 
@@ -80,7 +116,7 @@ class Database:
         # Not a default: what is sent and read here is UTF-8, whatever the role, the machine or the URL prefers.
         self.conninfo = make_conninfo(**(defaults | conninfo_to_dict(conninfo) | {"client_encoding": "utf8"}))
         self.read_only = read_only
-        self._remedy = remedy
+        self.remedy = remedy
         self._folding: Folding | None = None
         self.engine = self._create_engine()
 
@@ -92,6 +128,9 @@ class Database:
         and values.
         """
         with self.translated_errors(), self.engine.begin() as connection:
+            if timeout is None and self.read_only:
+                # After its first query, whichever it is, a transaction cannot be made one that writes.
+                connection.execute(text("SELECT"))
             if timeout is not None:
                 milliseconds = max(1, round(timeout * 1000))
                 connection.execute(
@@ -99,10 +138,13 @@ class Database:
                 )
             yield connection
 
-    async def connect_for_export(self, beside: psycopg.AsyncConnection | None = None) -> psycopg.AsyncConnection:
-        """Open a connection for an export: read-only, one snapshot, in no transaction yet.
+    async def connect_for_export(
+        self, beside: psycopg.AsyncConnection | None = None, snapshot: str | None = None
+    ) -> psycopg.AsyncConnection:
+        """Open a connection for an export, in a transaction that reads one snapshot and that nothing makes writable.
 
         `beside` another one it goes to that one's server, of all that a URL may name: a snapshot lives on one server.
+        `snapshot` names the one to read; without it a new one is taken.
         """
         conninfo = self.conninfo
         if beside is not None:
@@ -120,6 +162,9 @@ class Database:
                 await connection.set_autocommit(False)
                 await connection.set_read_only(True)
                 await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+                # Whichever it is, it settles snapshot and mode of the transaction.
+                first = "SELECT" if snapshot is None else "SET TRANSACTION SNAPSHOT {}"
+                await connection.execute(psycopg.sql.SQL(first).format(snapshot))
             except BaseException:
                 await connection.close()
                 raise
@@ -152,13 +197,14 @@ class Database:
                 ).scalars()
                 collation = next(iter(names), None)
                 indexed = connection.execute(
-                    text("""
-                        SELECT EXISTS (
-                            SELECT FROM pg_index JOIN pg_opclass ON pg_opclass.oid = ANY (indclass)
-                            WHERE indrelid = to_regclass('jobs') AND indisvalid
-                                AND opcname IN ('gin_trgm_ops', 'gist_trgm_ops')
+                    text(f"""
+                        {BEHIND} SELECT EXISTS (
+                            SELECT FROM behind JOIN pg_index ON indrelid = behind.oid
+                                JOIN pg_opclass ON pg_opclass.oid = ANY (indclass)
+                            WHERE indisvalid AND opcname IN ('gin_trgm_ops', 'gist_trgm_ops')
                         )
-                    """)
+                    """),
+                    {"relation": "jobs"},
                 )
                 self._folding = Folding(collation, bool(indexed.scalar_one()))
         return self._folding
@@ -189,11 +235,12 @@ class Database:
         return create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
-            pool_size=8,
-            max_overflow=8,
+            pool_size=POOL_SIZE // 2,
+            max_overflow=POOL_SIZE // 2,
             pool_timeout=CONNECT_TIMEOUT,
             pool_pre_ping=True,
             pool_use_lifo=True,
+            pool_recycle=RECYCLE if "," in str(conninfo_to_dict(self.conninfo).get("host")) else -1,
             hide_parameters=True,
         )
 
@@ -205,7 +252,7 @@ class Database:
                 raise DatabaseUnavailable(
                     f"{self.setting} is PostgreSQL {version}, and Fencepost needs {OLDEST_VERSION} or newer."
                 )
-            connection.execute(_set_config(SESSION))
+            connection.execute(_set_config(SESSION | READ_ONLY if self.read_only else SESSION))
             connection.set_autocommit(False)
             connection.set_read_only(self.read_only or None)
         except BaseException:
@@ -221,7 +268,7 @@ class Database:
                 return QueryTooSlow("This search took too long; choose fewer days.")
             case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
                 return DatabaseUnavailable(
-                    f"{self.setting} lacks a table or column that Fencepost needs: {self._remedy}."
+                    f"{self.setting} lacks a table or column that Fencepost needs: {self.remedy}."
                 )
             case psycopg.errors.ReadOnlySqlTransaction():
                 return DatabaseUnavailable(f"{self.setting} cannot be written: name a database that is not read-only.")
@@ -229,10 +276,26 @@ class Database:
                 return DatabaseUnavailable(
                     f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see README.md)."
                 )
+            case psycopg.errors.DiskFull():
+                return DatabaseUnavailable(f"The disk of {self} is full: make room there.")
             case psycopg.errors.LockNotAvailable():
                 return DatabaseUnavailable(f"Others keep {self} busy: try again in a few seconds.")
-            case psycopg.errors.DiskFull():
-                return DatabaseUnavailable(f"The disk of {self} is full: make room on it, then do the same again.")
+            # What the source says of a server behind it (`postgres_fdw`); of itself it cannot.
+            case psycopg.errors.SqlclientUnableToEstablishSqlconnection() | psycopg.errors.ConnectionFailure():
+                return DatabaseUnavailable(
+                    f"A server behind the foreign tables of {self.setting} cannot be reached: start it, or correct its "
+                    "foreign server or user mapping."
+                )
+            case psycopg.errors.SerializationFailure():
+                # Nothing here runs at a level that fails so of itself: it is a conflict with recovery.
+                return StatementDropped(
+                    f"{str(self)[:1].upper()}{str(self)[1:]} is a standby, and dropped a query that kept it from "
+                    "following its primary: try again in a few seconds."
+                )
+            case psycopg.errors.AdminShutdown() | psycopg.errors.CrashShutdown() | psycopg.errors.DatabaseDropped():
+                return StatementDropped(self._explain_connection(str(error)))
+            case psycopg.OperationalError() if re.search(_GONE, str(error)):
+                return StatementDropped(self._explain_connection(str(error)))
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 return DatabaseUnavailable(self._explain_connection(str(error)))
             case _:
@@ -290,6 +353,13 @@ def open_databases(settings: Settings) -> Databases:
     The embedded one is ours alone, so it is started, made and migrated here where that is due; any other is
     migrated by `python -m core migrate` only. Raises `DatabaseUnavailable`.
     """
+    databases = _open(settings)
+    if databases.server is not None:
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours)
+    return databases
+
+
+def _open(settings: Settings) -> Databases:
     server = None
     if settings.database_url is None:
         server = EmbeddedServer(HOME)
@@ -304,39 +374,52 @@ def open_databases(settings: Settings) -> Databases:
             "SOURCE_DATABASE_URL",
             _conninfo("SOURCE_DATABASE_URL", settings.source_database_url),
             read_only=True,
-            remedy="give it the tables or views `jobs` and `moderation_logs` (see README.md)",
+            remedy="give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)",
         )
     audit_key = settings.fencepost_audit_key
-    databases = Databases(ours, source, server, audit_key.get_secret_value().encode() if audit_key else None)
-    if server is not None:
-        _migrate(ours, with_jobs=databases.jobs_are_ours)
-    return databases
+    return Databases(ours, source, server, audit_key.get_secret_value().encode() if audit_key else None)
 
 
-def migrate(settings: Settings) -> None:
-    """Create or upgrade the tables, as the role of MIGRATE_DATABASE_URL where that is set."""
+def migrate(settings: Settings, *, partitioned: bool = False) -> None:
+    """Create or upgrade the tables, as the role of MIGRATE_DATABASE_URL where that is set.
+
+    `partitioned`: with `jobs` in a table for each month. Raises `NotPossible` where it is there already as one table.
+    """
     if settings.migrate_database_url is not None:
         conninfo = _conninfo("MIGRATE_DATABASE_URL", settings.migrate_database_url)
         owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
         try:
-            _migrate(owner, with_jobs=settings.source_database_url is None)
+            _migrate(owner, with_jobs=settings.source_database_url is None, partitioned=partitioned)
         finally:
             owner.close()
         return
-    databases = open_databases(settings)
+    databases = _open(settings)
     try:
-        _migrate(databases.ours, with_jobs=databases.jobs_are_ours)
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours, partitioned=partitioned)
     finally:
         databases.close()
 
 
-def _migrate(database: Database, *, with_jobs: bool) -> None:
+def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) -> None:
+    if partitioned and not with_jobs:
+        raise NotPossible(
+            "The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: leave --partitioned out."
+        )
     with database.transaction() as connection:
         # Two processes that start at once must not both create the tables.
         connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost migrations', 0))"))
         if not migrations.is_current(connection, with_jobs=with_jobs):
-            migrations.upgrade(connection, with_jobs=with_jobs)
+            migrations.upgrade(connection, with_jobs=with_jobs, partitioned=partitioned)
+        if partitioned and not months.is_partitioned(connection):
+            raise NotPossible(
+                "The table jobs is there already, in one piece: --partitioned is for a new database. "
+                "Make one, and import there what `python -m core export` gives of this one."
+            )
+        if partitioned:
+            months.make_other(connection)
+        due = months.find_due(connection) if with_jobs else []
+    months.make_months(database.transaction, due)
 
 
 def _conninfo(setting: str, url: SecretStr) -> str:

@@ -14,6 +14,7 @@ from core.breakdowns import count_ahead
 from core.database import Databases
 from core.errors import NotPossible
 from core.filters import Category
+from core.months import make_months, span
 
 PERIOD = timedelta(days=120)
 PREFIX = "demo-"
@@ -99,6 +100,7 @@ def seed_jobs(
     """
     if not databases.jobs_are_ours:
         raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: unset it to seed.")
+    make_months(databases.ours.transaction, span(until - PERIOD, until))
     with databases.ours.transaction() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))

@@ -15,17 +15,22 @@ import psycopg
 from core.access import Actor
 from core.csv_format import BOM, HEADER, Block, render
 from core.database import Databases, Folding
-from core.errors import ExportCut, ExportTooSlow, FencepostError
+from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
 from core.filters import JobFilter
 from core.parallel_copy import ParallelCopy
 from core.query import Wall, count_query
 from core.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+from core.shards import hold_shards
 
 log = logging.getLogger("fencepost.exports")
 
 # Jobs that a search finds and sorts before the first one is sent; and milliseconds that it may take to count them.
 FEW = 20_000
 SEARCH_LIMIT = 1_000
+
+# Seconds before an export begins again whose statement a server has dropped before its first row: a standby that
+# follows its primary does so, and one that restarts.
+PAUSES = (0.2, 1, 3)
 
 
 @dataclass(slots=True)
@@ -91,12 +96,26 @@ class Export:
         self.is_complete = True
 
     async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
-        """Take the snapshot and fetch the first block; return the snapshot's time."""
+        """Take the snapshot and fetch the first block; return the snapshot's time.
+
+        Begins again, with a new snapshot, a few times where the server has dropped what it had begun: nobody has read
+        anything yet.
+        """
+        for pause in PAUSES:
+            try:
+                return await self._begin(wall, with_total=with_total)
+            except StatementDropped:
+                log.warning("export %s begins again in %g seconds: the server has dropped it", self.export_id, pause)
+            await self._disconnect()
+            await asyncio.sleep(pause)
+        return await self._begin(wall, with_total=with_total)
+
+    async def _begin(self, wall: Wall, *, with_total: bool) -> datetime:
         source = self._databases.source
         folding = await asyncio.to_thread(source.folding)
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
-            snapshot_at, snapshot = await _take_snapshot(connection, shared=self._workers > 1)
+            snapshot_at, snapshot = await take_snapshot(connection, shared=self._workers > 1)
             if with_total:
                 counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
                 self.total = (await counted.fetchone() or (0,))[0]
@@ -132,16 +151,21 @@ class Export:
         # Begun before anything that waits, so that the end is recorded even when the server shuts down meanwhile.
         recording = None if self.is_complete else self._record(status)
         try:
-            if self._blocks is not None:
-                await self._blocks.aclose()
+            await self._disconnect()
         finally:
-            if self._connection is not None:
-                await self._connection.close()
             if recording is not None:
                 try:
                     await asyncio.shield(recording)
                 except FencepostError:
                     log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
+
+    async def _disconnect(self) -> None:
+        try:
+            if self._blocks is not None:
+                await self._blocks.aclose()
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
 
     def _record(self, status: Status) -> asyncio.Future[None]:
         return _in_thread(partial(self._close_receipt, status))
@@ -195,25 +219,26 @@ async def start_export(
         await export.close(_end(reader))
 
 
-async def _take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
-    """Take the snapshot for all that the connection reads; return its time and, where it can be shared, its name.
+async def take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
+    """Return the time of the snapshot that a connection reads and, where it can be shared, its name.
 
-    The first statement of a REPEATABLE READ transaction takes it.
+    Those of shards cannot be shared.
     """
     if shared:
         try:
             row = await (await connection.execute("SELECT clock_timestamp(), pg_export_snapshot()")).fetchone()
         except psycopg.errors.Error as error:
-            if connection.closed:
+            if connection.closed or isinstance(error, psycopg.errors.SerializationFailure):
                 raise
             # A pooler or another engine in between: one connection does the work.
             log.warning("an export goes on with one connection: its snapshot cannot be shared (%s)", error.sqlstate)
             await connection.rollback()
         else:
             assert row is not None
-            return row
+            return row[0], None if await hold_shards(connection) else row[1]
     row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     assert row is not None
+    await hold_shards(connection)
     return row[0], None
 
 

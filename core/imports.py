@@ -6,7 +6,8 @@ is wrong with a value is found there, and what is right is merged.
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -19,13 +20,13 @@ from sqlalchemy import select as query
 
 from core.access import Actor
 from core.audit import Event, append
-from core.breakdowns import count_ahead
 from core.csv_format import BOM, COLUMNS, GUARD, GUARDED, write_aside, write_record
 from core.csv_records import BLOCK, copy_statement, number_records, parse_header, split_records
 from core.database import Database, Databases
 from core.demo import PREFIX
-from core.errors import NotPossible
+from core.errors import DatabaseUnavailable, NotPossible
 from core.filters import STATUSES, Category
+from core.months import make_months
 from core.query import latest_log
 from core.schema import jobs, moderation_logs
 
@@ -63,6 +64,12 @@ class Imported:
     first: datetime | None
     last: datetime | None
 
+    def __str__(self) -> str:
+        return (
+            f"{self.records:,} records: {self.inserted:,} new jobs, {self.updated:,} changed, "
+            f"{self.unchanged:,} as they were, {self.logs:,} new logs."
+        )
+
 
 def import_jobs(
     databases: Databases,
@@ -74,24 +81,26 @@ def import_jobs(
     spreadsheet_safe: bool = False,
     skipped: BinaryIO | None = None,
     advance: Callable[[int], None] = lambda _: None,
+    origin: Mapping[str, str] | None = None,
+    along: Callable[[Connection], None] = lambda _: None,
 ) -> Imported:
     """Import a file, plain or gzip, as jobs of a client; `name` is what messages call it.
 
     `skipped` gets the records that are wrong, with their reasons; without it the first of them ends the import.
-    `advance` hears how many more bytes of the file were read. Raises `NotPossible` where the file cannot be imported as
-    it is, in one sentence without any text of a prompt; the database is then as before.
+    `advance` hears how many more bytes of the file were read. `origin` is added to what the audit keeps, and what
+    `along` does is committed with the jobs or not at all. Raises `NotPossible` where the file cannot be imported as it
+    is, in one sentence without any text of a prompt; the database is then as before.
     """
-    if not databases.jobs_are_ours:
-        raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: unset it to import.")
-    if client_id.startswith(PREFIX) or not client_id.strip():
-        raise NotPossible(f"The name of the client cannot be empty or begin with {PREFIX}: choose another one.")
+    check_importable(databases, client_id)
     digest = hashlib.sha256()
-    with databases.ours.transaction() as connection:
+    with _taken_back(skipped), databases.ours.transaction() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
+        # An import that is killed gives its lock back, so that the next one can begin at once.
+        connection.execute(text("SET LOCAL client_connection_check_interval = '1s'"))
         # A file is sorted twice, prompts and all; in a file on disk that takes half as long again.
         connection.execute(text("SET LOCAL work_mem = '256MB'"))
         imported = _merge_file(
-            connection, _blocks(file, name, digest, advance), client_id, name, spreadsheet_safe, skipped
+            databases.ours, connection, _blocks(file, name, digest, advance), client_id, name, spreadsheet_safe, skipped
         )
         details = {
             "client": client_id,
@@ -101,19 +110,41 @@ def import_jobs(
             "updated": imported.updated,
             "logs": imported.logs,
             "skipped": imported.skipped,
+            **(origin or {}),
         }
+        along(connection)
         append(connection, databases.audit_key, Event.JOBS_IMPORTED, by, subject=client_id, details=details)
-    _tidy(databases.ours)
     return imported
 
 
-def _tidy(database: Database) -> None:
-    """Do what PostgreSQL and the upkeep would do by themselves after a while."""
-    count_ahead(database)
-    database.vacuum("jobs", "moderation_logs", "breakdown_counts", "breakdown_changes")
+def check_importable(databases: Databases, client_id: str) -> None:
+    """Raise `NotPossible` where no jobs of this client can be imported, whatever the file."""
+    if not databases.jobs_are_ours:
+        raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: unset it to import.")
+    if client_id.startswith(PREFIX) or not client_id.strip():
+        raise NotPossible(f"The name of the client cannot be empty or begin with {PREFIX}: choose another one.")
+
+
+@contextmanager
+def _taken_back(skipped: BinaryIO | None) -> Iterator[None]:
+    """Take back what an import has set aside where the import itself is taken back."""
+    start = 0 if skipped is None else skipped.tell()
+    try:
+        yield
+    except BaseException:
+        if skipped is not None:
+            skipped.seek(start)
+            skipped.truncate()
+        raise
+
+
+def tidy(database: Database) -> None:
+    """Do what PostgreSQL would do by itself after a while; what is counted ahead is left to the servers."""
+    database.vacuum("jobs", "moderation_logs")
 
 
 def _merge_file(
+    database: Database,
     connection: Connection,
     blocks: Iterator[bytes],
     client_id: str,
@@ -136,14 +167,13 @@ def _merge_file(
         skipped.flush()
     if spreadsheet_safe:
         _take_guards(connection)
+    total, first, last = _make_months(database, connection)
     _check_clients(connection, client_id, name)
     # One import after the other; readers are not kept waiting.
     connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
     demo_removed = _remove_demo(connection)
-    total, first, last = connection.execute(
-        text(f"SELECT count(*), min({_instant('created_at')}), max({_instant('created_at')}) FROM staged_jobs")
-    ).one()
     connection.execute(_PREPARE)
+    connection.execute(text("ANALYZE import_jobs (job_id)"))
     inserted, updated = connection.execute(_MERGE, {"client_id": client_id}).one()
     distinct = connection.execute(text("SELECT count(*) FROM import_jobs")).scalar_one()
     logs = connection.execute(_add_logs()).scalar_one()
@@ -277,6 +307,26 @@ def _is_no_instant(column: str) -> str:
     return f"CASE WHEN {column} IS NULL THEN false WHEN {column} !~ '{_INSTANT}' THEN true ELSE {days} END"
 
 
+def _make_months(database: Database, connection: Connection) -> tuple[int, datetime | None, datetime | None]:
+    """Make the months that the records need, where jobs are in months; return how many records, the first and the last.
+
+    On a connection of its own, before this one uses the jobs: nobody waits for the end of the import then.
+    """
+    months = connection.execute(
+        text(f"""
+            SELECT count(*), min(created), max(created)
+            FROM (SELECT {_instant("created_at")} AS created FROM staged_jobs) AS staged
+            GROUP BY date_trunc('month', created, 'UTC')
+        """)
+    ).all()
+    # Others keep the place of what has no month busy: these jobs stay there, too, until `core migrate` moves them.
+    with suppress(DatabaseUnavailable):
+        make_months(database.transaction, [first for _, first, _ in months])
+    if not months:
+        return 0, None, None
+    return sum(row[0] for row in months), min(row[1] for row in months), max(row[2] for row in months)
+
+
 def _check_clients(connection: Connection, client_id: str, name: str) -> None:
     """Refuse jobs that another client has: an import never moves a job from one to another."""
     other = connection.execute(
@@ -335,22 +385,29 @@ _PREPARE = text(f"""
         {_PROGRESS.format("staged")} DESC, record DESC
 """)
 
-# Decided beats undecided, then the later completion wins, then the further status. What is equal stays as it is.
+# Decided beats undecided, then the later completion wins, then the further status. What is equal stays as it is: it is
+# left out before the INSERT, which would write a lock into each of these rows.
 _RANK = (
     "({0}.is_prohibited IS NOT NULL, coalesce({0}.completed_at, '-infinity'), " + _PROGRESS.replace("{}", "{0}") + ")"
 )
+
+# Told apart by the id alone, because where jobs are in months the same id in another one is another job to PostgreSQL.
 _MERGE = text(f"""
-    WITH merged AS (
+    WITH updated AS (
+        UPDATE jobs SET type = import_jobs.type, status = import_jobs.status,
+            is_prohibited = import_jobs.is_prohibited, created_at = import_jobs.created_at,
+            completed_at = import_jobs.completed_at, prompt = import_jobs.prompt, reason = import_jobs.reason
+        FROM import_jobs
+        WHERE jobs.job_id = import_jobs.job_id AND {_RANK.format("import_jobs")} > {_RANK.format("jobs")}
+        RETURNING 1
+    ), inserted AS (
         INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason)
         SELECT job_id, :client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason
-        FROM import_jobs ORDER BY created_at, job_id
-        ON CONFLICT (job_id) DO UPDATE SET type = excluded.type, status = excluded.status,
-            is_prohibited = excluded.is_prohibited, created_at = excluded.created_at,
-            completed_at = excluded.completed_at, prompt = excluded.prompt, reason = excluded.reason
-        WHERE {_RANK.format("excluded")} > {_RANK.format("jobs")}
-        RETURNING xmax = 0 AS is_new
+        FROM import_jobs WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.job_id = import_jobs.job_id)
+        ORDER BY created_at, job_id
+        RETURNING 1
     )
-    SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged
+    SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
 """)
 
 

@@ -127,19 +127,13 @@ class ParallelCopy:
         """Join with a connection of one's own, or leave the work to the others for good."""
         assert self._snapshot is not None
         try:
-            connection = await self._source.connect_for_export(beside=self._leader)
+            connection = await self._source.connect_for_export(beside=self._leader, snapshot=self._snapshot)
         except FencepostError:
-            log.warning("an export goes on with fewer connections: the database takes no more")
+            log.warning("an export goes on with fewer connections: the database takes no more, or refuses its snapshot")
             self._followers -= 1
             self._workers -= 1
             return
         try:
-            try:
-                await connection.execute(psycopg.sql.SQL("SET TRANSACTION SNAPSHOT {}").format(self._snapshot))
-            except psycopg.Error as error:
-                log.warning("an export goes on with fewer connections: its snapshot is refused (%s)", error.sqlstate)
-                self._workers -= 1
-                return
             await self._work(connection, is_follower=True)
         except Exception as error:
             await self._fail(error)

@@ -3,6 +3,7 @@
 The only module that selects jobs. Whose jobs they may be (the wall) is decided by the caller and built in here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -179,6 +180,14 @@ def page_jobs(
     above = run_search(connection, query, job_filter, folding)
     previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
     return Page(rows, following, has_previous=bool(above), previous=previous)
+
+
+def find_matching(
+    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, ids: Sequence[UUID]
+) -> set[UUID]:
+    """Return which of some jobs a filter means and the wall allows."""
+    query = select(jobs.c.job_id).select_from(_tables(job_filter)).where(*_conditions(job_filter, wall, folding))
+    return set(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))).scalars())
 
 
 def page_query(

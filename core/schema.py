@@ -1,7 +1,20 @@
 """The tables, as SQLAlchemy Core knows them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, LargeBinary, MetaData, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Interval,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSTZMULTIRANGE
 
 # The source's tables: somebody else's where SOURCE_DATABASE_URL is set, so nothing but these columns is relied on.
 source = MetaData()
@@ -175,4 +188,18 @@ review_claims = Table(
     Column("job_id", Uuid, primary_key=True),
     Column("person", Text, nullable=False),
     Column("ends_at", DateTime(timezone=True), nullable=False),
+)
+
+# What was pulled from other servers: the ranges of created_at that need not be asked for again, and how long a range
+# was asked for last, because it is shorter where the server struggles.
+syncs = Table(
+    "syncs",
+    ours,
+    Column("url", Text, primary_key=True),
+    # The client that was named to the other server; empty: none was.
+    Column("remote_client", Text, primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("done", TSTZMULTIRANGE, nullable=False),
+    Column("length", Interval, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )

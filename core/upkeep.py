@@ -4,20 +4,25 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from core.breakdowns import count_ahead
 from core.database import Databases
 from core.errors import FencepostError
+from core.months import make_months
 
 log = logging.getLogger("fencepost.upkeep")
 
 # Seconds.
 INTERVAL = 60
 
+# How long before its first job a month is made, where jobs are in months.
+NEXT_MONTH = timedelta(days=31)
+
 
 @contextmanager
 def upkeep(databases: Databases) -> Iterator[None]:
-    """Keep what is counted ahead up to date, in a thread, for the length of a block."""
+    """Keep what is counted ahead up to date and make months in time, in a thread, for the length of a block."""
     stopped = threading.Event()
 
     def work() -> None:
@@ -25,6 +30,8 @@ def upkeep(databases: Databases) -> Iterator[None]:
             try:
                 if databases.jobs_are_ours:
                     count_ahead(databases.ours)
+                    now = datetime.now(UTC)
+                    make_months(databases.ours.transaction, (now, now + NEXT_MONTH))
             except FencepostError as error:
                 # Nothing is wrong without it, only slower; the next round tries again.
                 log.warning("upkeep was not possible: %s", error)

@@ -30,33 +30,46 @@ class Inspection:
     is_closed: bool
 
 
+class Inspector:
+    """Looks at the form of a file while its pieces pass, in flat memory."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._size = self._line_ends = self._quotes = 0
+        self._start = self._last = b""
+
+    def take(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        self._start += chunk[: max(0, len(BOM + HEADER) - len(self._start))]
+        self._last = chunk[-1:] or self._last
+        # A line end closes a record where the number of quotes before it is even (RFC 4180).
+        for part_number, part in enumerate(chunk.split(b'"')):
+            self._quotes += part_number > 0
+            if self._quotes % 2 == 0:
+                self._line_ends += part.count(b"\n")
+
+    def inspection(self) -> Inspection:
+        return Inspection(
+            bytes=self._size,
+            sha256=self._digest.hexdigest(),
+            has_bom=self._start.startswith(BOM),
+            has_header=self._start.removeprefix(BOM).startswith(HEADER),
+            records=max(0, self._line_ends - 1),
+            is_closed=self._quotes % 2 == 0 and self._last == b"\n",
+        )
+
+
 def inspect_file(path: Path) -> Inspection:
-    """Read a file once, in flat memory. Raises `NotPossible` where it cannot be read."""
-    digest = hashlib.sha256()
-    size = line_ends = quotes = 0
-    start = last = b""
+    """Read a file once. Raises `NotPossible` where it cannot be read."""
+    inspector = Inspector()
     try:
         with path.open("rb") as file:
             while chunk := file.read(READ_SIZE):
-                digest.update(chunk)
-                size += len(chunk)
-                start += chunk[: max(0, len(BOM + HEADER) - len(start))]
-                last = chunk[-1:]
-                # A line end closes a record where the number of quotes before it is even (RFC 4180).
-                for part_number, part in enumerate(chunk.split(b'"')):
-                    quotes += part_number > 0
-                    if quotes % 2 == 0:
-                        line_ends += part.count(b"\n")
+                inspector.take(chunk)
     except OSError as error:
         raise NotPossible(f"{path} cannot be read: {error.strerror}.") from None
-    return Inspection(
-        bytes=size,
-        sha256=digest.hexdigest(),
-        has_bom=start.startswith(BOM),
-        has_header=start.removeprefix(BOM).startswith(HEADER),
-        records=max(0, line_ends - 1),
-        is_closed=quotes % 2 == 0 and last == b"\n",
-    )
+    return inspector.inspection()
 
 
 def verify_file(databases: Databases, path: Path, export_id: UUID | None) -> dict[str, Any]:

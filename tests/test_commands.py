@@ -31,6 +31,7 @@ from tests.waiting import wait_for
 
 RunCore = Callable[..., CompletedProcess[bytes]]
 
+SYNC = ("sync", "--client", "acme")
 EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
 
 # From some row on the source gives an error, after a block was written; or nothing, for an hour.
@@ -132,6 +133,19 @@ def names(directory: Path) -> list[str]:
             "expires is in the past: choose a time to come.",
         ),
         (
+            [*SYNC, "--url", "http://api.example.com", "--since", "2026-01-01"],
+            "url must begin with https:// for another machine: http:// would show everybody the key.",
+        ),
+        ([*SYNC, "--url", "https://api.example.com", "--since", "soon"], None),
+        (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--every", "0m"],
+            "timeout and every must be longer than nothing.",
+        ),
+        (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--overlap", "-1h"],
+            "overlap is not a time like 0h, 24h or 7d.",
+        ),
+        (
             ["verify", "x.csv", "--export-id", "7"],
             "Invalid value for '--export-id': '7' is not a valid UUID. See `python -m core --help`.",
         ),
@@ -182,7 +196,7 @@ def test_help_lists_all_commands(run_core: RunCore) -> None:
 
     listed = re.findall(r"^  (\w+) ", done.stdout.decode().split("Commands:")[1], re.MULTILINE)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert {"export", "keys", "migrate", "seed", "verify"} <= set(listed)
+    assert {"export", "import", "keys", "migrate", "seed", "sync", "verify"} <= set(listed)
 
 
 def test_migrate_makes_the_tables(run_core: RunCore, empty_database_url: str) -> None:

@@ -12,6 +12,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from core.check_finding import problem
+from core.checks import run_checks
 from core.database import Database, Databases, migrate, open_databases
 from core.embedded import EmbeddedServer
 from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, QueryTooSlow
@@ -118,7 +120,7 @@ def test_a_source_without_tables_is_named(database_url: str, empty_database_url:
     """A source that lacks the jobs is not to be migrated by us: the message says what it needs."""
     assert refusal(database_url, source_database_url=empty_database_url) == (
         "SOURCE_DATABASE_URL lacks a table or column that Fencepost needs: "
-        "give it the tables or views `jobs` and `moderation_logs` (see README.md)."
+        "give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)."
     )
 
 
@@ -130,6 +132,23 @@ def test_a_wrong_password_is_refused_without_being_repeated(strict_server: str, 
     assert refusal(f"postgresql://careful:{password}@/careful?{strict_server}") == (
         f"Cannot log in to the database careful at {directory}: correct the role or the password in DATABASE_URL."
     )
+
+
+def test_the_check_says_in_one_line_that_it_cannot_log_in(strict_server: str) -> None:
+    """`core check` has nothing else to tell where the role is refused."""
+    url = f"postgresql://careful:hunter2@/careful?{strict_server}"
+    settings = Settings(database_url=SecretStr(url))
+    databases = open_databases(settings)
+    directory = conninfo_to_dict(f"postgresql:///?{strict_server}")["host"]
+
+    findings = list(run_checks(databases, settings))
+
+    databases.close()
+    assert findings == [
+        problem(
+            f"Cannot log in to the database careful at {directory}: correct the role or the password in DATABASE_URL."
+        )
+    ]
 
 
 def test_an_unknown_role_is_refused_alike(strict_server: str) -> None:

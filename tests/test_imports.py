@@ -18,7 +18,7 @@ from core.access import COMMAND_LINE
 from core.csv_format import BOM, COLUMNS, HEADER, make_header
 from core.database import Databases
 from core.demo import seed_jobs
-from core.errors import NotPossible
+from core.errors import DatabaseUnavailable, NotPossible
 from core.imports import ASIDE, Imported, import_jobs
 from tests.documents import april, export_document
 from tests.rows import insert_job, insert_log
@@ -166,8 +166,11 @@ def test_an_older_file_undoes_nothing_and_flags_make_a_log(
         (document(record(prompt='"open')), "a.csv is cut, or a quote is missing"),
         (document(record(), "x,y\n"), "a.csv, record 2: it has 2 cells, where the header has 11."),
         (document(record()[:-1] + ",x\n"), "a.csv, record 1: it has 12 cells, where the header has 11."),
-        (document(record()).replace(b"harmless", b"\xff"), "a.csv, record 1: it is not UTF-8."),
-        (document(record()).replace(b"harmless", b"\0"), "a.csv, record 1: it is not UTF-8."),
+        (
+            document(record()).replace(b"harmless", b"\xff"),
+            "a.csv, record 1: it is not UTF-8, or holds the character 0.",
+        ),
+        (document(record()).replace(b"harmless", b"\0"), "a.csv, record 1: it is not UTF-8, or holds the character 0."),
         (document(record()).replace(b"harmless", b"\r"), "a cell with a carriage return has no quotes."),
         (b"%PDF-1.7\n" * 9, "a.csv is no export of jobs: its first line is no header."),
         (b"x" * 20_000, "a.csv is no export of jobs: its first line is no header."),
@@ -202,6 +205,20 @@ def test_a_file_that_is_wrong_changes_nothing(
     assert connection.execute("SELECT count(*) FROM audit_events").fetchone() == (0,)
 
 
+def test_a_full_disk_of_the_database_is_a_sentence(databases: Databases, connection: psycopg.Connection) -> None:
+    """Where the database has no room, nothing is imported, and the sentence says what to do."""
+    connection.execute("""
+        CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+        CREATE TRIGGER fill AFTER INSERT ON jobs EXECUTE FUNCTION fill()
+    """)
+
+    with pytest.raises(DatabaseUnavailable, match=r"^The disk of the database .* is full: make room there\.$"):
+        take(databases, document(record()))
+
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
 def test_bad_records_go_aside_with_their_reasons(databases: Databases, connection: psycopg.Connection) -> None:
     """With a place for them, the others are imported; what is there can be corrected and imported in its turn."""
     aside = io.BytesIO(BOM + make_header((*ASIDE, *COLUMNS)))
@@ -220,7 +237,7 @@ def test_bad_records_go_aside_with_their_reasons(databases: Databases, connectio
     assert aside.getvalue() == (
         BOM + b"file,record,wrong," + HEADER
         + b"a.csv,2,\"it has 9 cells, where the header has 11\"," + ragged.encode()
-        + b"a.csv,4,it is not UTF-8," + binary.encode("latin-1")
+        + b"a.csv,4,\"it is not UTF-8, or holds the character 0\"," + binary.encode("latin-1")
         + b"a.csv,1,\"status is 'done', where it should be queued, processing, completed, failed\","
         + wrong_value.encode()
     )  # fmt: skip
@@ -228,6 +245,19 @@ def test_bad_records_go_aside_with_their_reasons(databases: Databases, connectio
         aside.getvalue().replace(b"\xff", b"?").replace(b",done,", b",failed,").replace(ragged.encode(), good.encode())
     )
     assert counts(take(databases, corrected)) == (1, 0, 1, 0)
+
+
+def test_records_set_aside_are_those_of_files_that_were_imported(databases: Databases) -> None:
+    """What goes aside from one file after the other is one CSV, without that of a file that was not imported."""
+    aside = io.BytesIO()
+    ragged = record() + "x,y\n"
+
+    take(databases, document(ragged), skipped=aside)
+    with pytest.raises(NotPossible):
+        take(databases, document(ragged) + b'"open\n', skipped=aside)
+    take(databases, document(ragged), skipped=aside)
+
+    assert aside.getvalue() == 2 * b'a.csv,2,"it has 2 cells, where the header has 11",x,y\n'
 
 
 def test_a_job_never_moves_to_another_client(databases: Databases, connection: psycopg.Connection) -> None:

@@ -1,9 +1,6 @@
 """Pages are index work: the plans that PostgreSQL chooses on 300,000 jobs."""
 
-import asyncio
-import json
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -12,13 +9,14 @@ import pytest
 from pydantic import SecretStr
 
 from core.breakdowns import breakdown_query, count_ahead
-from core.csv_format import export_query, render
-from core.database import SESSION, Databases, Folding, open_databases
+from core.csv_format import export_query
+from core.database import Databases, Folding, open_databases
 from core.filters import JobFilter
 from core.hiding import Texts
 from core.query import PageKey, Slice, Wall, above_query, count_query, page_query
 from core.settings import Settings
 from tests.conftest import TestServer
+from tests.plans import explain, read_blocks, sequential, sorted_rows
 
 JOBS = 300_000
 PAGE = 50
@@ -67,44 +65,6 @@ def large(server: TestServer) -> Iterator[Databases]:
     yield databases
     databases.close()
     server.drop(name)
-
-
-def explain(databases: Databases, query: Any) -> list[dict[str, Any]]:
-    """Run a query in a session as pages use it, and return the nodes of its plan."""
-
-    async def run() -> Any:
-        connection = await databases.source.connect_for_export()
-        try:
-            await connection.execute("RESET enable_sort")
-            for name, value in SESSION.items():
-                await connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-            cursor = await connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {render(connection, query)}")
-            row = await cursor.fetchone()
-        finally:
-            await connection.close()
-        assert row is not None
-        return row[0] if isinstance(row[0], list) else json.loads(row[0])
-
-    return list(_nodes(asyncio.run(run())[0]["Plan"]))
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", []):
-        yield from _nodes(child)
-
-
-def sequential(nodes: list[dict[str, Any]]) -> list[str]:
-    return [node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"]
-
-
-def sorted_rows(nodes: list[dict[str, Any]]) -> float:
-    return max((node["Actual Rows"] for node in nodes if "Sort" in node["Node Type"]), default=0)
-
-
-def read_blocks(nodes: list[dict[str, Any]]) -> int:
-    """Return the blocks (8 KiB) that a plan touched, in memory or not."""
-    return int(nodes[0]["Shared Hit Blocks"] + nodes[0]["Shared Read Blocks"])
 
 
 def key_of(databases: Databases, place: int) -> PageKey:

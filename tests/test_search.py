@@ -46,10 +46,7 @@ PIECES = (
 @pytest.fixture(scope="module", params=["C", "C.UTF-8"])
 def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
     """A migrated database on a server that has pg_trgm, with jobs for all pieces and pairs of them."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server from the system's packages: install postgresql to test pg_trgm")
-    with running_server(programs, locale=request.param) as url:
+    with running_server(find_programs("pg_trgm"), locale=request.param) as url:
         settings_ = Settings(database_url=SecretStr(url))
         migrate(settings_)
         with psycopg.connect(url, autocommit=True) as connection:

@@ -11,13 +11,14 @@ OURS = "fencepost"
 JOBS = "jobs"
 
 
-def upgrade(connection: Connection, *, with_jobs: bool) -> None:
+def upgrade(connection: Connection, *, with_jobs: bool, partitioned: bool = False) -> None:
     """Create or upgrade Fencepost's own tables and, where asked, `jobs` and `moderation_logs`.
 
+    `partitioned` tells how `jobs` is made where it is new; one that exists stays as it is.
     Runs in the transaction of the connection: all or nothing.
     """
     config = _config()
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "partitioned": partitioned}
     for branch in _branches(with_jobs):
         command.upgrade(config, f"{branch}@head")
 
