@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -219,12 +219,17 @@ def _account() -> pwd.struct_passwd:
     """Return the account that the server runs as: one's own, or for root a system account made for it."""
     if os.getuid() != 0:
         return pwd.getpwuid(os.getuid())
+    # Of two useradd at once the later may write its number over the earlier's, so one waits for the other.
+    directory = os.open("/etc", os.O_RDONLY)
     try:
-        return pwd.getpwnam(ACCOUNT)
-    except KeyError:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        with suppress(KeyError):
+            return pwd.getpwnam(ACCOUNT)
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
         _run_tool(command, "a system account for it cannot be made")
         return pwd.getpwnam(ACCOUNT)
+    finally:
+        os.close(directory)
 
 
 def _as_account(account: pwd.struct_passwd) -> list[str]:

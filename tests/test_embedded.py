@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: private, shared by the processes of one checkout, and gone when the last one leaves."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -25,6 +26,16 @@ server = EmbeddedServer(Path(sys.argv[1]))
 print(server.start(), flush=True)
 sys.stdin.read()
 server.stop()
+"""
+
+# A process that asks for the server's account under another name.
+ASK_ACCOUNT = """
+import sys
+from core import embedded
+embedded.ACCOUNT = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.readline()
+print(embedded._account().pw_uid)
 """
 
 
@@ -194,6 +205,34 @@ def test_two_processes_that_start_at_once_share_it(tmp_path: Path) -> None:
 
     assert urls == [EmbeddedServer(home).url()] * 2
     assert [while_one_uses_it, answers(urls[0])] == [True, False]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root needs another account, and only root may make one")
+def test_several_that_need_the_account_at_once_get_one(request: pytest.FixtureRequest) -> None:
+    """Checkouts that start at once on a fresh machine all find the account with the number that it keeps."""
+    name = f"fencepost_t{os.getpid()}"
+    request.addfinalizer(lambda: subprocess.run(["userdel", name], check=True))
+
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASK_ACCOUNT, name],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in asking:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in asking:
+        assert process.stdin is not None
+        process.stdin.write("now\n")
+        process.stdin.flush()
+    numbers = [process.communicate(timeout=60)[0].strip() for process in asking]
+
+    assert numbers == [str(pwd.getpwnam(name).pw_uid)] * 4
 
 
 def test_a_killed_process_does_not_keep_it_running(home: Path) -> None:
