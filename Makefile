@@ -5,6 +5,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 
+# The files of browser tests are the longest, so they stay the first.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
 .PHONY: help run test cover fuzz lint bench
 .DEFAULT_GOAL := help
 
@@ -19,10 +22,10 @@ endif
 	FENCEPOST_DEMO=$${FENCEPOST_DEMO:-1} $(BIN)/python -m dashboard
 
 test: lint ## check the code and run every test
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(PYTEST)
 
 cover: .venv/dev ## run every test and say which lines none of them reaches
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
 	$(BIN)/python -m pytest tests/test_description.py --examples=1000 --fuzz-seed=$(or $(SEED),1)

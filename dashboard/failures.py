@@ -4,6 +4,7 @@ import logging
 import traceback
 
 import streamlit as st
+from streamlit import config
 from streamlit.errors import FragmentHandledException
 
 from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
@@ -12,7 +13,11 @@ log = logging.getLogger("fencepost.dashboard")
 
 
 def keep_traces_out() -> None:
-    """Keep Streamlit from logging what `show_failure` says: a callback or a fragment that fails leaves no trace."""
+    """Keep Streamlit from logging what `show_failure` says: a callback or a fragment that fails leaves no trace.
+
+    Where Rich is installed Streamlit would print the trace by it, past all logging.
+    """
+    config.set_option("logger.enableRich", False)
     logging.getLogger("streamlit.error_util").addFilter(lambda record: record.exc_info is None)
 
 

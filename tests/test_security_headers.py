@@ -59,7 +59,8 @@ def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Pat
                 ("/", {"Host": "evil.example"}),
             ]
         ]
-        log = server.log
+    # A line is written after its answer was sent: the last one may come later than the answer.
+    log = server.log
 
     for answer in answers:
         assert answer.headers["x-content-type-options"] == "nosniff"
