@@ -21,6 +21,7 @@ from dashboard.guard import Guard, is_loopback
 from dashboard.people import recognise
 from dashboard.resources import Resources, provide
 from dashboard.sign_in import read_sign_in
+from dashboard.sign_in_failure import keep_sign_in_short
 
 MAIN = Path(__file__).with_name("main.py")
 
@@ -42,6 +43,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         hosts=() if sign_in is None else (sign_in.host,),
     )
     keep_traces_out()
+    keep_sign_in_short()
     return st.App(MAIN, middleware=[Middleware(RequestLog), guard], on_script_error=show_failure)
 
 

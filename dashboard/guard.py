@@ -15,6 +15,7 @@ from api.pages import page
 from core.settings import Settings
 from core.tickets import BROWSER_COOKIE
 from dashboard.security_headers import with_security_headers
+from dashboard.sign_in_failure import LOGIN_PATH, with_plain_failure
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -68,6 +69,8 @@ class Guard:
             await self._downloads(scope, receive, send)
         elif path.startswith(CLOSED_PATHS):
             await page(404, "There is nothing here", "This address is closed.")(scope, receive, send)
+        elif path == LOGIN_PATH:
+            await self._app(scope, receive, with_plain_failure(scope, receive, send))
         else:
             await self._app(scope, receive, _with_browser_cookie(scope, send))
 

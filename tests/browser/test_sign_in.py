@@ -96,6 +96,26 @@ def test_nobody_is_shown_anything_before_they_sign_in(serve: Serve, page: Page, 
     assert rows.execute("SELECT count(*) FROM audit_events").fetchone() == (0,)
 
 
+def test_a_provider_that_is_away_is_said(serve: Serve, provider: Provider, page: Page, tmp_path: Path) -> None:
+    """Whoever cannot be sent to the provider reads what to do; the log has no trace, and nothing of an address."""
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(secrets.read_text().replace(provider.issuer, f"http://localhost:{free_port()}"))
+    with serve() as server:
+        sign_in(page, server.url)
+        expect(page.get_by_role("heading", name="Sign-in is not possible at the moment")).to_be_visible()
+        answer = httpx.get(
+            f"{server.url}/oauth2callback", params={"error": "access_denied", "error_description": "made-up words"}
+        )
+    log = server.log
+
+    assert answer.status_code == 302
+    assert "Error during OAuth authorization redirect." in log
+    assert "Error during authentication" in log
+    assert "Traceback" not in log
+    assert "made-up" not in log
+    assert "access_denied" not in log
+
+
 def test_staff_come_in_by_the_provider_and_go_by_a_button(
     serve: Serve, provider: Provider, page: Page, rows: psycopg.Connection
 ) -> None:
