@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -26,6 +26,9 @@ MAJOR_VERSION = 18
 
 # PostgreSQL refuses to run as root; there the server gets this account, which is made when it is missing.
 ACCOUNT = "fencepost"
+
+# What is locked while the account is made: every process as root can open it, and it is there.
+PASSWD = Path("/etc/passwd")
 
 # A socket's path holds 103 bytes on macOS and 107 on Linux (`sun_path`), and the file's name takes some of them.
 LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")
@@ -222,9 +225,14 @@ def _account() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(ACCOUNT)
     except KeyError:
-        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
-        _run_tool(command, "a system account for it cannot be made")
-        return pwd.getpwnam(ACCOUNT)
+        # Of two `useradd` at once the second one gives the account another number; the first server lost its own.
+        with PASSWD.open("rb") as accounts:
+            fcntl.flock(accounts, fcntl.LOCK_EX)
+            with suppress(KeyError):
+                return pwd.getpwnam(ACCOUNT)
+            command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
+            _run_tool(command, "a system account for it cannot be made")
+            return pwd.getpwnam(ACCOUNT)
 
 
 def _as_account(account: pwd.struct_passwd) -> list[str]:

@@ -1,12 +1,14 @@
 """The embedded PostgreSQL: private, shared by the processes of one checkout, and gone when the last one leaves."""
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -25,6 +27,16 @@ server = EmbeddedServer(Path(sys.argv[1]))
 print(server.start(), flush=True)
 sys.stdin.read()
 server.stop()
+"""
+
+# A process that looks for the server's account, under another name, as soon as it is told to.
+ACCOUNT = """
+import sys
+from core import embedded
+embedded.ACCOUNT = sys.argv[1]
+print(flush=True)
+sys.stdin.readline()
+print(embedded._account().pw_uid)
 """
 
 
@@ -313,3 +325,27 @@ def test_commands_use_it_where_no_database_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, HEADER), done.stderr
     assert (checkout / ".fencepost" / "postgres" / "PG_VERSION").read_text() == "18\n"
     assert not (checkout / ".fencepost" / "postgres" / "postmaster.pid").exists()
+
+
+def test_processes_that_need_the_account_at_once_get_the_same() -> None:
+    """On a machine that has no account for the server yet, it is made once: a second `useradd` would renumber it."""
+    name = f"fencepost-{uuid4().hex[:8]}"
+    command = [sys.executable, "-c", ACCOUNT, name]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(6)
+    ]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            process.stdout.readline()
+
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        found = {process.communicate(timeout=60)[0].strip() for process in processes}
+
+        assert found == {str(pwd.getpwnam(name).pw_uid if os.getuid() == 0 else os.getuid())}
+    finally:
+        if os.getuid() == 0:
+            subprocess.run(["userdel", name], check=False)
