@@ -23,7 +23,7 @@ from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
 from core.errors import InvalidParameter
 from core.exports import Export, Reader, start_export
-from core.filters import PARAMETERS, JobFilter, print_exact
+from core.filters import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter, print_exact
 from core.import_command import import_command
 from core.query import Wall
 from core.receipts import Via
@@ -148,10 +148,28 @@ def revoke_key_command(key_id: str) -> None:
         revoke_key(databases, COMMAND_LINE, key_id)
 
 
+# What `--help` says of each parameter; one that is missing here is an error at once.
+_MEANINGS = {
+    "from": "Jobs created from this time on, as 2026-04-01T00:00:00Z. Required.",
+    "to": "Jobs created before this time, at most 366 days later. Required.",
+    "type": "Types, with commas between them.",
+    "status": f"List of {', '.join(STATUSES)}.",
+    "decision": f"List of {', '.join(Decision)}.",
+    "category": f"List of {', '.join(Category)}: any of them true; or none: a log exists and none is true.",
+    **{category.column: f"Exactly what this cell shows: {', '.join(Cell)}." for category in Category},
+    "evaluated": "true or false: has a moderation log or not.",
+    "q": "The prompt contains this, regardless of case.",
+    "job_id": "The beginning of a UUID.",
+    "client_id": "One client's jobs.",
+    "spreadsheet_safe": "true: a ' before cells that a spreadsheet could take for a formula.",
+}
+
+
 def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every parameter of the export, so that none can be forgotten."""
     for name in reversed(list(PARAMETERS)):
-        command = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True)(command)
+        option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True, help=_MEANINGS[name])
+        command = option(command)
     return command
 
 
