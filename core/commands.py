@@ -69,6 +69,11 @@ def open_checked(settings: Settings) -> Iterator[Databases]:
         databases.close()
 
 
+def make_plain(text: str) -> str:
+    """Make one line that a terminal can only print of a text that may hold what came from outside."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {make_plain(message)}", err=True)
     sys.exit(code)

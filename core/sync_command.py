@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from core.access import COMMAND_LINE
-from core.commands import open_checked
+from core.commands import make_plain, open_checked
 from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
 from core.filters import print_instant
 from core.import_command import client_option, explain_import, link_to_jobs, open_aside, skip_bad_option
@@ -102,7 +102,7 @@ def _run(sync: Sync, skip_bad: str | None) -> None:
     finally:
         # Some of it holds for several windows, and all of it is said, also where the next window failed.
         for line in dict.fromkeys(line for imported in pulled for line in explain_import(host, imported, skip_bad)):
-            click.echo(line, err=True)
+            click.echo(make_plain(line), err=True)
     new = [imported for imported in pulled if imported.inserted or imported.updated]
     if new and new[0].first is not None and new[-1].last is not None:
         click.echo(link_to_jobs(new[0].first, new[-1].last), err=True)

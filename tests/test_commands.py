@@ -138,6 +138,14 @@ def names(directory: Path) -> list[str]:
         ),
         ([*SYNC, "--url", "https://api.example.com", "--since", "soon"], None),
         (
+            ["import", "--client", "demo-a", "README.md"],
+            "client cannot be empty or begin with demo-: choose another one.",
+        ),
+        (
+            ["import", "--client", "a\u202eb", "README.md"],
+            "client contains a character that cannot be shown: remove it.",
+        ),
+        (
             [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--every", "0m"],
             "timeout and every must be longer than nothing.",
         ),
@@ -188,6 +196,15 @@ def test_what_cannot_be_done_exits_with_1(run_core: RunCore, connection: psycopg
     assert refusal(run_core(*EXPORT, "-o", str(tmp_path / "missing" / "x.csv")), 1) == (
         f"{tmp_path}/missing/x.csv cannot be written: No such file or directory. Nothing was left behind."
     )
+
+
+def test_an_import_from_a_closed_standard_input_is_one_line(run_here: RunCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that has closed standard input leaves Python without one."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    done = run_here("import", "--client", "acme", "-")
+
+    assert refusal(done, 1) == "Standard input is closed: send a file there, or name one."
 
 
 def test_help_lists_all_commands(run_core: RunCore) -> None:
