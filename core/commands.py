@@ -31,10 +31,10 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         _fail(str(error), 2)
     except FencepostError as error:
         _fail(str(error), 1)
-    except click.exceptions.NoArgsIsHelpError:
-        _fail(f"Name a command. See `{name} --help`.", 2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _fail(f"Name a command. See `{_path(error, name)} --help`.", 2)
     except click.UsageError as error:
-        _fail(f"{error.format_message()} See `{name} --help`.", 2)
+        _fail(f"{error.format_message()} See `{_path(error, name)} --help`.", 2)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -46,6 +46,11 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         # Keeps Python from complaining about the same pipe once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail("Whoever read standard output went away.", 1)
+    except UnicodeEncodeError as error:
+        if not any(isinstance(error.object, str) and error.object in argument for argument in sys.argv):
+            raise
+        # What Python makes of bytes on the command line that are no text.
+        _fail("A value on the command line is not UTF-8: correct it.", 2)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
@@ -67,6 +72,11 @@ def open_checked(settings: Settings) -> Iterator[Databases]:
         yield databases
     finally:
         databases.close()
+
+
+def _path(error: click.UsageError, name: str) -> str:
+    """Name the command whose help explains a wrong usage."""
+    return error.ctx.command_path if error.ctx else name
 
 
 def make_plain(text: str) -> str:

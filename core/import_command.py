@@ -43,7 +43,7 @@ def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None,
     """
     with open_checked(load_settings()) as databases, open_aside(skip_bad) as skipped:
         for path in files:
-            name = make_plain(path)
+            name = "standard input" if path == "-" else make_plain(path)
             with (
                 _open(path, name) as (file, size),
                 click.progressbar(

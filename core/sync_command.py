@@ -62,6 +62,8 @@ def sync_command(
     pause = None if every is None else parse_length("every", every, like="30s, 15m or 1h")
     if not silence or pause == timedelta():
         raise InvalidParameter("timeout and every must be longer than nothing.")
+    if remote_client is not None and not remote_client.strip():
+        raise InvalidParameter("remote-client is empty: name the client there, or leave it out.")
     options: dict[str, Any] = {
         "client_id": client_id,
         "since": day,
