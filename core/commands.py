@@ -34,7 +34,9 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except click.exceptions.NoArgsIsHelpError as error:
         _fail(f"Name a command. See `{_path(error, name)} --help`.", 2)
     except click.UsageError as error:
-        _fail(f"{error.format_message()} See `{_path(error, name)} --help`.", 2)
+        message = error.format_message()
+        end = "" if message.endswith((".", "?")) else "."
+        _fail(f"{message}{end} See `{_path(error, name)} --help`.", 2)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

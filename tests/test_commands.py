@@ -104,6 +104,10 @@ def names(directory: Path) -> list[str]:
             [*EXPORT, "-o", "."],
             "Invalid value for '-o' / '--output': File '.' is a directory. See `python -m core export --help`.",
         ),
+        (
+            ["check", "it"],
+            "Got unexpected extra argument (it). See `python -m core check --help`.",
+        ),
         (["seed"], "Missing option '--jobs'. See `python -m core seed --help`."),
         (
             ["seed", "--jobs", "0"],
