@@ -35,7 +35,7 @@ from core.verify import verify_file
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Fencepost on the command line: exports, their receipts, keys, the audit and tables."""
+    """Fencepost on the command line: jobs in and out, receipts, keys, the audit and the tables."""
 
 
 main.add_command(audit)
@@ -44,7 +44,7 @@ main.add_command(import_command)
 main.add_command(sync_command)
 
 
-@main.command("migrate")
+@main.command("migrate", short_help="Create or upgrade the tables.")
 @click.option("--partitioned", is_flag=True, help="For a new database: jobs in a table for each month.")
 def migrate_command(partitioned: bool) -> None:
     """Create or upgrade the tables; where jobs are in months, make those of the next year."""
@@ -123,7 +123,7 @@ def list_keys_command() -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-@keys.command("rotate")
+@keys.command("rotate", short_help="Print a new key that takes the place of another.")
 @click.argument("key_id")
 @click.option(
     "--overlap",
@@ -173,7 +173,7 @@ def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@main.command()
+@main.command(short_help="Write jobs as CSV: the bytes of the API's export.")
 @_parameter_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
@@ -228,7 +228,7 @@ async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]
             written = running.progress.rows
 
 
-@main.command()
+@main.command(short_help="Tell whether a file is a complete export of ours.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--export-id", type=click.UUID, help="The export that the file should be.")
 def verify(file: Path, export_id: UUID | None) -> None:

@@ -31,7 +31,7 @@ skip_bad_option = click.option(
 )
 
 
-@click.command("import")
+@click.command("import", short_help="Import jobs from files of the export's format.")
 @client_option
 @click.option("--spreadsheet-safe", is_flag=True, help="The file has guards (') before cells: take them off.")
 @skip_bad_option

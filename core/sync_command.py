@@ -20,7 +20,7 @@ from core.sync import Pause, Sync, Window
 from core.times import parse_day, parse_length
 
 
-@click.command("sync")
+@click.command("sync", short_help="Pull jobs from another server's export.")
 @click.option("--url", required=True, metavar="URL", help="The other server, as https://api.example.com.")
 @client_option
 @click.option("--since", required=True, metavar="DATE", help="Jobs created from then on, as 2026-01-01.")
