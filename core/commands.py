@@ -5,13 +5,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from core.database import Databases, open_databases
-from core.errors import FencepostError, InvalidParameter
+from core.errors import FencepostError, InvalidParameter, NotPossible
 from core.settings import Settings
 
 
@@ -19,7 +20,12 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
+    if sys.stderr is None:
+        # The shell has closed it: what is said there is for nobody.
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
     try:
+        if sys.stdout is None:
+            raise NotPossible("Standard output is closed: leave it open, or send it to /dev/null.")
         # Not `command.main`, which writes an empty line when it is interrupted and is silent about a broken pipe.
         with command.make_context(name, sys.argv[1:]) as context:
             command.invoke(context)
