@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: .venv/run ## serve on http://localhost:3051 in demo mode, with demo jobs or with JOBS=export.csv
+run: .venv/run ## serve on http://localhost:3051 in demo mode, with demo jobs or with JOBS=export.csv CLIENT=acme
 ifdef JOBS
 	$(BIN)/python -m core migrate
 	$(BIN)/python -m core import --client "$(or $(CLIENT),imported)" "$(JOBS)"

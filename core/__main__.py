@@ -23,7 +23,7 @@ from core.database import Databases, migrate
 from core.demo import PERIOD, seed_jobs
 from core.errors import InvalidParameter
 from core.exports import Export, Reader, start_export
-from core.filters import PARAMETERS, JobFilter, print_exact
+from core.filters import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter, print_exact
 from core.import_command import import_command
 from core.query import Wall
 from core.receipts import Via
@@ -35,7 +35,7 @@ from core.verify import verify_file
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Fencepost on the command line: exports, their receipts, keys, the audit and tables."""
+    """Fencepost on the command line: jobs in and out, receipts, keys, the audit and the tables."""
 
 
 main.add_command(audit)
@@ -44,7 +44,7 @@ main.add_command(import_command)
 main.add_command(sync_command)
 
 
-@main.command("migrate")
+@main.command("migrate", short_help="Create or upgrade the tables.")
 @click.option("--partitioned", is_flag=True, help="For a new database: jobs in a table for each month.")
 def migrate_command(partitioned: bool) -> None:
     """Create or upgrade the tables; where jobs are in months, make those of the next year."""
@@ -123,7 +123,7 @@ def list_keys_command() -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-@keys.command("rotate")
+@keys.command("rotate", short_help="Print a new key that takes the place of another.")
 @click.argument("key_id")
 @click.option(
     "--overlap",
@@ -148,14 +148,32 @@ def revoke_key_command(key_id: str) -> None:
         revoke_key(databases, COMMAND_LINE, key_id)
 
 
+# What `--help` says of each parameter; one that is missing here is an error at once.
+_MEANINGS = {
+    "from": "Jobs created from this time on, as 2026-04-01T00:00:00Z. Required.",
+    "to": "Jobs created before this time, at most 366 days later. Required.",
+    "type": "Types, with commas between them.",
+    "status": f"List of {', '.join(STATUSES)}.",
+    "decision": f"List of {', '.join(Decision)}.",
+    "category": f"List of {', '.join(Category)}: any of them true; or none: a log exists and none is true.",
+    **{category.column: f"Exactly what this cell shows: {', '.join(Cell)}." for category in Category},
+    "evaluated": "true or false: has a moderation log or not.",
+    "q": "The prompt contains this, regardless of case.",
+    "job_id": "The beginning of a UUID.",
+    "client_id": "One client's jobs.",
+    "spreadsheet_safe": "true: a ' before cells that a spreadsheet could take for a formula.",
+}
+
+
 def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every parameter of the export, so that none can be forgotten."""
     for name in reversed(list(PARAMETERS)):
-        command = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True)(command)
+        option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True, help=_MEANINGS[name])
+        command = option(command)
     return command
 
 
-@main.command()
+@main.command(short_help="Write jobs as CSV: the bytes of the API's export.")
 @_parameter_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
@@ -210,7 +228,7 @@ async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]
             written = running.progress.rows
 
 
-@main.command()
+@main.command(short_help="Tell whether a file is a complete export of ours.")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--export-id", type=click.UUID, help="The export that the file should be.")
 def verify(file: Path, export_id: UUID | None) -> None:

@@ -18,6 +18,7 @@ from core.access import Actor, Forbidden, Scope
 from core.audit import Event, append
 from core.database import Database, Databases
 from core.errors import InvalidParameter, NotPossible
+from core.invisible import check_shown
 from core.query import Wall
 from core.schema import api_keys, people
 
@@ -31,10 +32,6 @@ _FORM = re.compile(
     rf"(fp_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH}}}))_([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})",
     re.ASCII,
 )
-
-# Control characters would break the list of keys, and those that turn the direction of writing would make one key look
-# like another; halves of surrogates (bytes that were no UTF-8) cannot be stored.
-_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # Longer, and two keys would be in use for good.
 LONGEST_OVERLAP = timedelta(days=30)
@@ -96,8 +93,7 @@ def create_key(
     if wall.client_id is not None and not wall.client_id.strip():
         raise InvalidParameter("client is empty: name the client whose jobs the key sees.")
     for field, value in {"name": name, "client": wall.client_id or ""}.items():
-        if _UNSHOWN.search(value):
-            raise InvalidParameter(f"{field} contains a character that cannot be shown: remove it.")
+        check_shown(field, value)
     with databases.ours.transaction() as connection:
         if expires_at is not None and expires_at <= connection.execute(select(func.now())).scalar_one():
             raise InvalidParameter("expires is in the past: choose a time to come.")

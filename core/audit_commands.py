@@ -20,7 +20,7 @@ def head_command() -> None:
         click.echo(find_head(databases.ours))
 
 
-@audit.command("verify")
+@audit.command("verify", short_help="Check the whole chain.")
 @click.option("--expect", metavar="SEQ:HASH", help="A head that was noted earlier; a tail cut before it is found.")
 def verify_command(expect: str | None) -> None:
     """Check the whole chain; name the first row that was changed, removed or inserted."""

@@ -29,7 +29,7 @@ _CASTS: dict[str, list[tuple[str, str]]] = {
         (r".*", "md5({}::text)::uuid"),
     ],
     "boolean": [
-        (r"bigint|integer|smallint", "({} <> 0)"),
+        (r"bigint|integer|smallint|numeric.*|double precision|real", "({} <> 0)"),
         (r"jsonb?", "({} #>> '{{}}')::boolean"),
         (r".*", "{}::boolean"),
     ],

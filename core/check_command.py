@@ -10,7 +10,7 @@ from core.database import open_databases
 from core.settings import load_settings
 
 
-@click.command("check")
+@click.command("check", short_help="Say what is wrong with the source, and how to mend it.")
 def check_command() -> None:
     """Look at the source and at Fencepost's own tables; a line for each finding, with its remedy.
 

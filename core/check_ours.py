@@ -16,7 +16,10 @@ RIGHTS = {
     **dict.fromkeys(("review_drafts", "review_claims"), ("SELECT", "INSERT", "UPDATE")),
     "reviews": ("SELECT", "INSERT", "UPDATE (superseded_at)"),
 }
-RIGHTS_WITH_JOBS = dict.fromkeys(("breakdown_counts", "breakdown_changes"), ("SELECT", "INSERT", "DELETE"))
+RIGHTS_WITH_JOBS = {
+    "syncs": ("SELECT", "INSERT", "UPDATE"),
+    **dict.fromkeys(("breakdown_counts", "breakdown_changes"), ("SELECT", "INSERT", "DELETE")),
+}
 
 _ROLE = text("SELECT quote_ident(current_user) AS name, pg_is_in_recovery() AS is_standby")
 

@@ -36,7 +36,8 @@ def check_server(connection: Connection, source: Database, settings: Settings) -
     standby = ", a standby" if server.is_standby else ""
     where = " Statements are for its primary, where it is not said otherwise." if server.is_standby else ""
     place = f" (at {info.host}:{info.port})" if _has_several_hosts(source) else ""
-    yield ok(f"{source.setting} is PostgreSQL {server.full_version.split()[0]}{standby}: {source}{place}.{where}")
+    setting = source.setting[:1].upper() + source.setting[1:]
+    yield ok(f"{setting} is PostgreSQL {server.full_version.split()[0]}{standby}: {source}{place}.{where}")
     if server.version > NEWEST_VERSION:
         yield advice(
             f"Fencepost is tested up to PostgreSQL {NEWEST_VERSION}: look for a newer Fencepost, or test this one."

@@ -4,6 +4,7 @@ The other half of `csv_format.py`. PostgreSQL ends at the first record that has 
 lines; whoever has to mend a file wants to hear of records, and may want to go on without the bad ones.
 """
 
+import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -13,6 +14,9 @@ from core.errors import NotPossible
 
 # Bytes. A prompt has megabytes at most; a longer record is a quote that is never closed.
 LONGEST_RECORD = 64 * 1024 * 1024
+
+# A row of PostgreSQL's takes about 450 cells of text, whatever is in them.
+MOST_COLUMNS = 400
 
 # Bytes that are handed to PostgreSQL at once.
 BLOCK = 256 * 1024
@@ -47,7 +51,9 @@ def split_records(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
     if is_open:
         raise NotPossible(f"{name} is cut, or a quote is missing: a cell that begins with a quote has no end.")
     if rest:
-        raise NotPossible(f"{name} is cut: its last record has no end. Get the file again.")
+        raise NotPossible(
+            f"{name} is cut: its last record has no end. Get the file again, or end its last line if it is whole."
+        )
 
 
 def number_records(records: Iterable[bytes], cells: int, on_bad: Callable[[int, str, bytes], None]) -> Iterator[bytes]:
@@ -88,8 +94,36 @@ def _is_text(record: bytes) -> bool:
 
 
 def parse_header(record: bytes) -> list[str]:
-    """Return the names of columns in a file's first record, which has no quotes but around whole names."""
-    return [name.strip().strip('"') for name in record.decode("utf-8", "replace").split(",")]
+    """Return the names of columns in a file's first record; none where it can be no header."""
+    try:
+        return [name.strip() for name in next(csv.reader([record.decode("utf-8", "replace")]), [])]
+    except csv.Error:
+        return []
+
+
+def explain_header(head: bytes, columns: Sequence[str], wanted: Sequence[str]) -> str | None:
+    """Say why the beginning of a file is not the header of one with the wanted columns; None where it is."""
+    first = head.split(b"\n", 1)[0].removesuffix(b"\r")
+    twice = [column for column in wanted if columns.count(column) > 1]
+    missing = [column for column in wanted if column not in columns]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "it is UTF-16, where it should be UTF-8: save it so"
+    if head.startswith(b"PK\x03\x04"):
+        return "it is a spreadsheet or an archive: save it as CSV, or unpack it"
+    if b"\r" in first:
+        return "its lines end in CR, where they should end in LF or CRLF: save it so"
+    if b"\n" not in head and any(name.startswith("".join(parse_header(first)[:1])) for name in wanted):
+        return "it ends within its first line: get it again"
+    for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if set(wanted) <= set(parse_header(first.replace(separator, b","))) and missing:
+            return f"{name} part its cells, where commas should: save it so"
+    if twice:
+        return f"it has {', '.join(twice)} more than once"
+    if len(columns) > MOST_COLUMNS:
+        return f"it has more than {MOST_COLUMNS} columns"
+    if missing:
+        return f"it lacks {', '.join(missing)}" if len(missing) < len(wanted) else "its first line is no header"
+    return None
 
 
 def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:

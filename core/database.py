@@ -298,6 +298,11 @@ class Database:
                 return StatementDropped(self._explain_connection(str(error)))
             case psycopg.OperationalError() | psycopg.InterfaceError():
                 return DatabaseUnavailable(self._explain_connection(str(error)))
+            case _ if self.read_only:
+                return NotPossible(
+                    f"{self.setting} does not answer a query as it should (SQLSTATE {state}): run `python -m core "
+                    "check`, which says what types and values are wrong there."
+                )
             case _:
                 return NotPossible(
                     f"The database refused a statement (SQLSTATE {state}): this is a fault of Fencepost."
@@ -307,7 +312,8 @@ class Database:
         """Say what a failed connection means. libpq gives no SQLSTATE for these, only its words."""
         if re.search(r"database .* does not exist", message):
             name = conninfo_to_dict(self.conninfo).get("dbname")
-            return f"There is no database {name} in {self.setting}: make it with `createdb {name}`, then {MIGRATE}."
+            remedy = "correct its name" if self.read_only else f"make it with `createdb {name}`, then {MIGRATE}"
+            return f"There is no database {name} in {self.setting}: {remedy}."
         if re.search(r"password|authentication|role .* does not exist|pg_hba", message):
             return f"Cannot log in to {self}: correct the role or the password in {self.setting}."
         return f"Cannot reach {self}: start PostgreSQL or correct {self.setting}."

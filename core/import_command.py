@@ -3,16 +3,17 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import click
 
 from core.access import COMMAND_LINE
-from core.commands import open_checked
+from core.commands import make_plain, open_checked
 from core.csv_format import BOM, COLUMNS, make_header
 from core.errors import NotPossible
 from core.filters import LONGEST_RANGE, print_exact
@@ -30,7 +31,7 @@ skip_bad_option = click.option(
 )
 
 
-@click.command("import")
+@click.command("import", short_help="Import jobs from files of the export's format.")
 @client_option
 @click.option("--spreadsheet-safe", is_flag=True, help="The file has guards (') before cells: take them off.")
 @skip_bad_option
@@ -41,9 +42,10 @@ def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None,
     Each file is imported as a whole or not at all. The same file twice changes nothing; an older one undoes nothing.
     """
     with open_checked(load_settings()) as databases, open_aside(skip_bad) as skipped:
-        for name in files:
+        for path in files:
+            name = "standard input" if path == "-" else make_plain(path)
             with (
-                _open(name) as (file, size),
+                _open(path, name) as (file, size),
                 click.progressbar(
                     length=size, label=name, file=sys.stderr, hidden=not (size and sys.stderr.isatty())
                 ) as bar,
@@ -58,11 +60,23 @@ def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None,
                     skipped=skipped,
                     advance=bar.update,
                 )
-                tidy(databases.ours)
             lines = [*explain_import(name, imported, skip_bad), f"{name}: {imported}"]
             if imported.first is not None and imported.last is not None:
                 lines.append(link_to_jobs(imported.first, imported.last))
-            click.echo("\n".join(lines), err=True)
+            for line in lines:
+                click.echo(make_plain(line), err=True)
+            tidy(databases.ours)
+
+
+class Aside(FileIO):
+    """A file that holds nothing back: what cannot be written is known at once, and is not tried again later."""
+
+    def write(self, data: Any, /) -> int:
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        while rest:
+            rest = rest[super().write(rest) :]
+        return length
 
 
 @contextmanager
@@ -73,7 +87,7 @@ def open_aside(name: str | None) -> Iterator[BinaryIO | None]:
         return
     path = Path(name)
     try:
-        file = path.open("xb")
+        file = Aside(path, "xb")
     except FileExistsError:
         raise NotPossible(f"{name} exists already: choose another file for --skip-bad.") from None
     with file:
@@ -88,15 +102,18 @@ def open_aside(name: str | None) -> Iterator[BinaryIO | None]:
 
 
 @contextmanager
-def _open(name: str) -> Iterator[tuple[BinaryIO, int]]:
-    if name == "-":
+def _open(path: str, name: str) -> Iterator[tuple[BinaryIO, int]]:
+    if path == "-":
+        if sys.stdin is None:
+            raise NotPossible("Standard input is closed: send a file there, or name one.")
         yield sys.stdin.buffer, 0
         return
-    try:
-        with Path(name).open("rb") as file:
-            yield file, os.fstat(file.fileno()).st_size
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(Path(path).open("rb"))
+        except OSError as error:
+            raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
+        yield file, os.fstat(file.fileno()).st_size
 
 
 def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[str]:
@@ -113,7 +130,8 @@ def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[
 
 def link_to_jobs(first: datetime, last: datetime) -> str:
     """Say where jobs that were created between two instants are shown."""
-    end = last.astimezone(UTC) + timedelta(microseconds=1)
-    start = max(first.astimezone(UTC), end - LONGEST_RANGE)
+    # Neither bound may lie beyond the years that there are.
+    end = last + min(timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC) - last)
+    start = max(first, end - min(LONGEST_RANGE, end - first))
     link = urlencode({"from": print_exact(start), "to": print_exact(end)})
     return f"Look at them in the dashboard: http://localhost:3051/?{link}"

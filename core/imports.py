@@ -21,11 +21,12 @@ from sqlalchemy import select as query
 from core.access import Actor
 from core.audit import Event, append
 from core.csv_format import BOM, COLUMNS, GUARD, GUARDED, write_aside, write_record
-from core.csv_records import BLOCK, copy_statement, number_records, parse_header, split_records
+from core.csv_records import BLOCK, copy_statement, explain_header, number_records, parse_header, split_records
 from core.database import Database, Databases
 from core.demo import PREFIX
-from core.errors import DatabaseUnavailable, NotPossible
+from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.filters import STATUSES, Category
+from core.invisible import check_shown
 from core.months import make_months
 from core.query import latest_log
 from core.schema import jobs, moderation_logs
@@ -35,9 +36,11 @@ LONGEST_HEADER = 10_000
 
 # RFC 3339 with any number of digits; what a month cannot have is looked at beside it. PostgreSQL's offsets end at 15.
 _INSTANT = (
-    r"^(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
-    r"([Zz]|[+-](0\d|1[0-5]):[0-5]\d)$"
+    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]+)?([Zz]|[+-](0[0-9]|1[0-5]):[0-5][0-9])$"
 )
+# What Python can hold.
+_YEARS = "timestamptz '0001-01-01Z' AND '9999-12-31 23:59:59.999999Z'"
 _UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 
 _TEXTS = ("type", "status", "prompt", "reason")
@@ -118,11 +121,12 @@ def import_jobs(
 
 
 def check_importable(databases: Databases, client_id: str) -> None:
-    """Raise `NotPossible` where no jobs of this client can be imported, whatever the file."""
+    """Raise `NotPossible` where no jobs can be imported, and `InvalidParameter` where none of this client can."""
     if not databases.jobs_are_ours:
         raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: unset it to import.")
     if client_id.startswith(PREFIX) or not client_id.strip():
-        raise NotPossible(f"The name of the client cannot be empty or begin with {PREFIX}: choose another one.")
+        raise InvalidParameter(f"client cannot be empty or begin with {PREFIX}: choose another one.")
+    check_shown("client", client_id)
 
 
 @contextmanager
@@ -131,16 +135,23 @@ def _taken_back(skipped: BinaryIO | None) -> Iterator[None]:
     start = 0 if skipped is None else skipped.tell()
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if skipped is not None:
             skipped.seek(start)
             skipped.truncate()
+        if isinstance(error, OSError):
+            raise NotPossible(
+                f"The file for records that are wrong cannot be written: {error.strerror}. Make room there, or name "
+                "another one."
+            ) from None
         raise
 
 
 def tidy(database: Database) -> None:
     """Do what PostgreSQL would do by itself after a while; what is counted ahead is left to the servers."""
-    database.vacuum("jobs", "moderation_logs")
+    # What was imported is there, whoever keeps the tables busy now.
+    with suppress(DatabaseUnavailable):
+        database.vacuum("jobs", "moderation_logs")
 
 
 def _merge_file(
@@ -186,7 +197,7 @@ def _blocks(file: BinaryIO, name: str, digest: "hashlib._Hash", advance: Callabl
     """Read a file in blocks, unpacked where it is gzip; the digest is that of the file as it is."""
     unpack = None
     is_first = True
-    while block := file.read(BLOCK):
+    while block := _read(file, name):
         digest.update(block)
         advance(len(block))
         if is_first and block.startswith(b"\x1f\x8b"):
@@ -212,6 +223,13 @@ def _blocks(file: BinaryIO, name: str, digest: "hashlib._Hash", advance: Callabl
         raise NotPossible(f"{name} is cut: the end of the gzip file is missing. Get it again.")
 
 
+def _read(file: BinaryIO, name: str) -> bytes:
+    try:
+        return file.read(BLOCK)
+    except OSError as error:
+        raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
+
+
 def _stage(
     driver: psycopg.Connection, blocks: Iterator[bytes], name: str, skipped: BinaryIO | None
 ) -> tuple[tuple[str, ...], int]:
@@ -223,14 +241,13 @@ def _stage(
             break
     if not head:
         raise NotPossible(f"{name} is empty: an export has at least a header.")
-    has_header = b"\n" in head
-    records = split_records(chain([head.removeprefix(BOM)], blocks), name)
-    columns = parse_header(next(records)) if has_header else []
-    missing = [column for column in COLUMNS if column not in columns]
-    if missing or len(set(columns)) < len(columns):
-        known = f"it lacks {', '.join(missing)}" if 0 < len(missing) < len(COLUMNS) else "its first line is no header"
-        raise NotPossible(f"{name} is no export of jobs: {known}. It needs the columns {', '.join(COLUMNS)}.")
-    ignored = tuple(column for column in columns if column not in COLUMNS)
+    head = head.removeprefix(BOM)
+    records = split_records(chain([head], blocks), name)
+    columns = parse_header(next(records)) if b"\n" in head else []
+    wrong = explain_header(head, columns, COLUMNS)
+    if wrong is not None:
+        raise NotPossible(f"{name} is no export of jobs: {wrong}. It needs the columns {', '.join(COLUMNS)}.")
+    ignored = tuple(dict.fromkeys(column or "(no name)" for column in columns if column not in COLUMNS))
     fields = ["record", *(field if field in COLUMNS else f"ignored_{number}" for number, field in enumerate(columns))]
     definitions = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(field)) for field in fields[1:])
     driver.execute("DROP TABLE IF EXISTS pg_temp.staged_jobs, pg_temp.import_jobs")
@@ -303,8 +320,13 @@ def _is_no_instant(column: str) -> str:
         f"substr({column}, 9, 2)::int > extract(day FROM make_date(substr({column}, 1, 4)::int,"
         f" substr({column}, 6, 2)::int, 1) + interval '1 month' - interval '1 day')"
     )
+    # An offset may lead out of the years that there are.
+    years = f"substr({column}, 1, 4) IN ('0001', '9999') AND {_instant(column)} NOT BETWEEN {_YEARS}"
     # CASE is evaluated in its order, so that numbers are read only where there are some.
-    return f"CASE WHEN {column} IS NULL THEN false WHEN {column} !~ '{_INSTANT}' THEN true ELSE {days} END"
+    return (
+        f"CASE WHEN {column} IS NULL THEN false WHEN {column} !~ '{_INSTANT}' THEN true WHEN {days} THEN true"
+        f" ELSE {years} END"
+    )
 
 
 def _make_months(database: Database, connection: Connection) -> tuple[int, datetime | None, datetime | None]:
@@ -345,14 +367,15 @@ def _check_clients(connection: Connection, client_id: str, name: str) -> None:
 def _remove_demo(connection: Connection) -> bool:
     """Remove the demo jobs, in the way that is quickest."""
     demo = {"prefix": PREFIX}
-    has_demo, has_others = connection.execute(
+    has_demo, has_others, is_owner = connection.execute(
         text("""
             SELECT EXISTS (SELECT FROM jobs WHERE starts_with(client_id, :prefix)),
-                EXISTS (SELECT FROM jobs WHERE NOT starts_with(client_id, :prefix))
+                EXISTS (SELECT FROM jobs WHERE NOT starts_with(client_id, :prefix)),
+                (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'jobs'::regclass)
         """),
         demo,
     ).one()
-    if has_demo and not has_others:
+    if has_demo and is_owner and not has_others:
         connection.execute(text("TRUNCATE jobs, moderation_logs RESTART IDENTITY"))
     elif has_demo:
         connection.execute(
@@ -366,7 +389,7 @@ def _remove_demo(connection: Connection) -> bool:
 
 def _instant(column: str) -> str:
     """Cut what is finer than a microsecond: rounding could move a job over the bound of a range."""
-    return rf"CAST(regexp_replace({column}, '(\.\d{{6}})\d+', '\1') AS timestamptz)"
+    return rf"CAST(regexp_replace({column}, '(\.[0-9]{{6}})[0-9]+', '\1') AS timestamptz)"
 
 
 _PROGRESS = "array_position(ARRAY['queued', 'processing', 'failed', 'completed'], {}.status)"

@@ -1,8 +1,11 @@
 """Characters that nobody sees: format and control characters, odd spaces, and those that change the direction."""
 
+import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+
+from core.errors import InvalidParameter
 
 # Characters without a glyph whose general category does not say so (Unicode, Default_Ignorable_Code_Point), and a
 # letter that is drawn as nothing.
@@ -15,6 +18,10 @@ _DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u
 _ORDINARY = frozenset("\n\r\t")
 
 _INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Zl", "Zp", "Co", "Cn"))
+
+# Control characters would break a list of names, and those that turn the direction of writing would make one name look
+# like another; halves of surrogates (bytes that were no UTF-8) cannot be stored.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +52,9 @@ def is_invisible(character: str) -> bool:
     if 0xFE00 <= point <= 0xFE0F or 0xE0100 <= point <= 0xE01EF or 0x180B <= point <= 0x180F:
         return True
     return unicodedata.category(character) == "Zs" and character not in " \u00a0\u3000"
+
+
+def check_shown(field: str, value: str) -> None:
+    """Raise `InvalidParameter` where a name holds a character that cannot be shown beside other names."""
+    if _UNSHOWN.search(value):
+        raise InvalidParameter(f"{field} contains a character that cannot be shown: remove it.")

@@ -5,7 +5,7 @@ The only module that selects jobs. Whose jobs they may be (the wall) is decided 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +144,15 @@ def count_jobs(
     """Count the matching jobs; with a limit, no further than that."""
     ((count,),) = run_search(connection, count_query(job_filter, wall, folding, limit=limit), job_filter, folding)
     return int(count)
+
+
+def find_newest(connection: Connection, wall: Wall) -> datetime | None:
+    """Return when the newest job that the wall allows was created; None where there is none."""
+    # A source of somebody's own may have `infinity`.
+    query = select(jobs.c.created_at).where(jobs.c.created_at <= datetime.max.replace(tzinfo=UTC))
+    if wall.client_id is not None:
+        query = query.where(jobs.c.client_id == wall.client_id)
+    return connection.execute(query.order_by(jobs.c.created_at.desc()).limit(1)).scalar_one_or_none()
 
 
 def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:

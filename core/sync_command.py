@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from core.access import COMMAND_LINE
-from core.commands import open_checked
+from core.commands import make_plain, open_checked
 from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
 from core.filters import print_instant
 from core.import_command import client_option, explain_import, link_to_jobs, open_aside, skip_bad_option
@@ -20,7 +20,7 @@ from core.sync import Pause, Sync, Window
 from core.times import parse_day, parse_length
 
 
-@click.command("sync")
+@click.command("sync", short_help="Pull jobs from another server's export.")
 @click.option("--url", required=True, metavar="URL", help="The other server, as https://api.example.com.")
 @client_option
 @click.option("--since", required=True, metavar="DATE", help="Jobs created from then on, as 2026-01-01.")
@@ -62,6 +62,8 @@ def sync_command(
     pause = None if every is None else parse_length("every", every, like="30s, 15m or 1h")
     if not silence or pause == timedelta():
         raise InvalidParameter("timeout and every must be longer than nothing.")
+    if remote_client is not None and not remote_client.strip():
+        raise InvalidParameter("remote-client is empty: name the client there, or leave it out.")
     options: dict[str, Any] = {
         "client_id": client_id,
         "since": day,
@@ -102,7 +104,7 @@ def _run(sync: Sync, skip_bad: str | None) -> None:
     finally:
         # Some of it holds for several windows, and all of it is said, also where the next window failed.
         for line in dict.fromkeys(line for imported in pulled for line in explain_import(host, imported, skip_bad)):
-            click.echo(line, err=True)
+            click.echo(make_plain(line), err=True)
     new = [imported for imported in pulled if imported.inserted or imported.updated]
     if new and new[0].first is not None and new[-1].last is not None:
         click.echo(link_to_jobs(new[0].first, new[-1].last), err=True)

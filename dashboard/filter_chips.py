@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, timedelta
 
 import streamlit as st
 
 from core.database import Folding
 from core.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.filters import Category, Cell, JobFilter
-from core.query import Wall, count_jobs
+from core.query import Wall, count_jobs, find_newest
 from dashboard.address import View
 from dashboard.filter_form import CELL_WORDS, EVALUATED_WORDS, go
+from dashboard.periods import days_range
 from dashboard.plain import escape
 from dashboard.resources import get_resources
+from dashboard.zones import shown_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,10 @@ def show_chips(view: View) -> None:
 
 
 def show_nothing_found(view: View, wall: Wall) -> None:
-    """Say that nothing matches and which condition alone has removed everything, and offer to drop it."""
+    """Say that nothing matches and which condition alone has removed everything, and offer to drop it.
+
+    Where the whole period is empty, as after an import of older jobs, the newest ones are offered.
+    """
     st.info("No jobs match.", icon=":material/search_off:")
     resources = get_resources()
     source, chips = resources.databases.source, list_chips(view.job_filter)
@@ -68,13 +74,33 @@ def show_nothing_found(view: View, wall: Wall) -> None:
                     on_click=go,
                     args=(view.filtered(chip.without),),
                 )
-    if not chips:
-        st.caption("There is no job in this period: choose another one.")
-    elif not offered:
-        if _count(JobFilter(range=view.job_filter.range), wall, folding):
-            st.caption("No single filter removed everything: several did together. Drop some of them above.")
-        else:
-            st.caption("There is no job in this period, whatever the filters: choose another period.")
+    if offered:
+        return
+    if chips and _count(JobFilter(range=view.job_filter.range), wall, folding):
+        st.caption("No single filter removed everything: several did together. Drop some of them above.")
+        return
+    whatever = ", whatever the filters" if chips else ""
+    st.caption(f"There is no job in this period{whatever}: choose another one.")
+    _offer_newest(view, wall)
+
+
+def _offer_newest(view: View, wall: Wall) -> None:
+    """Offer the last days in which there are jobs, if there are any."""
+    resources, zone = get_resources(), shown_zone(view)
+    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+        newest = find_newest(connection, wall)
+    # The days of the years 1 and 9999 are beyond what can be picked.
+    if newest is None or not MINYEAR < newest.year < MAXYEAR:
+        return
+    last = newest.astimezone(zone).date()
+    bounds = days_range(last - timedelta(days=6), last, zone)
+    st.button(
+        f"The newest job is of {last.day} {last:%b %Y}: show its week",
+        icon=":material/history:",
+        key="show_newest",
+        on_click=go,
+        args=(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=None),),
+    )
 
 
 # Beyond this many it does not matter how many more there are.

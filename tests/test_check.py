@@ -305,7 +305,7 @@ ODD_TYPES = """
     );
     CREATE TABLE moderation_logs (
         log_id integer NOT NULL, job_id bigint NOT NULL, created_at timestamp NOT NULL,
-        category_ai_adult_general text, category_underage smallint
+        category_ai_adult_general text, category_underage numeric(3, 2)
     );
     INSERT INTO jobs VALUES (255, 'acme', 'prompt', 'completed', 1, '2026-04-15 12:00', NULL, '["a prompt"]');
     INSERT INTO moderation_logs VALUES (1, 255, '2026-04-15 12:00', 'yes', 0);
@@ -334,7 +334,7 @@ def test_other_types_are_cast_by_the_view_that_is_suggested(
         "moderation_logs.job_id is bigint, and queries need uuid",
         "moderation_logs.created_at is timestamp without time zone, and queries need timestamp with time zone",
         "moderation_logs.category_ai_adult_general is text, and queries need boolean",
-        "moderation_logs.category_underage is smallint, and queries need boolean",
+        "moderation_logs.category_underage is numeric(3,2), and queries need boolean",
         "There is no column moderation_logs.category_nsfw, a boolean",
     ]
     assert "jobs.type is character varying(10), which is read as text is; a view can cast it." in of(

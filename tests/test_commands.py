@@ -88,7 +88,8 @@ def names(directory: Path) -> list[str]:
     ("arguments", "message"),
     [
         ([], "Name a command. See `python -m core --help`."),
-        (["keys"], "Name a command. See `python -m core --help`."),
+        (["keys"], "Name a command. See `python -m core keys --help`."),
+        (["keys", "revoke", "\udcff"], "A value on the command line is not UTF-8: correct it."),
         (["dance"], "No such command 'dance'. See `python -m core --help`."),
         (["export"], "from is missing: give it as a time like 2026-04-01T00:00:00Z."),
         ([*EXPORT, "--status", "done"], 'status does not know "done": it takes queued, processing, completed, failed.'),
@@ -98,25 +99,29 @@ def names(directory: Path) -> list[str]:
             "type is given more than once: give it once, with commas between values.",
         ),
         ([*EXPORT, "--spreadsheet_safe", "true"], None),
-        ([*EXPORT, "--colour", "red"], "No such option '--colour'. See `python -m core --help`."),
+        ([*EXPORT, "--colour", "red"], "No such option '--colour'. See `python -m core export --help`."),
         (
             [*EXPORT, "-o", "."],
-            "Invalid value for '-o' / '--output': File '.' is a directory. See `python -m core --help`.",
+            "Invalid value for '-o' / '--output': File '.' is a directory. See `python -m core export --help`.",
         ),
-        (["seed"], "Missing option '--jobs'. See `python -m core --help`."),
+        (
+            ["check", "it"],
+            "Got unexpected extra argument (it). See `python -m core check --help`.",
+        ),
+        (["seed"], "Missing option '--jobs'. See `python -m core seed --help`."),
         (
             ["seed", "--jobs", "0"],
-            "Invalid value for '--jobs': 0 is not in the range x>=1. See `python -m core --help`.",
+            "Invalid value for '--jobs': 0 is not in the range x>=1. See `python -m core seed --help`.",
         ),
         (["seed", "--jobs", "1", "--until", "soon"], None),
         (["seed", "--jobs", "1", "--until", "0001-01-02"], "until is too far away: choose a day like 2026-05-01."),
         (
             ["keys", "create", "--name", "x", "--scope", "job:read"],
-            "Give either --client ID or --all-clients. See `python -m core --help`.",
+            "Give either --client ID or --all-clients. See `python -m core keys create --help`.",
         ),
         (
             ["keys", "create", "--name", "x", "--scope", "job:read", "--client", "a", "--all-clients"],
-            "Give either --client ID or --all-clients. See `python -m core --help`.",
+            "Give either --client ID or --all-clients. See `python -m core keys create --help`.",
         ),
         (["keys", "create", "--name", "x", "--scope", "job:write", "--all-clients"], None),
         (["keys", "create", "--name", "x", "--all-clients"], None),
@@ -138,6 +143,14 @@ def names(directory: Path) -> list[str]:
         ),
         ([*SYNC, "--url", "https://api.example.com", "--since", "soon"], None),
         (
+            ["import", "--client", "demo-a", "README.md"],
+            "client cannot be empty or begin with demo-: choose another one.",
+        ),
+        (
+            ["import", "--client", "a\u202eb", "README.md"],
+            "client contains a character that cannot be shown: remove it.",
+        ),
+        (
             [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--every", "0m"],
             "timeout and every must be longer than nothing.",
         ),
@@ -146,8 +159,12 @@ def names(directory: Path) -> list[str]:
             "overlap is not a time like 0h, 24h or 7d.",
         ),
         (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--remote-client", ""],
+            "remote-client is empty: name the client there, or leave it out.",
+        ),
+        (
             ["verify", "x.csv", "--export-id", "7"],
-            "Invalid value for '--export-id': '7' is not a valid UUID. See `python -m core --help`.",
+            "Invalid value for '--export-id': '7' is not a valid UUID. See `python -m core verify --help`.",
         ),
     ],
 )
@@ -188,6 +205,15 @@ def test_what_cannot_be_done_exits_with_1(run_core: RunCore, connection: psycopg
     assert refusal(run_core(*EXPORT, "-o", str(tmp_path / "missing" / "x.csv")), 1) == (
         f"{tmp_path}/missing/x.csv cannot be written: No such file or directory. Nothing was left behind."
     )
+
+
+def test_an_import_from_a_closed_standard_input_is_one_line(run_here: RunCore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that has closed standard input leaves Python without one."""
+    monkeypatch.setattr(sys, "stdin", None)
+
+    done = run_here("import", "--client", "acme", "-")
+
+    assert refusal(done, 1) == "Standard input is closed: send a file there, or name one."
 
 
 def test_help_lists_all_commands(run_core: RunCore) -> None:
@@ -482,7 +508,7 @@ def test_on_a_terminal_an_export_shows_its_progress(
 
     assert onto_screen == (
         2,
-        "Error: Give a file with -o FILE, or redirect standard output. See `python -m core --help`.\r\n",
+        "Error: Give a file with -o FILE, or redirect standard output. See `python -m core export --help`.\r\n",
     )
     assert to_file[0] == 0
     assert re.search(

@@ -16,7 +16,7 @@ from core.check_finding import problem
 from core.checks import run_checks
 from core.database import Database, Databases, migrate, open_databases
 from core.embedded import EmbeddedServer
-from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, QueryTooSlow
+from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, NotPossible, QueryTooSlow
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.documents import april, export_document, read_records
@@ -98,6 +98,13 @@ def test_a_missing_database_is_named_with_the_command_that_makes_it(server: Test
     assert refusal(server.url_of("fencepost_there_is_none")) == (
         "There is no database fencepost_there_is_none in DATABASE_URL: "
         "make it with `createdb fencepost_there_is_none`, then run `python -m core migrate`."
+    )
+
+
+def test_a_source_that_is_missing_is_not_to_be_made(database_url: str, server: TestServer) -> None:
+    """A source is never migrated: its name is wrong."""
+    assert refusal(database_url, source_database_url=server.url_of("fencepost_there_is_none")) == (
+        "There is no database fencepost_there_is_none in SOURCE_DATABASE_URL: correct its name."
     )
 
 
@@ -318,6 +325,24 @@ def test_an_error_tells_neither_statements_nor_values(databases: Databases, capl
     assert str(caught.value) == ("The database refused a statement (SQLSTATE 22P02): this is a fault of Fencepost.")
     assert caught.value.__cause__ is None
     assert caplog.messages == ["database error: InvalidTextRepresentation 22P02 in DATABASE_URL"]
+
+
+def test_a_source_of_other_types_is_told_to_be_checked(database_url: str, empty_database_url: str) -> None:
+    """What queries cannot compare is no fault of ours: the message names the command that says more."""
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE TABLE jobs (job_id text); CREATE TABLE moderation_logs ()")
+
+    def ask(databases: Databases) -> None:
+        with databases.source.transaction() as transaction:
+            transaction.execute(text("SELECT FROM jobs WHERE job_id > now()"))
+
+    with pytest.raises(NotPossible) as caught:
+        opened(database_url, ask, source_database_url=empty_database_url)
+
+    assert str(caught.value) == (
+        "SOURCE_DATABASE_URL does not answer a query as it should (SQLSTATE 42883): run `python -m core check`, which "
+        "says what types and values are wrong there."
+    )
 
 
 def test_a_database_that_is_read_only_is_named(

@@ -144,10 +144,13 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
     with pytest.raises(DatabaseUnavailable, match="lacks a right"):
         take()
     with psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection:
+        insert_job(connection, client_id="demo-a")
         connection.execute(f"GRANT {rights} TO {app}".encode())
 
     assert take() == 1
     tidy(least.ours)
+    with psycopg.connect(as_role(empty_database_url, owner)) as connection:
+        assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("acme",)]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """Imports: a file becomes jobs as a whole or not at all, and an export of them is the file again."""
 
+import errno
 import gzip
 import io
+import os
+import resource
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -18,7 +22,8 @@ from core.access import COMMAND_LINE
 from core.csv_format import BOM, COLUMNS, HEADER, make_header
 from core.database import Databases
 from core.demo import seed_jobs
-from core.errors import DatabaseUnavailable, NotPossible
+from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
+from core.import_command import link_to_jobs, open_aside
 from core.imports import ASIDE, Imported, import_jobs
 from tests.documents import april, export_document
 from tests.rows import insert_job, insert_log
@@ -95,15 +100,16 @@ def test_what_was_exported_and_imported_is_exported_the_same(
 def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Connection) -> None:
     """Without BOM, with CRLF, gzip in several members, other columns and orders, times of any precision and offset."""
     lines = [
-        "prompt,api_key_id," + ",".join(column for column in COLUMNS if column != "prompt"),
-        f'"two\nlines, ""quoted""",k,{ID},image,completed,false,2026-04-15t14:00:00.123456789+02:00,,"",true,,false',
+        'prompt,api_key_id,"a, ""b""","a, ""b""",,' + ",".join(column for column in COLUMNS if column != "prompt"),
+        f'"two\nlines, ""quoted""",k,1,2,3,{ID},image,completed,false,2026-04-15t14:00:00.123456789+02:00,,"",true,,'
+        "false",
     ]
     data = "\r\n".join(lines).encode() + b"\r\n"
     packed = gzip.compress(data[:50]) + gzip.compress(data[50:])
 
     imported = take(databases, packed)
 
-    assert imported.ignored_columns == ("api_key_id",)
+    assert imported.ignored_columns == ("api_key_id", 'a, "b"', "(no name)")
     assert counts(imported) == (1, 0, 0, 1)
     found = connection.execute("SELECT prompt, reason, created_at, completed_at, client_id FROM jobs").fetchall()
     at = datetime(2026, 4, 15, 12, 0, 0, 123456, tzinfo=UTC)
@@ -161,7 +167,16 @@ def test_an_older_file_undoes_nothing_and_flags_make_a_log(
         (b"", "a.csv is empty"),
         (b"a,b\n1,2\n", "a.csv is no export of jobs: its first line is no header."),
         (HEADER.replace(b",status", b""), "it lacks status."),
-        (HEADER[:-1], "its first line is no header."),
+        (HEADER[:-1], "a.csv is no export of jobs: it ends within its first line: get it again."),
+        (BOM, "it ends within its first line"),
+        (HEADER.replace(b",", b";"), "semicolons part its cells, where commas should: save it so."),
+        (HEADER.replace(b",", b"\t"), "tabs part its cells"),
+        (document(record()).replace(b"\n", b"\r"), "its lines end in CR, where they should end in LF or CRLF"),
+        (HEADER.decode().encode("utf-16"), "it is UTF-16, where it should be UTF-8: save it so."),
+        (b"PK\x03\x04" + HEADER, "it is a spreadsheet or an archive: save it as CSV, or unpack it."),
+        (HEADER.replace(b"type", b"status"), "it has status more than once."),
+        (b"x," * 400 + HEADER, "it has more than 400 columns."),
+        (b'"' + b"x" * 200_000 + b'"\n', "its first line is no header."),
         (document(record())[:-1], "a.csv is cut: its last record has no end."),
         (document(record(prompt='"open')), "a.csv is cut, or a quote is missing"),
         (document(record(), "x,y\n"), "a.csv, record 2: it has 2 cells, where the header has 11."),
@@ -185,6 +200,8 @@ def test_an_older_file_undoes_nothing_and_flags_make_a_log(
         (document(record(created_at="yesterday")), "created_at is 'yesterday'"),
         (document(record(created_at="")), "created_at is empty"),
         (document(record(completed_at="infinity")), "completed_at is 'infinity'"),
+        (document(record(created_at="0001-01-01T00:00:00+02:00")), "created_at is '0001-01-01T00:00:00+02:00'"),
+        (document(record(completed_at="9999-12-31T23:00:00-01:00")), "completed_at is '9999-12-31T23:00:00-01:00'"),
         (document(record(is_prohibited="t")), "is_prohibited is 't', where it should be true, false or nothing."),
         (document(record(category_nsfw="1")), "category_nsfw is '1'"),
     ],
@@ -260,14 +277,61 @@ def test_records_set_aside_are_those_of_files_that_were_imported(databases: Data
     assert aside.getvalue() == 2 * b'a.csv,2,"it has 2 cells, where the header has 11",x,y\n'
 
 
+def test_a_full_disk_takes_no_record_that_is_wrong(
+    databases: Databases, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """Where the file for them has no room, nothing is imported, and what was set aside before stays."""
+    ragged = record() + "x,y\n"
+    path = tmp_path / "aside.csv"
+    with open_aside(str(path)) as aside:
+        take(databases, document(ragged), skipped=aside)
+        before = path.read_bytes()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+        try:
+            with pytest.raises(NotPossible, match=r"^The file for records that are wrong cannot be written: File too"):
+                take(databases, document(record(job_id=ID.replace("1", "2")), "x,y\n" * 9), skipped=aside)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert path.read_bytes() == before
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_named(databases: Databases, tmp_path: Path) -> None:
+    """An error of the disk is told as one of this file."""
+
+    class Broken(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.raises(NotPossible, match=r"^a\.csv cannot be read: Input/output error\.$"):
+        import_jobs(databases, Broken(), COMMAND_LINE, client_id="acme", name="a.csv")
+
+
+def test_the_first_and_the_last_times_that_there_are(databases: Databases) -> None:
+    """Jobs of the years 1 and 9999 are imported, and the link to them is one that the dashboard takes."""
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z"
+
+    imported = [take(databases, document(record(created_at=at, completed_at=at, job_id=str(uuid4()))))
+                for at in (first, last)]  # fmt: skip
+
+    links = [link_to_jobs(each.first, each.last) for each in imported if each.first and each.last]
+    assert [dict(parse_qsl(urlsplit(link.split()[-1]).query)) for link in links] == [
+        {"from": "0001-01-01T00:00:00.000000Z", "to": "0001-01-01T00:00:00.000001Z"},
+        {"from": "9999-12-31T23:59:59.999999Z", "to": "9999-12-31T23:59:59.999999Z"},
+    ]
+
+
 def test_a_job_never_moves_to_another_client(databases: Databases, connection: psycopg.Connection) -> None:
     """A file with another client's job is refused as a whole; demo clients cannot be imported to."""
     insert_job(connection, job_id=UUID(ID), client_id="other")
 
     with pytest.raises(NotPossible, match="1 job that another client has already"):
         take(databases, document(record(), record(job_id=ID.replace("1", "2"))))
-    with pytest.raises(NotPossible, match="cannot be empty or begin with demo-"):
-        take(databases, document(record()), client_id="demo-x")
+    for name, fault in {"demo-x": "empty or begin with demo-", " ": "empty", "\udcff": "cannot be shown"}.items():
+        with pytest.raises(InvalidParameter, match=f"^client .*{fault}"):
+            take(databases, document(record()), client_id=name)
 
     assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("other",)]
 
@@ -294,6 +358,9 @@ def test_the_command_says_what_it_did_and_where_to_look(
     file.write_bytes(document(record()))
 
     done = run_core("import", "--client", "acme", str(file))
+    odd = Path(os.fsdecode(bytes(tmp_path) + b"/\xff\x1b[31m\n.csv"))
+    odd.write_bytes(document(record(), "x\n"))
+    aside = run_core("import", "--client", "acme", "--skip-bad", str(tmp_path / "aside.csv"), odd)
     missing = run_core("import", "--client", "acme", str(tmp_path / "none.csv"))
     folder = run_core("import", "--client", "acme", str(tmp_path))
     usage = run_core("import", str(file))
@@ -302,6 +369,13 @@ def test_the_command_says_what_it_did_and_where_to_look(
     assert b"1 records: 1 new jobs, 0 changed, 0 as they were, 0 new logs." in done.stderr
     assert (
         b"http://localhost:3051/?from=2026-04-15T12%3A00%3A00.000000Z&to=2026-04-15T12%3A00%3A00.000001Z" in done.stderr
+    )
+    name = f"{tmp_path}/\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}[31m .csv"
+    assert aside.stderr.decode().startswith(f"{name}: 1 records were skipped: see {tmp_path}/aside.csv.\n{name}: 2 rec")
+    assert (
+        (tmp_path / "aside.csv")
+        .read_bytes()
+        .endswith(f'\n{name},2,"it has 1 cell, where the header has 11",x\n'.encode())
     )
     assert (missing.returncode, missing.stderr.count(b"\n")) == (1, 1)
     assert b"No such file" in missing.stderr

@@ -1,10 +1,13 @@
 """Settings: from the environment, each under its own name."""
 
+import re
+
 import pytest
 from pydantic import SecretStr
 
 from core.errors import InvalidSetting
-from core.settings import load_settings
+from core.settings import Settings, load_settings
+from tests.conftest import ROOT
 
 DEFAULTS = {
     "database_url": None,
@@ -86,6 +89,23 @@ def test_a_wrong_value_names_the_variable(name: str, value: str, why: str, monke
         load_settings()
 
     assert str(caught.value) == f"{name} is not valid: {why}. Correct or unset it."
+
+
+def test_the_readme_names_every_setting_with_its_default() -> None:
+    """Nothing is missing in its table, nothing is there that is read nowhere, and numbers are those of the code."""
+    table = (ROOT / "README.md").read_text().split("## Settings")[1].split("## ")[0]
+    rows = dict(re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", table, re.MULTILINE))
+
+    names = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+    numbers = [float(text) for cell in rows.values() for text in re.findall(r"\b\d+\b(?!\.)", cell) if "`" not in cell]
+
+    assert [name for name in names if name.lower() not in Settings.model_fields] == ["TEST_DATABASE_URL"]
+    assert {name.upper() for name in Settings.model_fields} <= set(names)
+    assert numbers == [
+        float(field.default)
+        for field in Settings.model_fields.values()
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool)
+    ]
 
 
 def test_settings_do_not_show_addresses_and_keys(monkeypatch: pytest.MonkeyPatch) -> None:
