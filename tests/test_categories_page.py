@@ -83,7 +83,7 @@ def links(app: AppTest) -> list[tuple[str, dict[str, str]]]:
 
 def markdown(app: AppTest) -> str:
     """Return everything that is rendered as Markdown."""
-    shown = (*app.markdown, *app.caption, *app.title, *app.subheader, *app.info, *app.warning, *app.error)
+    shown = (*app.markdown, *app.caption, *app.title, *app.header, *app.info, *app.warning, *app.error)
     return "\n".join(str(element.value) for element in shown)
 
 
