@@ -10,7 +10,7 @@ from core.combinations import FLAG_SETS, share
 from core.filter_sentence import CATEGORY_NAMES
 from core.filters import Category
 from dashboard.category_days import ShownDay
-from dashboard.chart_styles import AS_SVG, BLUE, GREEN, GREY, PURPLE, TEXT, VERMILLION, Style, style_bars, style_lines
+from dashboard.chart_styles import BLUE, DRAWN, GREEN, GREY, PURPLE, TEXT, VERMILLION, Style, style_bars, style_lines
 
 # More days than these are drawn without gaps, outlines and marks, which would hide them.
 FEW_DAYS = 62
@@ -80,7 +80,7 @@ def chart_rates(days: Sequence[ShownDay]) -> dict[str, Any]:
         **style_lines("what", RATE_STYLES, with_marks=with_marks),
     }
     mark = {"type": "line", "strokeWidth": 2, "point": {"size": 45, "filled": True} if with_marks else False}
-    return {"data": {"values": values}, "height": HEIGHT, "mark": mark, "encoding": encoding, "usermeta": AS_SVG}
+    return {"data": {"values": values}, "height": HEIGHT, "mark": mark, "encoding": encoding, **DRAWN}
 
 
 def list_rates(day: ShownDay) -> list[tuple[str, int, int]]:
@@ -106,7 +106,7 @@ def chart_together(together: Mapping[frozenset[Category], int]) -> dict[str, Any
     return {
         "data": {"values": values},
         "height": {"step": 30},
-        "usermeta": AS_SVG,
+        **DRAWN,
         "encoding": {
             "y": {
                 "field": "flags",
@@ -225,7 +225,7 @@ def _bars(days: Sequence[ShownDay], values: list[dict[str, Any]], encoding: Mapp
         "mark": {"type": "text", "text": "part", "fontSize": 12, "fontStyle": "italic", "color": TEXT},
         "encoding": {"x": _day_axis(days), "y": {"value": -8}},
     }
-    return {"data": {"values": values}, "height": HEIGHT, "layer": [bars, note], "usermeta": AS_SVG}
+    return {"data": {"values": values}, "height": HEIGHT, "layer": [bars, note], **DRAWN}
 
 
 def _day_axis(days: Sequence[ShownDay]) -> dict[str, Any]:

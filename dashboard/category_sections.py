@@ -33,7 +33,7 @@ def show_totals(figures: Figures) -> None:
 
 def show_disagreements(figures: Figures, zone: str | None) -> None:
     """Show how many jobs deserve a second look; each number opens exactly these on Jobs, in the address's zone."""
-    st.subheader("Worth a second look")
+    st.header("Worth a second look")
     for column, suspects in zip(st.columns(3), figures.suspects, strict=True):
         with column.container(border=True, height="stretch", gap="small"):
             _show_suspects(suspects, zone)
@@ -42,7 +42,7 @@ def show_disagreements(figures: Figures, zone: str | None) -> None:
 def show_days(figures: Figures) -> None:
     """Show what was decided, flagged and logged day by day; two charts beside each other where there is room."""
     days, sums = figures.days, figures.sums
-    st.subheader("Day by day")
+    st.header("Day by day")
     partial = category_sentences.say_partial(days)
     if partial is not None:
         st.caption(partial)
@@ -114,7 +114,7 @@ def _show_suspects(suspects: Suspects, zone: str | None) -> None:
 
 def _show_chart(title: str, sentence: str, spec: dict[str, Any], frame: pd.DataFrame) -> None:
     """Show a chart, its numbers in a second tab, and below both a sentence with what they show."""
-    st.markdown(f"#### {title}")
+    st.markdown(f"### {title}")
     drawn, table = st.tabs(["Chart", "Table"], key=f"tabs {title}")
     with drawn:
         st.vega_lite_chart(spec, key=f"chart {title}", alt=f"{title}: {sentence}")

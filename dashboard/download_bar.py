@@ -15,6 +15,7 @@ from core.query import count_jobs
 from core.receipt_list import page_receipts
 from core.receipts import Status, Via
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
+from dashboard.emphasis import emphasis
 from dashboard.receipt_card import show_in_list
 from dashboard.resources import get_resources
 from dashboard.zones import browser_zone
@@ -46,7 +47,7 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
         st.link_button(
             f"Download CSV · {_name_jobs(job_filter)} · {_name_rows(count, exact)}",
             _ticket_url(wanted, person),
-            type="primary",
+            type=emphasis(),
             icon=":material/download:",
             key="download",
             on_click=_await_receipt,
@@ -70,7 +71,7 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
         )
         if count > COUNTED and exact is None:
             st.button("Count exactly", type="tertiary", key="count_exactly", on_click=_count, args=(job_filter, person))
-        with st.popover("As a command", icon=":material/terminal:", type="tertiary"):
+        with st.popover("As a command", icon=":material/terminal:"):
             st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
             st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
     _show_receipt(person)

@@ -1,5 +1,6 @@
 """A page of the audit as a table whose cells are plain text: much of it was typed by others."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,7 +9,11 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
+from core.filter_sentence import quote
 from dashboard.job_table import MOST_HEIGHT, ROW_HEIGHT
+
+# What says itself without quotes: times, ids, numbers, and words of ours.
+_WORD = re.compile(r"[\w.,:+/-]+", re.ASCII)
 
 
 def show_events(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
@@ -63,5 +68,8 @@ def describe(value: Any) -> str:
             )
         case list():
             return " and ".join(map(describe, value))
+        case str() if not _WORD.fullmatch(value):
+            # What somebody typed reads as no further detail, and turns none that stand beside it.
+            return quote(value)
         case _:
             return str(value)

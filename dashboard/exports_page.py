@@ -93,7 +93,7 @@ def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
         st.stop()
     everybody = Scope.ADMIN_CONFIG in person.scopes
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Everybody's exports" if everybody else "Your exports")
+        st.header("Everybody's exports" if everybody else "Your exports")
         st.space("stretch")
         st.button("Refresh", icon=":material/refresh:", key="refresh_exports")
     page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
@@ -169,7 +169,7 @@ def _show_found(find_person: FindPerson, receipt: Row[Any] | None) -> None:
 @st.fragment
 def _show_verification(find_person: FindPerson) -> None:
     """Ask for a file, and say whether it is a complete export."""
-    st.subheader("Verify a file")
+    st.header("Verify a file")
     found = ask_for_file()
     person = _find_reader(find_person)
     if found is not None and person is not None:

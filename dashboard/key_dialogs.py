@@ -16,6 +16,7 @@ from core.access import Actor, Forbidden, Scope
 from core.api_keys import create_key, revoke_key, rotate_key
 from core.errors import InvalidParameter, NotPossible
 from core.query import Wall
+from dashboard.emphasis import emphasis
 from dashboard.key_table import isolate, prefix
 from dashboard.people import find_person
 from dashboard.resources import get_resources
@@ -62,7 +63,7 @@ def create_dialog() -> None:
             key="key_scopes",
         )
         expires_at = _ask_expiry()
-        is_asked = st.button("Create key", type="primary", icon=":material/key:", key="key_create")
+        is_asked = st.button("Create key", type=emphasis(), icon=":material/key:", key="key_create")
 
     def create() -> str:
         if not scopes:
@@ -92,7 +93,7 @@ def rotate_dialog(key_id: str, name: str, *, can_export: bool) -> None:
         st.write("A new key takes its place, with the same name, client and scopes.")
         overlap = st.radio("How long does the old key still work?", list(OVERLAPS), index=1, key="key_overlap")
         st.caption("Never longer than it would have anyway. Put the new key to use within that time.")
-        is_asked = st.button("Rotate key", type="primary", icon=":material/autorenew:", key="key_rotate")
+        is_asked = st.button("Rotate key", type=emphasis(), icon=":material/autorenew:", key="key_rotate")
 
     def rotate() -> str:
         return rotate_key(get_resources().databases, person, key_id, overlap=OVERLAPS[overlap])
@@ -108,7 +109,7 @@ def revoke_dialog(key_id: str, name: str) -> None:
     _name_key(key_id, name)
     st.write("Within 5 seconds it opens nothing any more, and its running exports are cut. This cannot be undone.")
     with st.container(horizontal=True):
-        is_sure = st.button("Revoke key", type="primary", icon=":material/block:", key="key_revoke")
+        is_sure = st.button("Revoke key", type=emphasis(), icon=":material/block:", key="key_revoke")
         if st.button("Keep it", key="key_keep"):
             st.rerun()
     if is_sure:

@@ -7,6 +7,7 @@ import streamlit as st
 from core.access import DEMO_PERSON, Actor
 from core.people import Door, Visit
 from core.settings import Settings
+from dashboard.emphasis import emphasis
 from dashboard.resources import get_resources
 
 # Seconds after which a page that nobody touches notices that its session has ended.
@@ -97,5 +98,5 @@ def show_sign_in(visit: Visit | None) -> None:
             label = "Sign in" if len(resources.providers) == 1 else f"Sign in with {name.capitalize()}"
             named = None if len(resources.providers) == 1 and name == "default" else name
             st.button(
-                label, icon=":material/login:", type="primary", on_click=st.login, args=(named,), key=f"sign_in_{name}"
+                label, icon=":material/login:", type=emphasis(), on_click=st.login, args=(named,), key=f"sign_in_{name}"
             )

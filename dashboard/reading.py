@@ -36,7 +36,7 @@ def choose_texts(view: View, person: Actor, zone: ZoneInfo) -> Texts:
         st.session_state["show_prompts"] = False
     if HIDING not in st.session_state:
         st.session_state[HIDING] = parse_texts(read_preference(ours, person, HIDING))
-    with st.popover("Hiding", icon=":material/visibility_off:", type="tertiary"):
+    with st.popover("Hiding", icon=":material/visibility_off:"):
         chosen: Texts = st.radio(
             "Prompts and reasons at first",
             list(DEFAULT_WORDS),

@@ -63,7 +63,7 @@ def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None
         job = find_job(connection, job_id, person.wall)
     if job is None:
         return
-    st.subheader("Your review")
+    st.header("Your review")
     if job.is_prohibited is None:
         st.caption("This job is not decided yet, so there is nothing to review.")
         show_take_back(resources, person, None)

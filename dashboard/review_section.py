@@ -28,7 +28,7 @@ def show_review_figures(view: View, person: Actor) -> None:
     with resources.databases.ours.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         rates = list_overturn_rates(connection, bounds, client_id, person.wall, shown_zone(view))
         agreement = measure_agreement(connection, bounds, client_id, person.wall)
-    st.subheader("Reviews")
+    st.header("Reviews")
     if further_filter(view.job_filter) is not None:
         st.caption("These are of all jobs of the period and the client, whatever the other filters.")
     if not rates:

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 import streamlit as st
 from pydantic import SecretStr
-from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from core.audit import Event
@@ -84,7 +83,7 @@ def links(app: AppTest) -> list[tuple[str, dict[str, str]]]:
 
 def markdown(app: AppTest) -> str:
     """Return everything that is rendered as Markdown."""
-    shown = (*app.markdown, *app.caption, *app.title, *app.subheader, *app.info, *app.warning, *app.error)
+    shown = (*app.markdown, *app.caption, *app.title, *app.header, *app.info, *app.warning, *app.error)
     return "\n".join(str(element.value) for element in shown)
 
 
@@ -270,19 +269,6 @@ def test_wrong_days_leave_the_view_as_it_was(open_page: OpenPage) -> None:
 
     assert address(app) == APRIL | {"tz": "UTC"}
     assert "The first day is after the last one: exchange them." in texts(app)
-
-
-def test_nobody_signed_in_asks_nothing(databases: Databases, settings: Settings, tmp_path: Path) -> None:
-    """Without a person no statement reaches either database, and nothing is shown."""
-    provide(Resources(databases, settings, TicketOffice("x" * 43)))
-    statements: list[str] = []
-    for database in (databases.ours, databases.source):
-        event.listen(database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
-
-    app = _open(tmp_path, **APRIL)
-
-    assert statements == []
-    assert (list(app.title), list(app.metric), charts(app)) == ([], [], [])
 
 
 def test_what_takes_too_long_is_off_and_said(

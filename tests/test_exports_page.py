@@ -96,7 +96,7 @@ def texts(app: AppTest) -> str:
 
 def markdown(app: AppTest) -> str:
     """Return everything that is rendered as Markdown."""
-    return "\n".join(str(element.value) for element in (*app.markdown, *app.caption, *app.title, *app.subheader))
+    return "\n".join(str(element.value) for element in (*app.markdown, *app.caption, *app.title, *app.header))
 
 
 def links(app: AppTest) -> dict[str, tuple[str, dict[str, str]]]:
@@ -117,7 +117,7 @@ def test_without_exports_the_page_says_so(dashboard: Dashboard) -> None:
     assert [info.value for info in app.info] == [
         "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."
     ]
-    assert [heading.value for heading in app.subheader] == ["Verify a file", "Your exports"]
+    assert [heading.value for heading in app.header] == ["Verify a file", "Your exports"]
 
 
 def test_an_export_is_told_at_a_glance(dashboard: Dashboard, databases: Databases) -> None:
@@ -288,7 +288,7 @@ def test_a_wrong_address_shows_a_sentence_and_the_list(dashboard: Dashboard) -> 
 
     assert [error.value for error in app.error] == ["This address is not valid, so this is the list of exports."]
     assert texts(app) == "export is not the id of an export: copy it from its receipt."
-    assert [heading.value for heading in app.subheader] == ["Verify a file", "Your exports"]
+    assert [heading.value for heading in app.header] == ["Verify a file", "Your exports"]
 
 
 FACTS: dict[str, Any] = {

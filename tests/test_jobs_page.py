@@ -8,7 +8,6 @@ from uuid import UUID
 import psycopg
 import pytest
 import streamlit as st
-from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from core.audit import Event
@@ -454,23 +453,6 @@ def test_the_same_prompt_is_said(open_page: OpenPage, connection: psycopg.Connec
 
     assert "3 jobs, from Wed 15 Apr 2026, 12:00:00 (UTC) to Wed 15 Apr 2026, 12:00:00 (UTC)." in shown(app)
     assert "Clients: “acme” 2, “beta” 1." in shown(app)
-
-
-def test_nobody_is_asked_for_when_nobody_has_signed_in(
-    databases: Databases, settings: Settings, connection: psycopg.Connection
-) -> None:
-    """Without a person the page shows nothing and asks the database nothing."""
-    insert_job(connection)
-    provide(Resources(databases, settings, TicketOffice("x" * 43)))
-    statements: list[str] = []
-    for database in (databases.ours, databases.source):
-        event.listen(database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
-
-    app = AppTest.from_file(PAGE, default_timeout=60).run()
-
-    assert not app.exception
-    assert len(app.main) == 0
-    assert statements == []
 
 
 def test_the_command_quotes_whatever_is_sought() -> None:

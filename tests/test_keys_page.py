@@ -136,17 +136,6 @@ def test_a_page_without_keys_says_so(page: AppTest) -> None:
     assert page.button(key="open_create").label == "Create key"
 
 
-def test_who_is_nobody_sees_nothing(databases: Databases, settings: Settings) -> None:
-    """Whoever comes to the page's script without the scope gets an empty page."""
-    make_key(databases)
-    provide(Resources(databases, settings, TicketOffice("a secret of the tests")))
-
-    page = AppTest.from_file(PAGE, default_timeout=60).run()
-
-    assert not page.exception
-    assert len(page.main.children) == 0
-
-
 def test_the_command_cannot_be_turned_by_an_address() -> None:
     """The address of the page stands in the command as one word of the shell."""
     assert "'http://x;touch y/api/v1/jobs/export'" in example("http://x;touch y/keys?a=b")

@@ -7,7 +7,6 @@ from pathlib import Path
 import psycopg
 import pytest
 import streamlit as st
-from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from core.database import Databases
@@ -239,16 +238,3 @@ def test_a_wrong_address_gets_a_sentence(open_page: OpenPage, query: dict[str, s
 
     assert "This address is not valid" in rendered(app)
     assert app.button(key="start")
-
-
-def test_nothing_is_asked_when_nobody_has_signed_in(databases: Databases, settings: Settings) -> None:
-    """Without a person the page shows nothing and asks the database nothing."""
-    provide(Resources(databases, settings, TicketOffice("x" * 43)))
-    statements: list[str] = []
-    event.listen(databases.ours.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
-
-    app = AppTest.from_file(str(ROOT / "dashboard" / "views" / "reviews.py"), default_timeout=60).run()
-
-    assert not app.exception
-    assert len(app.main) == 0
-    assert statements == []

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from core.access import Scope
 from core.api_keys import KeyState, list_keys
+from dashboard.emphasis import emphasis
 from dashboard.key_dialogs import create_dialog, find_admin, revoke_dialog, rotate_dialog
 from dashboard.key_table import isolate, prefix, show_keys
 from dashboard.resources import get_resources
@@ -22,7 +23,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Keys")
         st.space("stretch")
-        if st.button("Create key", type="primary", icon=":material/add:", key="open_create"):
+        if st.button("Create key", type=emphasis(), icon=":material/add:", key="open_create"):
             create_dialog()
     st.caption("An API key sees the jobs of one client or of all. It is shown once, when it is made.")
     newest_first = list_keys(get_resources().databases.ours)[::-1]

@@ -15,6 +15,7 @@ from core.preferences import read_preference
 from core.query import PageKey
 from core.review_queue import CLAIM, Queue, claim_next, find_holder, release_claim, renew_claim
 from dashboard.address import View, default_view, parse_view
+from dashboard.emphasis import emphasis
 from dashboard.job_panel import forget_other_job, show_job
 from dashboard.people import find_person
 from dashboard.resources import Resources, get_resources
@@ -75,7 +76,7 @@ def show() -> None:
         say_act()
         with st.container(horizontal=True, vertical_alignment="center"):
             icon = ":material/play_arrow:"
-            st.button("Start", type="primary", icon=icon, shortcut="J", key="start", on_click=advance)
+            st.button("Start", type=emphasis(), icon=icon, shortcut="J", key="start", on_click=advance)
             if st.session_state.get(ACTS):
                 show_take_back(resources, person, None)
         _show_said()

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.axe import find_faults
 from tests.browser.conftest import PATIENCE
 from tests.provider import Provider, running_provider
 from tests.rows import insert_job
@@ -24,6 +27,8 @@ from tests.waiting import wait_for
 STAFF = "staff@example.com"
 ADMIN = "admin@example.com"
 PEOPLE = {"FENCEPOST_STAFF": "staff@example.com,@team.example.com,admin@example.com", "FENCEPOST_ADMINS": ADMIN}
+
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 Serve = Callable[..., AbstractContextManager[RunningServer]]
 
@@ -86,13 +91,20 @@ def events(rows: psycopg.Connection) -> list[tuple[str, str | None]]:
 
 
 def test_nobody_is_shown_anything_before_they_sign_in(serve: Serve, page: Page, rows: psycopg.Connection) -> None:
-    """Without a session there is a button, no page, and not one query of jobs, whatever the address."""
+    """Without a session there is a button, no page, and not one query of jobs, whatever the address.
+
+    What there is keeps the rules of axe-core in both themes.
+    """
     insert_job(rows)
+    faults = []
     with serve() as server:
-        for path in ("/", "/keys", "/audit", "/exports", "/?decision=reject"):
+        for path, theme in zip(("/", "/keys", "/audit", "/exports", "/?decision=reject"), cycle(THEMES), strict=False):
+            page.emulate_media(color_scheme=theme)
             page.goto(server.url + path)
             expect_out(page)
+            faults += find_faults(page)
 
+    assert faults == []
     assert rows.execute("SELECT count(*) FROM audit_events").fetchone() == (0,)
 
 
@@ -166,19 +178,26 @@ def test_whoever_is_not_meant_meets_a_refusal(
     claims: dict[str, bool],
     reason: str,
 ) -> None:
-    """A stranger, or an address that is not verified, is told so plainly, can leave, and is in the audit once."""
+    """A stranger, or an address that is not verified, is told so plainly, can leave, and is in the audit once.
+
+    The refusal keeps the rules of axe-core in both themes.
+    """
     provider.is_here(address, **claims)
     with serve() as server:
         sign_in(page, server.url)
         expect(page.get_by_text("may not come in.")).to_be_visible()
         expect(page.get_by_text(reason)).to_be_visible()
         expect(page.get_by_text(address)).to_be_visible()
+        faults = find_faults(page)
+        page.emulate_media(color_scheme="dark")
         page.reload()
         expect(page.get_by_text(reason)).to_be_visible()
+        faults += find_faults(page)
         page.get_by_role("button", name="Sign out").click()
         expect_out(page)
 
     assert events(rows) == [("refused", address)]
+    assert faults == []
 
 
 def test_a_provider_that_is_trusted_need_not_verify(serve: Serve, provider: Provider, page: Page) -> None:

@@ -1,0 +1,34 @@
+"""axe-core in a page: what it finds wrong for people who use a keyboard, a screen reader or a strong contrast."""
+
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+_AXE = Axe()
+
+# Whatever turns without end, such as a sign of waiting, is not waited for.
+_IS_STILL = """
+() => document.getAnimations().every(
+  (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
+"""
+
+
+def find_faults(page: Page) -> list[tuple[str, str, str]]:
+    """Return each rule that is broken, with the element and what is wrong with it, of any impact.
+
+    axe runs through the browser's debugging door, so that the page's policy stays in force.
+    """
+    wait_until_still(page)
+    response: dict[str, Any] = _AXE.run(page).response
+    return [
+        (rule["id"], node["html"][:200], node["failureSummary"])
+        for rule in response["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def wait_until_still(page: Page) -> None:
+    """Wait until the script has run and everything stands where and as it stays: what fades in has no contrast yet."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.wait_for_function(_IS_STILL)
