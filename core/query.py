@@ -182,6 +182,17 @@ def page_jobs(
     return Page(rows, following, has_previous=bool(above), previous=previous)
 
 
+def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:
+    """Return when the newest job was created, of a client where one is given, or None where there is none."""
+    newest: datetime | None = connection.execute(newest_query(wall, client_id)).scalar_one()
+    return newest
+
+
+def newest_query(wall: Wall, client_id: str | None) -> Select[Any]:
+    """Build the query that looks at the end of an index."""
+    return select(func.max(jobs.c.created_at)).where(*_of_clients(wall, client_id))
+
+
 def find_matching(
     connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, ids: Sequence[UUID]
 ) -> set[UUID]:
@@ -290,15 +301,15 @@ def _literal_key(key: PageKey) -> ColumnElement[Any]:
 
 
 def _range_and_client(job_filter: JobFilter, wall: Wall) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [
+    return [
         jobs.c.created_at >= job_filter.range.start,
         jobs.c.created_at < job_filter.range.end,
+        *_of_clients(wall, job_filter.client_id),
     ]
-    if wall.client_id is not None:
-        conditions.append(jobs.c.client_id == wall.client_id)
-    if job_filter.client_id is not None:
-        conditions.append(jobs.c.client_id == job_filter.client_id)
-    return conditions
+
+
+def _of_clients(wall: Wall, client_id: str | None) -> list[ColumnElement[bool]]:
+    return [jobs.c.client_id == each for each in (wall.client_id, client_id) if each is not None]
 
 
 def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:

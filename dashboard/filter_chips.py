@@ -5,14 +5,11 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from core.database import Folding
 from core.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.filters import Category, Cell, JobFilter
-from core.query import Wall, count_jobs
 from dashboard.address import View
 from dashboard.filter_form import CELL_WORDS, EVALUATED_WORDS, go
 from dashboard.plain import escape
-from dashboard.resources import get_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,50 +44,6 @@ def show_chips(view: View) -> None:
             )
         everything = JobFilter(range=view.job_filter.range)
         st.button("Clear all", type="tertiary", key="clear_filters", on_click=go, args=(view.filtered(everything),))
-
-
-def show_nothing_found(view: View, wall: Wall) -> None:
-    """Say that nothing matches and which condition alone has removed everything, and offer to drop it."""
-    st.info("No jobs match.", icon=":material/search_off:")
-    resources = get_resources()
-    source, chips = resources.databases.source, list_chips(view.job_filter)
-    folding = source.folding()
-    offered = False
-    with st.container(gap="small"):
-        for chip in chips:
-            found = _count(chip.without, wall, folding)
-            if found:
-                offered = True
-                st.button(
-                    f"Without {chip.label}: {_name_count(found)}",
-                    icon=":material/filter_alt_off:",
-                    key=f"drop_{chip.name}",
-                    on_click=go,
-                    args=(view.filtered(chip.without),),
-                )
-    if not chips:
-        st.caption("There is no job in this period: choose another one.")
-    elif not offered:
-        if _count(JobFilter(range=view.job_filter.range), wall, folding):
-            st.caption("No single filter removed everything: several did together. Drop some of them above.")
-        else:
-            st.caption("There is no job in this period, whatever the filters: choose another period.")
-
-
-# Beyond this many it does not matter how many more there are.
-_ENOUGH = 1_000
-
-
-def _count(job_filter: JobFilter, wall: Wall, folding: Folding) -> int:
-    resources = get_resources()
-    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        return count_jobs(connection, job_filter, wall, folding, limit=_ENOUGH + 1)
-
-
-def _name_count(count: int) -> str:
-    if count > _ENOUGH:
-        return f"{_ENOUGH:,}+ jobs"
-    return "1 job" if count == 1 else f"{count:,} jobs"
 
 
 def _chips(job_filter: JobFilter) -> Iterator[Chip]:
