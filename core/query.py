@@ -146,15 +146,6 @@ def count_jobs(
     return int(count)
 
 
-def find_newest(connection: Connection, wall: Wall) -> datetime | None:
-    """Return when the newest job that the wall allows was created; None where there is none."""
-    # A source of somebody's own may have `infinity`.
-    query = select(jobs.c.created_at).where(jobs.c.created_at <= datetime.max.replace(tzinfo=UTC))
-    if wall.client_id is not None:
-        query = query.where(jobs.c.client_id == wall.client_id)
-    return connection.execute(query.order_by(jobs.c.created_at.desc()).limit(1)).scalar_one_or_none()
-
-
 def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:
     """Build the query that counts the matching jobs."""
     matching = (
@@ -189,6 +180,19 @@ def page_jobs(
     above = run_search(connection, query, job_filter, folding)
     previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
     return Page(rows, following, has_previous=bool(above), previous=previous)
+
+
+def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:
+    """Return when the newest job was created, of a client where one is given, or None where there is none."""
+    newest: datetime | None = connection.execute(newest_query(wall, client_id)).scalar_one()
+    return newest
+
+
+def newest_query(wall: Wall, client_id: str | None) -> Select[Any]:
+    """Build the query that looks at the end of an index."""
+    # A source of somebody's own may have `infinity`.
+    finite = jobs.c.created_at <= datetime.max.replace(tzinfo=UTC)
+    return select(func.max(jobs.c.created_at)).where(finite, *_of_clients(wall, client_id))
 
 
 def find_matching(
@@ -299,15 +303,15 @@ def _literal_key(key: PageKey) -> ColumnElement[Any]:
 
 
 def _range_and_client(job_filter: JobFilter, wall: Wall) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [
+    return [
         jobs.c.created_at >= job_filter.range.start,
         jobs.c.created_at < job_filter.range.end,
+        *_of_clients(wall, job_filter.client_id),
     ]
-    if wall.client_id is not None:
-        conditions.append(jobs.c.client_id == wall.client_id)
-    if job_filter.client_id is not None:
-        conditions.append(jobs.c.client_id == job_filter.client_id)
-    return conditions
+
+
+def _of_clients(wall: Wall, client_id: str | None) -> list[ColumnElement[bool]]:
+    return [jobs.c.client_id == each for each in (wall.client_id, client_id) if each is not None]
 
 
 def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:

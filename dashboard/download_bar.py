@@ -1,7 +1,6 @@
 """The download of what the page shows: the file, the command that gives the same bytes, and the receipt of it."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from shlex import quote
 from urllib.parse import urlencode, urlsplit
 
@@ -12,23 +11,16 @@ from core.filter_sentence import DECISION_WORDS
 from core.filters import JobFilter
 from core.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
 from core.query import count_jobs
-from core.receipt_list import page_receipts
-from core.receipts import Status, Via
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from dashboard.emphasis import emphasis
-from dashboard.receipt_card import show_in_list
+from dashboard.receipt_corner import await_receipt, show_receipt
 from dashboard.resources import get_resources
-from dashboard.zones import browser_zone
 
 # Beyond this many the exact number costs more than it tells, unless somebody asks for it.
 COUNTED = 10_000
 
 # Seconds that an exact count may take.
 COUNT_TIMEOUT = 60
-
-# Seconds between two looks at a running export, and for how long one that has not begun is waited for.
-LIVE = 2
-AWAITED = timedelta(minutes=1)
 
 EXPORT_PATH = "/api/v1/jobs/export"
 
@@ -37,6 +29,13 @@ EXPORT_PATH = "/api/v1/jobs/export"
 @st.fragment(run_every=LIFETIME / 2)
 def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
     """Show the links to the file, and what goes with them."""
+    # No gap: the receipt stands in a corner and takes no room here.
+    with st.container(gap=None):
+        _show_links(job_filter, count, person)
+        show_receipt(person)
+
+
+def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
     everything = JobFilter(range=job_filter.range)
     ours = get_resources().databases.ours
     if SPREADSHEET_SAFE not in st.session_state:
@@ -50,7 +49,7 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
             type=emphasis(),
             icon=":material/download:",
             key="download",
-            on_click=_await_receipt,
+            on_click=await_receipt,
         )
         if job_filter != everything:
             st.link_button(
@@ -59,7 +58,7 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
                 type="tertiary",
                 icon=":material/download:",
                 key="download_everything",
-                on_click=_await_receipt,
+                on_click=await_receipt,
             )
         st.toggle(
             "For a spreadsheet",
@@ -74,7 +73,6 @@ def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
         with st.popover("As a command", icon=":material/terminal:"):
             st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
             st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
-    _show_receipt(person)
 
 
 def curl_command(origin: str, job_filter: JobFilter) -> str:
@@ -97,34 +95,6 @@ def _count(job_filter: JobFilter, person: Actor) -> None:
     source = get_resources().databases.source
     with source.transaction(timeout=COUNT_TIMEOUT) as connection:
         st.session_state["counted"] = job_filter, count_jobs(connection, job_filter, person.wall, source.folding())
-
-
-def _await_receipt() -> None:
-    st.session_state["awaited_since"] = datetime.now(UTC)
-    st.session_state["awaiting"] = True
-
-
-def _show_receipt(person: Actor) -> None:
-    """Show the receipt of what was downloaded here, followed while it runs."""
-    since: datetime | None = st.session_state.get("awaited_since")
-    if since is None:
-        return
-
-    @st.fragment(run_every=LIVE if st.session_state.get("awaiting", True) else None)
-    def follow() -> None:
-        newest = page_receipts(get_resources().databases, person.name, after=None, limit=5).rows
-        # The database's clock may be a little behind this one.
-        rows = [row for row in newest if row.via == Via.DASHBOARD and row.started_at > since - timedelta(seconds=5)]
-        if rows:
-            show_in_list(rows[0], person.name, browser_zone())
-        over = bool(rows) and rows[0].status != Status.RUNNING
-        awaiting = not over and (bool(rows) or datetime.now(UTC) - since < AWAITED)
-        if awaiting != st.session_state.get("awaiting", True):
-            # Whether it is looked at again is decided where the fragment is made.
-            st.session_state["awaiting"] = awaiting
-            st.rerun()
-
-    follow()
 
 
 def _ticket_url(job_filter: JobFilter, person: Actor) -> str:

@@ -7,7 +7,10 @@ import streamlit as st
 from core.access import Actor
 from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.figures import Comparison, compare
+from core.filters import DateRange
+from core.query import Wall
 from dashboard.address import View
+from dashboard.kept import keep
 from dashboard.periods import PRESETS
 from dashboard.resources import get_resources
 
@@ -16,19 +19,14 @@ from dashboard.resources import get_resources
 @st.fragment(parallel=True)
 def show_figures(view: View, person: Actor, now: datetime) -> None:
     """Show the figures; where they take too long, say so and leave the page as it is."""
-    resources = get_resources()
-    source = resources.databases.source
+    bounds, client_id = view.job_filter.range, view.job_filter.client_id
     try:
-        with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-            found = compare(
-                connection,
-                view.job_filter.range,
-                view.job_filter.client_id,
-                person.wall,
-                source.folding(),
-                now,
-                counted_ahead=resources.databases.jobs_are_ours,
-            )
+        found = keep(
+            "figures",
+            (bounds, client_id, person.wall),
+            view.job,
+            lambda: _compare(bounds, client_id, person.wall, now),
+        )
     except QueryTooSlow:
         st.caption("The figures of this period take too long to count: choose a shorter one.")
         return
@@ -38,9 +36,24 @@ def show_figures(view: View, person: Actor, now: datetime) -> None:
     _show(found, _name_before(view))
 
 
+def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime) -> Comparison:
+    resources = get_resources()
+    source = resources.databases.source
+    with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+        return compare(
+            connection,
+            bounds,
+            client_id,
+            wall,
+            source.folding(),
+            now,
+            counted_ahead=resources.databases.jobs_are_ours,
+        )
+
+
 def _show(found: Comparison, before: str) -> None:
     now, earlier = found.now, found.before
-    with st.container(horizontal=True, gap="large", border=True):
+    with st.container(border=True), st.grid(5, min_column_width=150):
         _show_figure("Jobs", now.jobs, earlier.jobs, before)
         share, earlier_share = now.rejected_share, earlier.rejected_share
         _show_figure("Rejected", now.rejected, earlier.rejected, before)

@@ -2,20 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, MINYEAR, timedelta
 
 import streamlit as st
 
-from core.database import Folding
 from core.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.filters import Category, Cell, JobFilter
-from core.query import Wall, count_jobs, find_newest
 from dashboard.address import View
 from dashboard.filter_form import CELL_WORDS, EVALUATED_WORDS, go
-from dashboard.periods import days_range
 from dashboard.plain import escape
-from dashboard.resources import get_resources
-from dashboard.zones import shown_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,73 +44,6 @@ def show_chips(view: View) -> None:
             )
         everything = JobFilter(range=view.job_filter.range)
         st.button("Clear all", type="tertiary", key="clear_filters", on_click=go, args=(view.filtered(everything),))
-
-
-def show_nothing_found(view: View, wall: Wall) -> None:
-    """Say that nothing matches and which condition alone has removed everything, and offer to drop it.
-
-    Where the whole period is empty, as after an import of older jobs, the newest ones are offered.
-    """
-    st.info("No jobs match.", icon=":material/search_off:")
-    resources = get_resources()
-    source, chips = resources.databases.source, list_chips(view.job_filter)
-    folding = source.folding()
-    offered = False
-    with st.container(gap="small"):
-        for chip in chips:
-            found = _count(chip.without, wall, folding)
-            if found:
-                offered = True
-                st.button(
-                    f"Without {chip.label}: {_name_count(found)}",
-                    icon=":material/filter_alt_off:",
-                    key=f"drop_{chip.name}",
-                    on_click=go,
-                    args=(view.filtered(chip.without),),
-                )
-    if offered:
-        return
-    if chips and _count(JobFilter(range=view.job_filter.range), wall, folding):
-        st.caption("No single filter removed everything: several did together. Drop some of them above.")
-        return
-    whatever = ", whatever the filters" if chips else ""
-    st.caption(f"There is no job in this period{whatever}: choose another one.")
-    _offer_newest(view, wall)
-
-
-def _offer_newest(view: View, wall: Wall) -> None:
-    """Offer the last days in which there are jobs, if there are any."""
-    resources, zone = get_resources(), shown_zone(view)
-    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        newest = find_newest(connection, wall)
-    # The days of the years 1 and 9999 are beyond what can be picked.
-    if newest is None or not MINYEAR < newest.year < MAXYEAR:
-        return
-    last = newest.astimezone(zone).date()
-    bounds = days_range(last - timedelta(days=6), last, zone)
-    st.button(
-        f"The newest job is of {last.day} {last:%b %Y}: show its week",
-        icon=":material/history:",
-        key="show_newest",
-        on_click=go,
-        args=(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=None),),
-    )
-
-
-# Beyond this many it does not matter how many more there are.
-_ENOUGH = 1_000
-
-
-def _count(job_filter: JobFilter, wall: Wall, folding: Folding) -> int:
-    resources = get_resources()
-    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        return count_jobs(connection, job_filter, wall, folding, limit=_ENOUGH + 1)
-
-
-def _name_count(count: int) -> str:
-    if count > _ENOUGH:
-        return f"{_ENOUGH:,}+ jobs"
-    return "1 job" if count == 1 else f"{count:,} jobs"
 
 
 def _chips(job_filter: JobFilter) -> Iterator[Chip]:

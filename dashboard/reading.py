@@ -37,17 +37,27 @@ def choose_texts(view: View, person: Actor, zone: ZoneInfo) -> Texts:
     if HIDING not in st.session_state:
         st.session_state[HIDING] = parse_texts(read_preference(ours, person, HIDING))
     with st.popover("Hiding", icon=":material/visibility_off:"):
-        chosen: Texts = st.radio(
+        # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
+        st.radio(
             "Prompts and reasons at first",
             list(DEFAULT_WORDS),
-            key=HIDING,
+            index=list(DEFAULT_WORDS).index(st.session_state[HIDING]),
+            key=f"{HIDING}_choice",
             format_func=DEFAULT_WORDS.__getitem__,
             captions=DEFAULT_MEANINGS,
-            on_change=lambda: keep_preference(ours, person, HIDING, st.session_state[HIDING].value),
+            on_change=_keep_choice,
+            args=(person,),
         )
         st.caption("Hidden text stays on the server. V reveals that of an open job; each reveal is in the audit.")
         midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
         looks = count_looks(ours, person, midnight)
         st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you are shown this.")
     shown = st.toggle("Show prompts", key="show_prompts", help="For this page of the list, whatever is flagged.")
+    chosen: Texts = st.session_state[HIDING]
     return Texts.ALL if shown else chosen
+
+
+def _keep_choice(person: Actor) -> None:
+    chosen: Texts = st.session_state[f"{HIDING}_choice"]
+    st.session_state[HIDING] = chosen
+    keep_preference(get_resources().databases.ours, person, HIDING, chosen.value)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
 import streamlit as st
+from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
 from core.audit import Event
@@ -16,6 +17,7 @@ from core.settings import Settings
 from core.tickets import TicketOffice
 from dashboard.download_bar import curl_command
 from dashboard.filter_chips import list_chips
+from dashboard.periods import preset_range
 from dashboard.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.documents import april
@@ -84,22 +86,9 @@ def test_no_jobs_at_all(open_page: OpenPage) -> None:
     app = open_page()
 
     assert [info.value for info in app.info] == ["No jobs match."]
-    assert "There is no job in this period: choose another one." in rendered(app)
+    assert "There is no job in this period. Nor is there one at any other time." in rendered(app)
     assert len(app.dataframe) == 0
     assert [metric.value for metric in app.metric] == ["0", "0", "–", "0", "0"]
-
-
-def test_an_empty_period_offers_the_newest_jobs(open_page: OpenPage, connection: psycopg.Connection) -> None:
-    """Who has imported older jobs gets to them by one click, under the same filters."""
-    insert_job(connection, created_at=NOON, is_prohibited=True)
-    insert_job(connection, created_at=NOON - timedelta(days=40), is_prohibited=True)
-    app = open_page(range="7d", decision="reject")
-
-    app.button(key="show_newest").click().run()
-
-    assert not app.exception
-    assert address(app) == {"from": "2026-04-09T00:00:00Z", "to": "2026-04-16T00:00:00Z", "decision": "reject"}
-    assert len(app.dataframe[0].value) == 1
 
 
 def test_figures_are_those_of_the_range_and_the_time_before(
@@ -149,6 +138,39 @@ def test_several_filters_together_are_said_to_have_removed_everything(
     app = open_page(type="video", decision="pass")
 
     assert "several did together" in rendered(app)
+
+
+def test_an_empty_period_offers_the_newest_jobs(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Who opens an old file is led to its last week, the client's where one is chosen; the filter stays."""
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=100))
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=106))
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=107))
+    insert_job(connection, client_id="beta", created_at=NOON - timedelta(days=50))
+
+    app = open_page(client_id="acme", decision="pass,reject")
+
+    assert "This client has no job in this period. The newest one is of Mon 5 Jan 2026." in rendered(app)
+    app.button(key="newest_jobs").click().run()
+    assert address(app) == {
+        "from": "2025-12-30T00:00:00Z",
+        "to": "2026-01-06T00:00:00Z",
+        "decision": "reject,pass",
+        "client_id": "acme",
+    }
+    assert len(app.dataframe[0].value) == 2
+
+
+def test_a_client_without_jobs_in_the_period_is_led_to_its_newest(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Also where others have jobs in the period; it can be left out, too."""
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=100))
+    insert_job(connection, client_id="beta")
+
+    app = open_page(client_id="acme")
+
+    assert "This client has no job in this period. The newest one is of Mon 5 Jan 2026." in rendered(app)
+    assert [button.key for button in app.button if (button.key or "").startswith("drop_")] == ["drop_client_id"]
 
 
 def test_chips_name_each_filter_and_drop_it(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -208,13 +230,32 @@ def test_the_form_shows_the_address_and_writes_it(open_page: OpenPage, connectio
 def test_times_of_day_narrow_the_days(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """A time of the first and of the last day become the bounds; without them days are whole."""
     app = open_page()
-    app.time_input(key="first_time").set_value(time(8, 30))
-    app.time_input(key="last_time").set_value(time(17))
+    first, last = app.time_input
+    first.set_value(time(8, 30))
+    last.set_value(time(17))
 
     app.button(key="FormSubmitter:filter-Apply").click().run()
 
     assert address(app)["from"] == "2026-04-01T08:30:00Z"
     assert address(app)["to"] == "2026-04-30T17:00:00Z"
+
+
+@pytest.mark.parametrize(("period", "since"), [("24h", timedelta(minutes=5)), ("7d", timedelta(days=1))])
+def test_a_relative_range_stays_relative_however_long_the_page_was_open(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, period: str, since: timedelta
+) -> None:
+    """Days and times that nobody touched are no choice, also where the form was filled yesterday."""
+    app = open_page()
+    app.query_params.clear()
+    app.query_params["range"] = period
+    app.run()
+    monkeypatch.setattr("dashboard.address.preset_range", lambda name, zone, now: preset_range(name, zone, now + since))
+
+    app.run()
+    app.multiselect[0].set_value(["failed"])
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+
+    assert address(app) == {"range": period, "status": "failed"}
 
 
 @pytest.mark.parametrize(
@@ -384,6 +425,34 @@ def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection:
     assert "job" not in app.query_params
 
 
+def test_a_step_reads_the_job_and_neither_list_nor_figures(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases
+) -> None:
+    """From job to job what stands around it is kept; Refresh reads it again."""
+    for number in range(3):
+        insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number))
+    statements: list[str] = []
+    event.listen(databases.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    def of_the_range() -> int:
+        return sum("jobs.created_at >=" in statement for statement in statements)
+
+    app = open_page(decision="reject")
+    opened = of_the_range()
+    statements.clear()
+    for _ in range(2):
+        app.button(key="step_older").click().run()
+    app.button(key="close_job").click().run()
+    stepped = of_the_range()
+    insert_job(connection, is_prohibited=True)
+    app.run()
+
+    assert opened > 0
+    assert stepped == 0
+    assert of_the_range() == opened
+    assert len(app.dataframe[0].value) == 4
+
+
 def test_steps_begin_at_a_job_that_is_not_on_the_page(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """A link to a job, without its place in the list, still has neighbours."""
     ids = [
@@ -429,6 +498,33 @@ def test_the_count_is_made_exact_on_demand(open_page: OpenPage, connection: psyc
     assert after == ["Download CSV · all jobs · 10,007 rows"]
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("running", "Download running"), ("interrupted", "Download interrupted"), ("failed", "Download failed")],
+)
+def test_a_download_that_did_not_end_well_is_said_in_its_corner(
+    open_page: OpenPage, connection: psycopg.Connection, status: str, said: str
+) -> None:
+    """What runs is looked at again; what was cut off is no export, and the corner says so."""
+    connection.execute(
+        """
+        INSERT INTO exports (export_id, requested_by, via, filter, finished_at, status)
+        VALUES (gen_random_uuid(), 'user:demo', 'dashboard', %s, CASE WHEN %s <> 'running' THEN now() END, %s)
+        """,
+        (psycopg.types.json.Jsonb(APRIL), status, status),
+    )
+
+    app = open_page()
+    before = sent(app)
+    app.session_state["awaited_since"] = datetime.now(UTC)
+    app.session_state["awaiting"] = True
+    app.run()
+
+    assert said not in before
+    assert said in sent(app)
+    assert app.session_state["awaiting"] is (status == "running")
+
+
 def test_the_default_is_kept_and_counted_looks_are_ones_own(
     open_page: OpenPage, connection: psycopg.Connection
 ) -> None:
@@ -437,11 +533,11 @@ def test_the_default_is_kept_and_counted_looks_are_ones_own(
 
     app = open_page(job=str(job_id))
     app.button(key="reveal").click().run()
-    app.radio(key="hiding").set_value("hide-all").run()
+    app.radio[0].set_value("hide-all").run()
 
     assert "Today you have opened 1 and revealed 1." in rendered(app)
     assert connection.execute("SELECT preferences FROM people").fetchall() == [({"hiding": "hide-all"},)]
-    assert open_page().radio(key="hiding").value == "hide-all"
+    assert open_page().radio[0].value == "hide-all"
 
 
 def test_the_same_prompt_is_said(open_page: OpenPage, connection: psycopg.Connection) -> None:

@@ -13,7 +13,7 @@ from core.csv_format import export_query
 from core.database import Databases, Folding, open_databases
 from core.filters import JobFilter
 from core.hiding import Texts
-from core.query import PageKey, Slice, Wall, above_query, count_query, page_query
+from core.query import PageKey, Slice, Wall, above_query, count_query, newest_query, page_query
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.plans import explain, read_blocks, sequential, sorted_rows
@@ -108,6 +108,15 @@ def test_a_bounded_count_is_index_work(large: Databases, given: dict[str, str]) 
 
     assert sequential(nodes) == []
     assert sorted_rows(nodes) == 0
+
+
+@pytest.mark.parametrize(("wall", "client"), [(None, None), (None, "client-3"), ("client-3", None)])
+def test_the_newest_job_is_the_end_of_an_index(large: Databases, wall: str | None, client: str | None) -> None:
+    """When the newest job was created takes a step down an index, of one client or of all."""
+    nodes = explain(large, newest_query(Wall(wall), client))
+
+    assert sequential(nodes) == []
+    assert read_blocks(nodes) < 20
 
 
 def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None:

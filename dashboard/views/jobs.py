@@ -14,11 +14,13 @@ from core.query import Page, count_jobs, page_jobs
 from dashboard.address import PAGE_SIZES, View, default_view, parse_view
 from dashboard.download_bar import COUNTED, show_downloads
 from dashboard.figure_row import show_figures
-from dashboard.filter_chips import show_chips, show_nothing_found
+from dashboard.filter_chips import show_chips
 from dashboard.filter_form import go, show_form, show_period
 from dashboard.job_panel import forget_other_job, show_job
 from dashboard.job_steps import show_steps
 from dashboard.job_table import show_jobs
+from dashboard.kept import keep
+from dashboard.nothing_found import show_nothing_found
 from dashboard.people import find_person
 from dashboard.periods import describe
 from dashboard.reading import choose_texts
@@ -53,7 +55,8 @@ def show() -> None:
             st.switch_page("views/reviews.py", query_params=queue.to_params())
         st.space("stretch")
         steps = st.container(horizontal=True, vertical_alignment="center", width="content", gap="small")
-    page, count = _read_jobs(resources, person, view, texts)
+    place = (replace(view, job=None), person.wall, texts)
+    page, count = keep("list", place, view.job, lambda: _read_jobs(resources, person, view, texts))
     _record_look(resources, person, view, page, texts)
     with bar:
         show_downloads(view.job_filter, count, person)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from pydantic import SecretStr
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.database import migrate, open_databases
 from core.demo import seed_jobs
@@ -33,6 +34,12 @@ def open_job(page: Page, key: str) -> str:
     return found[1]
 
 
+def ends_of_runs(frames: list[bytes]) -> list[int]:
+    """Return how each run ended that frames tell of: of a fragment, or of the whole page."""
+    messages = [ForwardMsg.FromString(frame) for frame in frames]
+    return [message.script_finished for message in messages if message.HasField("script_finished")]
+
+
 def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     dashboard: RunningServer, context: BrowserContext, page: Page
 ) -> None:
@@ -51,8 +58,12 @@ def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     assert open_job(page, "k") == first
     expect(page.get_by_text("Prompt and reason are hidden")).to_be_visible()
     before = b"".join(frames)
+    wait_for(page, lambda: ends_of_runs(frames)[-1:] != [])
+    frames_before = len(frames)
     page.keyboard.press("v")
     expect(page.get_by_role("region", name="Prompt")).to_be_visible()
+    wait_for(page, lambda: ends_of_runs(frames[frames_before:]) != [])
+    assert set(ends_of_runs(frames[frames_before:])) == {ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY}
     prompt = page.get_by_role("region", name="Prompt").text_content()
     assert prompt
     assert prompt.splitlines()[0].encode()[:20] not in before

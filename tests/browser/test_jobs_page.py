@@ -1,5 +1,6 @@
 """The jobs page, as somebody uses it."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -98,6 +99,29 @@ def test_download_takes_one_click_and_leaves_no_tab(
     wait_for(page, lambda: context.pages == [page])
 
 
+def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, page: Page, downloads: Path) -> None:
+    """What was downloaded, whole or not, how much and with which hash; it leads to its receipt, and can be closed."""
+    open_jobs(page, dashboard.url)
+
+    with page.expect_download() as clicked:
+        page.get_by_role("link", name="Download CSV").click()
+    clicked.value.save_as(downloads / "clicked.csv")
+    file = (downloads / "clicked.csv").read_bytes()
+    corner = page.get_by_role("region", name="Receipt of the download")
+
+    expect(corner.get_by_role("status")).to_have_text("✓ Download complete")
+    expect(corner.locator("code")).to_have_text(hashlib.sha256(file).hexdigest())
+    box = corner.bounding_box()
+    assert box is not None
+    assert (box["x"] + box["width"], box["y"] + box["height"]) == (1280 - 16, 1000 - 16)
+    receipt = corner.get_by_role("link", name="Receipt").get_attribute("href")
+    assert receipt is not None
+    corner.get_by_role("button", name="Close the receipt").click()
+    expect(corner).not_to_be_visible()
+    page.goto(f"{dashboard.url}/{receipt}")
+    expect(page.get_by_text("The file was sent to its end.")).to_be_visible()
+
+
 def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServer, page: Page) -> None:
     """Hidden means not sent: no frame holds a prompt until "Show prompts" is on."""
     received: list[bytes] = []
@@ -139,6 +163,75 @@ def test_filter_is_the_address_and_back_undoes_it(dashboard: RunningServer, page
     page.go_back()
 
     expect(page.get_by_role("link", name="Download CSV")).to_have_text(first)
+
+
+def test_what_stands_behind_more_filters_follows_the_address(dashboard: RunningServer, page: Page) -> None:
+    """Whoever drops a filter's chip, goes back, takes another period or comes from another page applies what is seen.
+
+    A browser forgets nothing of what it once showed in a closed popover, and would send it again.
+    """
+    open_jobs(page, dashboard.url)
+    client = page.get_by_role("combobox", name="Client")
+    chip = page.get_by_role("button", name="Client")
+
+    def apply() -> None:
+        page.get_by_role("button", name="Apply").click()
+
+    def look(*, at: str) -> None:
+        page.get_by_role("button", name="More filters").click()
+        expect(client).to_have_value(at)
+        page.keyboard.press("Escape")
+        expect(client).not_to_be_visible()
+
+    page.get_by_role("button", name="More filters").click()
+    client.fill("demo-eastwind")
+    page.get_by_role("option", name="demo-eastwind").click()
+    page.get_by_role("heading", name="Jobs").click()
+    apply()
+    page.wait_for_url("**client_id=demo-eastwind")
+    expect(chip).to_be_visible()
+    chip.click()
+    page.wait_for_url("**/?range=7d&decision=reject")
+    expect(chip).not_to_be_visible()
+    page.get_by_role("button", name="Passed").click()
+    apply()
+    page.wait_for_url("**decision=reject%2Cpass")
+    assert "client_id" not in page.url
+    look(at="")
+
+    page.go_back()
+    page.go_back()
+    expect(chip).to_be_visible()
+    look(at="demo-eastwind")
+    page.get_by_text("Last 30 days").click()
+    page.wait_for_url("**/?range=30d&decision=reject&client_id=demo-eastwind")
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Exports").click()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    look(at="")
+
+
+def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboard: RunningServer, page: Page) -> None:
+    """The choice is the same on all pages, and its control says so when somebody comes back."""
+    open_jobs(page, dashboard.url)
+
+    def choose(wanted: str) -> None:
+        page.get_by_role("button", name="Hiding").click()
+        page.get_by_role("radiogroup").get_by_text(wanted, exact=True).click()
+        expect(page.get_by_role("radio", name=wanted)).to_be_checked()
+        page.keyboard.press("Escape")
+
+    choose("Show")
+    expect(page.get_by_text("Hidden: flagged underage").first).to_be_attached()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Reviews").click()
+    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    page.get_by_role("button", name="Hiding").click()
+
+    expect(page.get_by_role("radio", name="Show")).to_be_checked()
+    page.keyboard.press("Escape")
+    choose("Hide flagged")
 
 
 def test_a_link_opens_the_same_view_for_a_colleague(
@@ -277,9 +370,8 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
         page.get_by_role("link", name="Download CSV").click()
     text = downloaded.value.path().read_text(encoding="utf-8-sig")
     assert "'=" in text or "'-" in text or "'+" in text
-    assert rows.execute("SELECT preferences FROM people WHERE person = 'user:demo'").fetchone() == (
-        {"spreadsheet_safe": True},
-    )
+    kept = rows.execute("SELECT preferences -> 'spreadsheet_safe' FROM people WHERE person = 'user:demo'").fetchone()
+    assert kept == (True,)
     page.reload()
     expect(page.get_by_role("switch", name="For a spreadsheet")).to_be_checked()
     page.get_by_text("For a spreadsheet").click()

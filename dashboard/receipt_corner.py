@@ -1,0 +1,74 @@
+"""The receipt of a download in the corner of the window, while it runs and after: until somebody closes it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import streamlit as st
+
+from core.access import Actor
+from core.receipt_list import page_receipts
+from core.receipts import Status, Via
+from dashboard.receipt_card import MEANINGS, name_bytes
+from dashboard.resources import get_resources
+
+HERE = Path(__file__).parent
+
+# Seconds between two looks at a running export, and for how long one that has not begun is waited for.
+LIVE = 2
+AWAITED = timedelta(minutes=1)
+
+# The database's clock may be a little behind this one.
+_BEHIND = timedelta(seconds=5)
+
+SAID: dict[str, str] = {
+    Status.RUNNING: "… Download running",
+    Status.COMPLETE: "✓ Download complete",
+    Status.INTERRUPTED: "✕ Download interrupted",
+    Status.FAILED: "✕ Download failed",
+}
+
+_CORNER = st.components.v2.component(
+    "fencepost_receipt_corner",
+    html=(HERE / "receipt_corner.html").read_text(),
+    css=(HERE / "receipt_corner.css").read_text(),
+    js=(HERE / "receipt_corner.js").read_text(),
+)
+
+
+def await_receipt() -> None:
+    """Remember that a download was asked for just now."""
+    st.session_state.update({"awaited_since": datetime.now(UTC), "awaiting": True})
+
+
+def show_receipt(person: Actor) -> None:
+    """Show the receipt of what was downloaded last in this session, followed while it runs."""
+    since: datetime | None = st.session_state.get("awaited_since")
+    if since is not None:
+        st.fragment(_follow, run_every=LIVE if st.session_state["awaiting"] else None)(person, since)
+
+
+def _follow(person: Actor, since: datetime) -> None:
+    if st.session_state.get("awaited_since") != since:
+        return
+    newest = page_receipts(get_resources().databases, person.name, after=None, limit=5).rows
+    receipt = next((row for row in newest if row.via == Via.DASHBOARD and row.started_at > since - _BEHIND), None)
+    if receipt is not None:
+        rows = "1 row" if receipt.rows == 1 else f"{receipt.rows:,} rows"
+        data = {
+            "status": receipt.status,
+            "said": SAID[receipt.status],
+            "size": f"{rows} · {name_bytes(receipt.bytes)}",
+            "meaning": MEANINGS[receipt.status],
+            "sha256": receipt.sha256,
+            "export": str(receipt.export_id),
+        }
+        _CORNER(key="receipt_corner", data=data, on_closed_change=_close)
+    running = datetime.now(UTC) - since < AWAITED if receipt is None else receipt.status == Status.RUNNING
+    if st.session_state["awaiting"] and not running:
+        # Whether it is looked at again is decided where the fragment is made.
+        st.session_state["awaiting"] = False
+        st.rerun()
+
+
+def _close() -> None:
+    st.session_state["awaited_since"] = None
