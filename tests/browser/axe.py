@@ -13,14 +13,30 @@ _IS_STILL = """
   (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
 """
 
+# What scrolls is the main part of the page; what opens above it is no higher.
+_HEIGHT = """
+() => {
+  const main = document.querySelector("[data-testid=stMain]");
+  return Math.max(innerHeight, Math.ceil(main.getBoundingClientRect().top) + main.scrollHeight);
+}
+"""
+
 
 def find_faults(page: Page) -> list[tuple[str, str, str]]:
     """Return each rule that is broken, with the element and what is wrong with it, of any impact.
 
-    axe runs through the browser's debugging door, so that the page's policy stays in force.
+    axe runs through the browser's debugging door, so that the page's policy stays in force. It passes over the colours
+    of what is out of sight, so the window is made as high as the page.
     """
     wait_until_still(page)
+    size = page.viewport_size
+    assert size is not None
+    # Twice, because what was laid out for a higher window may be higher itself.
+    for _ in range(2):
+        page.set_viewport_size({"width": size["width"], "height": page.evaluate(_HEIGHT)})
+        wait_until_still(page)
     response: dict[str, Any] = _AXE.run(page).response
+    page.set_viewport_size(size)
     return [
         (rule["id"], node["html"][:200], node["failureSummary"])
         for rule in response["violations"]
