@@ -4,7 +4,6 @@ The other half of `csv_format.py`. PostgreSQL ends at the first record that has 
 lines; whoever has to mend a file wants to hear of records, and may want to go on without the bad ones.
 """
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -22,6 +21,7 @@ MOST_COLUMNS = 400
 BLOCK = 256 * 1024
 
 _QUOTED = re.compile(rb'"[^"]*"')
+_CELL = re.compile(r'(?:^|,)((?:"[^"]*"|[^",])*)')
 
 
 def split_records(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
@@ -94,11 +94,9 @@ def _is_text(record: bytes) -> bool:
 
 
 def parse_header(record: bytes) -> list[str]:
-    """Return the names of columns in a file's first record; none where it can be no header."""
-    try:
-        return [name.strip() for name in next(csv.reader([record.decode("utf-8", "replace")]), [])]
-    except csv.Error:
-        return []
+    """Return the names of columns in a file's first record; quotes around a name are left out."""
+    cells = _CELL.findall(record.decode("utf-8", "replace"))
+    return [re.sub(r'^"(.*)"$', r"\1", cell, flags=re.DOTALL).replace('""', '"').strip() for cell in cells]
 
 
 def explain_header(head: bytes, columns: Sequence[str], wanted: Sequence[str]) -> str | None:
@@ -112,7 +110,7 @@ def explain_header(head: bytes, columns: Sequence[str], wanted: Sequence[str]) -
         return "it is a spreadsheet or an archive: save it as CSV, or unpack it"
     if b"\r" in first:
         return "its lines end in CR, where they should end in LF or CRLF: save it so"
-    if b"\n" not in head and any(name.startswith("".join(parse_header(first)[:1])) for name in wanted):
+    if b"\n" not in head and any(name.startswith(parse_header(first)[0]) for name in wanted):
         return "it ends within its first line: get it again"
     for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
         if set(wanted) <= set(parse_header(first.replace(separator, b","))) and missing:

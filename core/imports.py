@@ -180,7 +180,9 @@ def _merge_file(
         _take_guards(connection)
     total, first, last = _make_months(database, connection)
     _check_clients(connection, client_id, name)
-    # One import after the other; readers are not kept waiting.
+    # One import after the other, however long each takes; readers are not kept waiting.
+    with _patience(connection):
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))"))
     connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
     demo_removed = _remove_demo(connection)
     connection.execute(_PREPARE)
@@ -267,6 +269,15 @@ def _stage(
         for block in number_records(records, len(columns), set_aside):
             copy.write(block)
     return ignored, bad
+
+
+@contextmanager
+def _patience(connection: Connection) -> Iterator[None]:
+    """Let statements wait for locks as long as it takes."""
+    limit = connection.execute(text("SELECT current_setting('lock_timeout')")).scalar_one()
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    yield
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
 
 
 def _take_guards(connection: Connection) -> None:

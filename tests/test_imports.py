@@ -7,7 +7,9 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -15,18 +17,22 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
+from sqlalchemy import Connection, text
 
 from core.access import COMMAND_LINE
 from core.csv_format import BOM, COLUMNS, HEADER, make_header
-from core.database import Databases
+from core.database import SESSION, Databases, open_databases
 from core.demo import seed_jobs
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.import_command import link_to_jobs, open_aside
 from core.imports import ASIDE, Imported, import_jobs
+from core.settings import Settings
 from tests.documents import april, export_document
 from tests.rows import insert_job, insert_log
+from tests.waiting import wait_for
 
 ID = "11111111-1111-4111-8111-111111111111"
 DAY = "2026-04-15T12:00:00.000000Z"
@@ -72,7 +78,7 @@ rows = st.lists(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(rows=rows, guarded=st.booleans())
 def test_what_was_exported_and_imported_is_exported_the_same(
     databases: Databases, connection: psycopg.Connection, rows: list[tuple[Any, ...]], guarded: bool
@@ -334,6 +340,28 @@ def test_a_job_never_moves_to_another_client(databases: Databases, connection: p
             take(databases, document(record()), client_id=name)
 
     assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("other",)]
+
+
+def test_imports_wait_for_each_other(settings: Settings, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two at once the second waits, also for longer than a statement waits for a lock, and then has its turn."""
+    monkeypatch.setitem(SESSION, "lock_timeout", "50")
+    hasty = open_databases(settings)
+    second = partial(take, hasty, document(record(), record(job_id=ID.replace("1", "2"))))
+    with ThreadPoolExecutor(1) as pool:
+        started = []
+
+        def hold(connection: Connection) -> None:
+            started.append(pool.submit(second))
+            waits = text("SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+                         " WHERE datname = current_database() AND NOT granted)")  # fmt: skip
+            wait_for(lambda: connection.execute(waits).scalar_one(), "the second import")
+            connection.execute(text("SELECT pg_sleep(0.2)"))
+
+        first = take(databases, document(record()), along=hold)
+        after = started[0].result(timeout=60)
+    hasty.close()
+
+    assert (counts(first), counts(after)) == ((1, 0, 0, 0), (1, 0, 1, 0))
 
 
 def test_demo_jobs_leave_and_the_audit_knows(databases: Databases, connection: psycopg.Connection) -> None:
