@@ -58,11 +58,11 @@ def _show(found: Comparison, before: str) -> None:
         share, earlier_share = now.rejected_share, earlier.rejected_share
         _show_figure("Rejected", now.rejected, earlier.rejected, before)
         st.metric(
-            "Rejected of the decided",
+            "Rejection rate",
             "–" if share is None else f"{share:.1%}",
             None if share is None or earlier_share is None else _points(share - earlier_share),
             delta_color="off",
-            help=f"Against {before}, in percentage points.",
+            help=f"Of the decided jobs. Against {before}, in percentage points.",
         )
         _show_figure("Undecided", now.undecided, earlier.undecided, before)
         _show_figure("Not evaluated", now.not_evaluated, earlier.not_evaluated, before)

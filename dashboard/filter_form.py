@@ -45,7 +45,10 @@ def show_period(view: View, now: datetime) -> None:
 
 def show_form(view: View, wall: Wall) -> None:
     """Show the filter, which applies as a whole; what is asked for less often stays out of the way."""
-    with st.form("filter"), st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    with (
+        st.form("filter", border=False, width="content"),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
         days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
         # Side by side also on a telephone.
         with st.container(horizontal=True, gap="xsmall", width="content"):
@@ -63,6 +66,10 @@ def show_form(view: View, wall: Wall) -> None:
         with st.popover("More filters", icon=":material/tune:"):
             _show_more(wall)
         st.form_submit_button("Apply", on_click=_apply_form, args=(view,))
+
+
+def show_form_error() -> None:
+    """Say what is wrong with what was applied last."""
     if st.session_state["apply_error"]:
         st.error(st.session_state["apply_error"], icon=":material/error:")
 

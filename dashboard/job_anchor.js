@@ -6,8 +6,8 @@ export default function ({ data, parentElement }) {
   if (shown.get(parentElement) === data.job) return;
   shown.set(parentElement, data.job);
   if (matchMedia("(max-width: 640px)").matches) {
-    // Beneath the bar at the top.
-    parentElement.host.style.scrollMarginTop = "5rem";
+    // Beneath the bar at the top and the steps to other jobs.
+    parentElement.host.style.scrollMarginTop = "9rem";
     parentElement.host.scrollIntoView({ block: "start" });
   }
 }

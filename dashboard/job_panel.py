@@ -166,17 +166,18 @@ def _show_invisible(invisible: Invisible) -> bool:
 
 
 def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
-    flags = ", ".join(f"{name}: {FLAGS[job._mapping[category.column]]}" for category, name in CATEGORY_NAMES.items())
+    flags = "\n".join(f"{name}: {FLAGS[job._mapping[category.column]]}" for category, name in CATEGORY_NAMES.items())
     facts = {
-        "Categories": flags if job.evaluated else "– No moderation log",
         "Client": quote(job.client_id),
         "Type and status": f"{quote(job.type)}, {job.status}",
         "Completed": _name_completed(job, zone),
+        "Categories": flags if job.evaluated else "– No moderation log",
     }
-    for label, value in facts.items():
-        with st.container(gap=None):
-            st.caption(label)
-            st.text(value)
+    with st.grid(2, min_column_width=200):
+        for label, value in facts.items():
+            with st.container(gap=None):
+                st.caption(label)
+                st.text(value)
     st.caption("Job id")
     st.code(str(job.job_id), language=None)
 
@@ -213,6 +214,7 @@ def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
         hide_index=True,
         height=min(10, len(logs) + 1) * ROW_HEIGHT + 3,
         row_height=ROW_HEIGHT,
+        column_order=None if len(logs) > 1 else [str(name) for name in frame if name != "changed"],
         column_config={
             "time": text(f"Logged ({zone.key})", width=165),
             "after": text("After", width=80, help="Since the job was created."),

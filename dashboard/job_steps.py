@@ -16,12 +16,14 @@ def show_steps(view: View, page: Page, wall: Wall) -> None:
     """Show the buttons that open the next job, the one before, and none."""
     nothing = not page.rows and view.job is None
     arguments: dict[str, Any] = {"type": "tertiary", "disabled": nothing}
-    st.button("Previous", key="step_newer", shortcut="K", on_click=_step, args=(view, page, wall, -1), **arguments)
-    st.button("Next", key="step_older", shortcut="J", on_click=_step, args=(view, page, wall, 1), **arguments)
-    if view.job is not None:
-        st.button(
-            "Close", key="close_job", shortcut="Esc", type="tertiary", on_click=go, args=(replace(view, job=None),)
-        )
+    with st.container(horizontal=True, gap="small", width="stretch" if view.job else "content"):
+        st.button("Previous", key="step_newer", shortcut="K", on_click=_step, args=(view, page, wall, -1), **arguments)
+        st.button("Next", key="step_older", shortcut="J", on_click=_step, args=(view, page, wall, 1), **arguments)
+        if view.job is not None:
+            st.space("stretch")
+            st.button(
+                "Close", key="close_job", shortcut="Esc", type="tertiary", on_click=go, args=(replace(view, job=None),)
+            )
 
 
 def _step(view: View, page: Page, wall: Wall, by: int) -> None:

@@ -107,7 +107,7 @@ def test_figures_are_those_of_the_range_and_the_time_before(
     assert [(metric.label, metric.value, metric.delta) for metric in app.metric] == [
         ("Jobs", "4", "+100.0 %"),
         ("Rejected", "2", "+100.0 %"),
-        ("Rejected of the decided", "66.7%", "+16.7 points"),
+        ("Rejection rate", "66.7%", "+16.7 points"),
         ("Undecided", "1", ""),
         ("Not evaluated", "3", ""),
     ]

@@ -15,7 +15,7 @@ from dashboard.address import PAGE_SIZES, View, default_view, parse_view
 from dashboard.download_bar import COUNTED, show_downloads
 from dashboard.figure_row import show_figures
 from dashboard.filter_chips import show_chips
-from dashboard.filter_form import go, show_form, show_period
+from dashboard.filter_form import go, show_form, show_form_error, show_period
 from dashboard.job_panel import forget_other_job, show_job
 from dashboard.job_steps import show_steps
 from dashboard.job_table import show_jobs
@@ -43,8 +43,10 @@ def show() -> None:
         show_period(view, now)
         st.space("stretch")
         st.button("Refresh", icon=":material/refresh:", key="refresh", type="tertiary")
-    show_form(view, person.wall)
-    show_chips(view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        show_form(view, person.wall)
+        show_chips(view)
+    show_form_error()
     st.caption(f"{describe(view.job_filter.range, zone)} Times in the file are UTC.")
     show_figures(view, person, now)
     bar, controls, list_place = st.container(), st.container(), st.container()
@@ -54,14 +56,15 @@ def show() -> None:
             queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
             st.switch_page("views/reviews.py", query_params=queue.to_params())
         st.space("stretch")
-        steps = st.container(horizontal=True, vertical_alignment="center", width="content", gap="small")
+        steps = st.empty()
     place = (replace(view, job=None), person.wall, texts)
     page, count = keep("list", place, view.job, lambda: _read_jobs(resources, person, view, texts))
     _record_look(resources, person, view, page, texts)
     with bar:
         show_downloads(view.job_filter, count, person)
-    with steps:
-        show_steps(view, page, person.wall)
+    if view.job is None:
+        with steps:
+            show_steps(view, page, person.wall)
     with list_place:
         beside = None
         if view.job is not None:
@@ -80,6 +83,7 @@ def show() -> None:
                 st.button("Newest", icon=":material/first_page:", on_click=go, args=(replace(view, after=None),))
         if beside is not None and view.job is not None:
             with beside, st.container(border=True):
+                show_steps(view, page, person.wall)
                 show_job(view.job, zone, texts)
                 show_review(view.job, zone)
 

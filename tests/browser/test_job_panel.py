@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from core.embedded import EmbeddedServer
 from core.filters import parse_instant
 from core.settings import Settings
 from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.rows import insert_job
 from tests.servers import RunningServer, serving_dashboard
 
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
@@ -123,6 +125,22 @@ def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Pag
 
     page.wait_for_url("**/?range=7d&decision=reject")
     expect(chip).not_to_be_visible()
+
+
+def test_two_megabytes_in_one_line_are_shown_whole_and_leave_the_page_alive(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """A prompt that no browser would lay out at once is cut into pieces that together are the prompt."""
+    prompt = "🦊" * 20_000 + "x" * 2_000_000 + "\u200bend"
+    job_id = insert_job(rows, prompt=prompt, is_prohibited=True, created_at="2002-04-15T13:00:00Z")
+
+    open_jobs(page, dashboard.url, f"?from=2002-04-01T00:00:00Z&to=2002-05-01T00:00:00Z&job={job_id}")
+    page.get_by_role("button", name="Reveal").click()
+    page.get_by_role("button", name="Show all").click()
+    page.get_by_text("Mark them").click()
+
+    expect(page.get_by_role("region", name="Prompt").locator("mark")).to_have_text("U+200B")
+    assert page.get_by_role("region", name="Prompt").text_content() == prompt.replace("\u200b", "U+200B")
 
 
 @pytest.fixture
