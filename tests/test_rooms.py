@@ -68,10 +68,11 @@ def test_imports_point_one_way(room: str) -> None:
 
 
 def test_only_what_composes_the_server_knows_the_api() -> None:
-    """Pages know `core` alone; the server is put together from pages and API in three modules."""
+    """Pages know `core` alone; the server is put together from pages and API in four modules."""
     knowing = users(("dashboard",), lambda tree: "api" in imported(tree))
 
-    assert knowing == {"dashboard/__main__.py", "dashboard/app.py", "dashboard/guard.py"}
+    composing = {"__main__.py", "app.py", "guard.py", "sign_in_failure.py"}
+    assert knowing == {f"dashboard/{name}" for name in composing}
 
 
 def test_only_the_settings_read_the_environment() -> None:

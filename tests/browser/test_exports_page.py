@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -18,7 +19,7 @@ from core.csv_format import HEADER
 from core.verify import inspect_file
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_jobs_page import run_core, wait_for
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TestServer
 from tests.rows import insert_large_jobs
 from tests.servers import RunningServer, serving_dashboard
 
@@ -44,18 +45,23 @@ def key(database_url: str) -> str:
     return made.decode().strip()
 
 
-@pytest.fixture
-def export(database_url: str, tmp_path: Path, connection: psycopg.Connection) -> Path:
-    """A complete export of two jobs, one of which has line ends and quotes in its prompt."""
-    connection.execute(
-        "INSERT INTO jobs (job_id, client_id, type, status, created_at, prompt) VALUES"
-        " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-02Z', %s),"
-        " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-03Z', %s)",
-        [MARKER, f'one\n"{MARKER}"\nthree'],
-    )
-    file = tmp_path / "march.csv"
-    file.write_bytes(run_core(database_url, "export", "--from=2026-03-01T00:00:00Z", "--to=2026-04-01T00:00:00Z"))
-    return file
+@pytest.fixture(scope="module")
+def archive(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Path]]:
+    """A dashboard, and a complete export of two jobs, one of which has line ends and quotes in its prompt."""
+    name = f"fencepost_test_archive_{uuid4().hex[:8]}"
+    url, directory = server.create_migrated(name), tmp_path_factory.mktemp("archive")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO jobs (job_id, client_id, type, status, created_at, prompt) VALUES"
+            " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-02Z', %s),"
+            " (gen_random_uuid(), 'acme', 'prompt', 'completed', '2026-03-03Z', %s)",
+            [MARKER, f'one\n"{MARKER}"\nthree'],
+        )
+    file = directory / "march.csv"
+    file.write_bytes(run_core(url, "export", "--from=2026-03-01T00:00:00Z", "--to=2026-04-01T00:00:00Z"))
+    with serving_dashboard(url, directory) as running:
+        yield running, file
+    server.drop(name)
 
 
 def stream(server: RunningServer, key: str) -> Any:
@@ -156,8 +162,9 @@ def test_an_export_of_a_killed_server_failed(
     assert "Its last record is not closed: the file was cut." in verified.stderr
 
 
-def test_a_complete_file_is_known_and_its_content_stays_here(running: RunningServer, page: Page, export: Path) -> None:
+def test_a_complete_file_is_known_and_its_content_stays_here(archive: tuple[RunningServer, Path], page: Page) -> None:
     """A complete export is recognised, its receipt is a click away, and nothing of the file was sent."""
+    running, export = archive
     sent: list[bytes] = []
 
     def record_request(request: Request) -> None:
@@ -202,24 +209,30 @@ def test_a_complete_file_is_known_and_its_content_stays_here(running: RunningSer
     ],
     ids=["cut", "without byte order mark", "empty"],
 )
-def test_a_damaged_file_is_described(running: RunningServer, page: Page, export: Path, cut: Any, sentence: str) -> None:
+def test_a_damaged_file_is_described(
+    archive: tuple[RunningServer, Path], page: Page, tmp_path: Path, cut: Any, sentence: str
+) -> None:
     """What is wrong with a file is said in the words of `core verify`."""
-    export.write_bytes(cut(export.read_bytes()))
-    sentence = sentence.format(size=export.stat().st_size)
+    running, export = archive
+    damaged = tmp_path / export.name
+    damaged.write_bytes(cut(export.read_bytes()))
+    sentence = sentence.format(size=damaged.stat().st_size)
     open_exports(page, running)
 
-    page.get_by_label("Choose a file or drop it here").set_input_files(export)
+    page.get_by_label("Choose a file or drop it here").set_input_files(damaged)
 
     expect(page.get_by_text("This is not a complete export.")).to_be_visible()
     expect(page.get_by_text(f"{sentence} No complete export has these bytes.")).to_be_visible()
 
 
-def test_a_large_file_takes_no_memory(running: RunningServer, browser: Browser, page: Page, tmp_path: Path) -> None:
+def test_a_large_file_takes_no_memory(
+    archive: tuple[RunningServer, Path], browser: Browser, page: Page, tmp_path: Path
+) -> None:
     """200 MB are read piece by piece: the browser's processes grow by far less, and the reading can be stopped."""
     file = tmp_path / "large.csv"
     with file.open("wb") as opened:
         opened.truncate(200_000_000)
-    open_exports(page, running)
+    open_exports(page, archive[0])
     field = page.get_by_label("Choose a file or drop it here")
     before = resident(browser)
     most = before

@@ -139,6 +139,7 @@ def test_staff_come_in_by_the_provider_and_go_by_a_button(
         expect_in(page, STAFF)
         expect(page.get_by_role("link", name="Exports")).to_be_visible()
         expect(page.get_by_role("link", name="Keys")).not_to_be_visible()
+        expect(page.get_by_text("No jobs match.")).to_be_visible()
 
         page.get_by_role("button", name="Sign out").click()
         expect_out(page)
