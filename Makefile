@@ -6,9 +6,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 
 # The files of browser tests are the longest, so they stay the first.
-PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test cover fuzz lint bench
+.PHONY: help run test cover fuzz soak lint bench
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -29,6 +29,9 @@ cover: .venv/dev ## run every test and say which lines none of them reaches
 
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
 	$(BIN)/python -m pytest tests/test_description.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
+
+soak: .venv/dev ## go through a hundred pages of jobs in Chromium, there and back
+	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100
 
 lint: .venv/dev ## check form and types
 	$(BIN)/ruff check .

@@ -52,8 +52,6 @@ class TestServer:
 
     def __init__(self, url: str, *, is_passing: bool) -> None:
         self._url = url
-        # A copy of files is quick where nothing waits for a disk, and slow where it does.
-        self._strategy = sql.SQL("FILE_COPY" if is_passing else "WAL_LOG")
         if is_passing:
             # What is on it is worth nothing after the tests.
             for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -71,8 +69,8 @@ class TestServer:
 
     def create_migrated(self, name: str) -> str:
         """Make a database with Fencepost's tables and return its URL."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}")
-        self.execute(statement.format(sql.Identifier(name), sql.Identifier(self._template), self._strategy))
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self.execute(statement.format(sql.Identifier(name), sql.Identifier(self._template)))
         return self.url_of(name)
 
     def drop(self, name: str) -> None:
@@ -91,8 +89,9 @@ class TestServer:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make fuzz` asks more of the server than a run of all tests has time for."""
+    """`make fuzz` and `make soak` ask more of the server than a run of all tests has time for."""
     parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
+    parser.addoption("--pages", type=int, default=20, help="pages of jobs that Chromium goes through, there and back")
     parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")
 
 

@@ -15,6 +15,7 @@ from core.demo import seed_jobs
 from core.embedded import EmbeddedServer
 from core.filters import parse_instant
 from core.settings import Settings
+from tests.browser.axe import wait_until_still
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.rows import insert_job
 from tests.servers import RunningServer, serving_dashboard
@@ -60,7 +61,7 @@ def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     assert open_job(page, "k") == first
     expect(page.get_by_text("Prompt and reason are hidden")).to_be_visible()
     before = b"".join(frames)
-    wait_for(page, lambda: ends_of_runs(frames)[-1:] != [])
+    wait_until_still(page)
     frames_before = len(frames)
     page.keyboard.press("v")
     expect(page.get_by_role("region", name="Prompt")).to_be_visible()

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
+from tests.browser.axe import wait_until_still
 from tests.conftest import ROOT
 from tests.servers import RunningServer
 
@@ -102,6 +103,7 @@ def test_download_takes_one_click_and_leaves_no_tab(
 def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, page: Page, downloads: Path) -> None:
     """What was downloaded, whole or not, how much and with which hash; it leads to its receipt, and can be closed."""
     open_jobs(page, dashboard.url)
+    wait_until_still(page)
 
     with page.expect_download() as clicked:
         page.get_by_role("link", name="Download CSV").click()
@@ -206,6 +208,7 @@ def test_what_stands_behind_more_filters_follows_the_address(dashboard: RunningS
     page.get_by_text("Last 30 days").click()
     page.wait_for_url("**/?range=30d&decision=reject&client_id=demo-eastwind")
     page.get_by_test_id("stTopNav").get_by_role("link", name="Exports").click()
+    expect(page.get_by_role("heading", name="Verify a file")).to_be_visible()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
     look(at="")

@@ -1,9 +1,10 @@
-"""A hundred pages of jobs, there and back."""
+"""Many pages of jobs, there and back: a hundred with `make soak`."""
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import psycopg
+import pytest
 from playwright.sync_api import Page, expect
 
 from core.filters import print_exact
@@ -11,7 +12,7 @@ from tests.browser.axe import wait_until_still
 from tests.browser.test_jobs_page import BERLIN, open_jobs, wait_for
 from tests.servers import RunningServer
 
-PAGES, SIZE = 100, 25
+SIZE = 25
 
 # Presses a button of the pager, and returns the address once it is another one and the script has begun and ended.
 _STEP = """
@@ -39,17 +40,20 @@ def place_of(address: str) -> str | None:
     return parse_qs(urlsplit(address).query).get("after", [None])[0]
 
 
-def test_a_hundred_pages_forward_and_back(dashboard: RunningServer, page: Page, rows: psycopg.Connection) -> None:
-    """Older leads through a hundred pages without a gap or a repeat, and Newer through the same ones back."""
+def test_many_pages_forward_and_back(
+    pytestconfig: pytest.Config, dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Older leads through all pages without a gap or a repeat, and Newer through the same ones back."""
+    pages: int = pytestconfig.getoption("pages")
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     start, end = today - timedelta(days=60), today + timedelta(days=2)
     jobs = rows.execute(
         "SELECT created_at, job_id FROM jobs WHERE created_at >= %s AND created_at < %s"
         " ORDER BY created_at DESC, job_id DESC LIMIT %s",
-        (start, end, (PAGES + 1) * SIZE),
+        (start, end, (pages + 1) * SIZE),
     ).fetchall()
-    assert len(jobs) == (PAGES + 1) * SIZE
-    lasts = [jobs[number * SIZE - 1] for number in range(1, PAGES + 1)]
+    assert len(jobs) == (pages + 1) * SIZE
+    lasts = [jobs[number * SIZE - 1] for number in range(1, pages + 1)]
     places = [None, *(f"{print_exact(created_at)}_{job_id}" for created_at, job_id in lasts)]
 
     def shows(number: int) -> bool:
@@ -64,13 +68,13 @@ def test_a_hundred_pages_forward_and_back(dashboard: RunningServer, page: Page, 
     wait_until_still(page)
     wait_for(page, lambda: shows(0))
     forward, back = [page.url], []
-    for number in range(1, PAGES + 1):
+    for number in range(1, pages + 1):
         forward.append(page.evaluate(_STEP, "older"))
-        if number % 20 == 0:
+        if number % 10 == 0:
             wait_for(page, lambda number=number: shows(number))  # type: ignore[misc]
-    for number in range(PAGES - 1, -1, -1):
+    for number in range(pages - 1, -1, -1):
         back.append(page.evaluate(_STEP, "newer"))
-        if number % 20 == 0:
+        if number % 10 == 0:
             wait_for(page, lambda number=number: shows(number))  # type: ignore[misc]
 
     assert [place_of(address) for address in forward] == places
