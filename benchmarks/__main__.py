@@ -93,8 +93,9 @@ def _write(lines: list[str], jobs: int, runs: int) -> None:
         "The machine is small and noisy: the ratios count.",
         "",
     ]
-    # Those of the pages are measured by a program of their own.
-    text = "\n".join([*head, *lines]).rstrip() + "\n" + find_section("The Jobs page")
+    # These are measured by programs of their own.
+    others = find_section("The Jobs page") + find_section("Importing")
+    text = "\n".join([*head, *lines]).rstrip() + "\n" + others
     RESULTS.write_text(text)
     print(text)
 
