@@ -43,6 +43,8 @@ _ORPHANS = """
     SELECT EXISTS (SELECT FROM {0} WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.job_id = logs.job_id))
 """
 
+_NEWEST = f"(TABLE jobs ORDER BY created_at DESC LIMIT {SAMPLE}) AS newest"
+
 _IS_UNIQUE = text("""
     SELECT EXISTS (
         SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
@@ -89,14 +91,11 @@ def _check_range(source: Database, jobs: Relation) -> Finding:
 
 
 def _check_jobs(source: Database) -> Iterator[Finding]:
-    found, which = _ask(source, _FAULTS.format("jobs")), ""
-    if found is None:
-        part = f"(TABLE jobs ORDER BY created_at DESC LIMIT {SAMPLE}) AS newest"
-        found, which = _ask(source, _FAULTS.format(part)), "the newest "
+    found, is_all = _ask_all_or_some(source, _FAULTS, "jobs", _NEWEST)
     if found is None:
         yield advice(f"The values of jobs could not be looked at in {TIMEOUT} seconds: make the missing indexes first.")
         return
-    jobs = f"{which}{found.total:,} jobs"
+    jobs = f"{'' if is_all else 'the newest '}{found.total:,} jobs"
     faults = list(_list_faults(found, jobs))
     yield from faults
     if not faults:
@@ -138,10 +137,8 @@ def _check_repeated(source: Database, jobs: Relation) -> Iterator[Finding]:
     with source.transaction(timeout=TIMEOUT) as connection:
         if jobs.kind in "rp" and connection.execute(_IS_UNIQUE, {"oid": jobs.oid}).scalar_one():
             return
-    found, where = _ask(source, _REPEATED.format("jobs")), "jobs"
-    if found is None:
-        part = f"(TABLE jobs ORDER BY created_at DESC LIMIT {SAMPLE}) AS newest"
-        found, where = _ask(source, _REPEATED.format(part)), f"the newest {SAMPLE:,} jobs"
+    found, is_all = _ask_all_or_some(source, _REPEATED, "jobs", _NEWEST)
+    where = "jobs" if is_all else f"the newest {SAMPLE:,} jobs"
     if found is None:
         yield advice("Whether a job_id occurs twice could not be looked at in time: make the missing indexes first.")
     elif found[0]:
@@ -154,10 +151,9 @@ def _check_repeated(source: Database, jobs: Relation) -> Iterator[Finding]:
 
 
 def _check_orphans(source: Database) -> Iterator[Finding]:
-    found, where = _ask(source, _ORPHANS.format("moderation_logs AS logs")), "moderation logs"
-    if found is None:
-        part = f"(TABLE moderation_logs LIMIT {SAMPLE}) AS logs"
-        found, where = _ask(source, _ORPHANS.format(part)), f"{SAMPLE:,} moderation logs"
+    some = f"(TABLE moderation_logs LIMIT {SAMPLE}) AS logs"
+    found, is_all = _ask_all_or_some(source, _ORPHANS, "moderation_logs AS logs", some)
+    where = "moderation logs" if is_all else f"{SAMPLE:,} moderation logs"
     if found is None:
         yield advice("Whether logs have their jobs could not be looked at in time: make the missing indexes first.")
     elif found[0]:
@@ -167,6 +163,12 @@ def _check_orphans(source: Database) -> Iterator[Finding]:
         )
     else:
         yield ok(f"All {where} belong to a job.")
+
+
+def _ask_all_or_some(source: Database, statement: str, everything: str, some: str) -> tuple[Row[Any] | None, bool]:
+    """Ask of all rows, or of some where that takes too long; return the answer, and whether it is of all."""
+    found = _ask(source, statement.format(everything))
+    return (found, True) if found is not None else (_ask(source, statement.format(some)), False)
 
 
 def _ask(source: Database, statement: str) -> Row[Any] | None:
