@@ -18,7 +18,7 @@ from core.breakdowns import Day, break_down, count_ahead
 from core.database import Databases
 from core.filters import Category, DateRange, Decision, JobFilter
 from core.query import Wall
-from tests.rows import NOON, insert_job, insert_log
+from tests.rows import NOON, insert_job, insert_large_jobs, insert_log
 
 START = datetime(2026, 3, 25, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -127,8 +127,9 @@ def test_a_client_sees_its_own_jobs_only(databases: Databases, connection: psyco
 
 LATER: dict[str, Callable[[psycopg.Connection, UUID], Any]] = {
     "a late log": lambda connection, job: insert_log(connection, job, created_at=NOON, category_nsfw=True),
-    "a changed log": lambda connection, _: connection.execute("UPDATE moderation_logs SET category_underage = true"),
-    "a log that is gone": lambda connection, _: connection.execute("DELETE FROM moderation_logs"),
+    "many late logs": lambda connection, job: _insert_logs(connection, job, 200),
+    "changed logs": lambda connection, _: connection.execute("UPDATE moderation_logs SET category_underage = true"),
+    "logs that are gone": lambda connection, _: connection.execute("DELETE FROM moderation_logs"),
     "a late decision": lambda connection, _: connection.execute("UPDATE jobs SET is_prohibited = true"),
     "another time": lambda connection, _: connection.execute("UPDATE jobs SET created_at = created_at - interval '1d'"),
     "a late job": lambda connection, _: insert_job(connection, created_at=NOON + timedelta(minutes=1)),
@@ -145,11 +146,23 @@ def _copy_jobs(connection: psycopg.Connection, number: int) -> None:
             copy.write_row((UUID(int=each), "acme", "prompt", "queued", NOON))
 
 
+def _insert_logs(connection: psycopg.Connection, job: UUID, number: int) -> None:
+    connection.execute(
+        """
+        INSERT INTO moderation_logs (job_id, created_at, category_ai_adult_general, category_underage, category_nsfw)
+        SELECT %(job)s, %(noon)s, false, false, true FROM generate_series(1, %(number)s)
+        """,
+        {"job": job, "noon": NOON, "number": number},
+    )
+
+
 @pytest.mark.parametrize("later", LATER)
 def test_what_happens_after_counting_counts(databases: Databases, connection: psycopg.Connection, later: str) -> None:
     """A quarter that was counted is counted anew after anything that changes it, at once and for good."""
     job = insert_job(connection, is_prohibited=False)
     insert_log(connection, job, created_at=NOON - timedelta(minutes=5))
+    # More than what is looked up one by one.
+    _insert_logs(connection, insert_job(connection, created_at=NOON + timedelta(hours=1)), 150)
     count_ahead(databases.ours)
     assert changes(connection) == 0
 
@@ -160,6 +173,28 @@ def test_what_happens_after_counting_counts(databases: Databases, connection: ps
     count_ahead(databases.ours)
     assert changes(connection) == 0
     assert days(databases) == direct
+
+
+@pytest.mark.parametrize("logs", [1, 150])
+def test_logs_are_noted_without_reading_all_jobs(connection: psycopg.Connection, logs: int) -> None:
+    """Also in a session, or a load in one transaction, that began when there were few jobs."""
+    job = insert_job(connection)
+    insert_large_jobs(connection, 1_000, size=100)
+    _insert_logs(connection, job, 5_000)
+    with connection.transaction():
+        insert_large_jobs(connection, 50_000, size=500)
+        before = _jobs_read_in_order(connection)
+
+        _insert_logs(connection, job, logs)
+
+        assert _jobs_read_in_order(connection) == before
+
+
+def _jobs_read_in_order(connection: psycopg.Connection) -> int:
+    """Count the jobs that this transaction has read without an index."""
+    row = connection.execute("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'jobs'").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def test_what_is_written_while_others_count_is_not_lost(
