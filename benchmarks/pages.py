@@ -80,6 +80,8 @@ def _choose(label: str, value: str) -> Callable[[Page], Locator]:
         box = page.get_by_role("combobox", name=label)
         box.fill(value)
         page.get_by_role("option", name=value, exact=True).click()
+        # No hand is quicker, and now and then the box forgets what was chosen where Escape comes within milliseconds.
+        page.wait_for_timeout(200)
         # Of the list of options, where it is still open, then of what it stands in.
         page.keyboard.press("Escape")
         page.keyboard.press("Escape")
