@@ -6,7 +6,7 @@ note each quarter that a new job, a changed one or a late log touches, so that t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from core.combinations import Combination, Sums, sum_up
 from core.database import Database, Folding
 from core.filters import Category, DateRange, JobFilter
-from core.query import Wall, latest_log, select_jobs
+from core.query import Wall, asks_for_log, count_jobs, fact_conditions, latest_log, select_jobs
 from core.schema import breakdown_changes, breakdown_counts, jobs
 
 # Days begin at a quarter of an hour of UTC in every zone of today.
@@ -91,8 +91,7 @@ def combine_by_day(
     One statement, so that whatever is added up from it agrees, also while jobs are written.
     """
     days = _days(job_filter.range, zone)
-    plain = JobFilter(range=job_filter.range, client_id=job_filter.client_id)
-    ahead = counted_ahead and job_filter == plain and not _is_replica(connection)
+    ahead = counted_ahead and _is_told_apart(job_filter) and not _is_replica(connection)
     combined: dict[date, list[Combination]] = {day: [] for day in days}
     for row in connection.execute(breakdown_query(job_filter, wall, folding, zone, counted_ahead=ahead)):
         cells = {category: row._mapping[category.column] for category in Category}
@@ -117,6 +116,26 @@ def breakdown_query(
     return select(number, *told_apart, func.sum(found.c.total).label("total")).group_by("number", *told_apart)
 
 
+def count_matching(
+    connection: Connection,
+    job_filter: JobFilter,
+    wall: Wall,
+    folding: Folding,
+    *,
+    limit: int | None,
+    counted_ahead: bool,
+) -> int:
+    """Count the matching jobs, as far as `limit`.
+
+    Each job of which the log must be looked at costs a look into an index: what was counted ahead is added up instead.
+    """
+    if not (counted_ahead and asks_for_log(job_filter) and _is_told_apart(job_filter)):
+        return count_jobs(connection, job_filter, wall, folding, limit=limit)
+    combined = combine_by_day(connection, job_filter, wall, folding, ZoneInfo("UTC"), counted_ahead=True)
+    total = sum(one.total for day in combined.values() for one in day)
+    return total if limit is None else min(total, limit)
+
+
 def count_ahead(database: Database) -> None:
     """Count the closed quarters in which something has changed, a day's worth in a transaction, until none is left.
 
@@ -129,6 +148,11 @@ def count_ahead(database: Database) -> None:
 def day_start(day: date, zone: ZoneInfo) -> datetime:
     """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _is_told_apart(job_filter: JobFilter) -> bool:
+    """Tell whether a filter asks for nothing but what counts are told apart by."""
+    return replace(job_filter, type=(), status=(), q=None, job_id=None, spreadsheet_safe=False) == job_filter
 
 
 def _with_counts(facts: Select[Any], job_filter: JobFilter, wall: Wall, midnights: Sequence[datetime]) -> Any:
@@ -157,6 +181,7 @@ def _with_counts(facts: Select[Any], job_filter: JobFilter, wall: Wall, midnight
         counts.quarter < end,
         counts.quarter.not_in(select(rest.c.quarter)),
         *(counts.client_id == client for client in clients),
+        *fact_conditions(job_filter, counts.is_prohibited, counts.evaluated, breakdown_counts),
     )
     return union_all(from_jobs, from_counts)
 

@@ -134,7 +134,7 @@ def boundary_query(job_filter: JobFilter, wall: Wall, start: PageKey | None, job
     rest = Slice(start, None)
     conditions = _range_and_client(_narrowed(job_filter, rest), wall)
     if job_filter.decision == (Decision.REJECT,):
-        conditions.append(_DECISIONS[Decision.REJECT])
+        conditions.append(jobs.c.is_prohibited.expression)
     return _in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
 
 
@@ -267,10 +267,11 @@ def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter
 
 def _tables(job_filter: JobFilter) -> FromClause:
     """The jobs, joined with their latest logs only where the filter asks for these."""
-    return jobs.outerjoin(latest_log, true()) if _asks_for_log(job_filter) else jobs
+    return jobs.outerjoin(latest_log, true()) if asks_for_log(job_filter) else jobs
 
 
-def _asks_for_log(job_filter: JobFilter) -> bool:
+def asks_for_log(job_filter: JobFilter) -> bool:
+    """Tell whether a filter asks for anything of the latest log."""
     return bool(job_filter.category or job_filter.no_category or job_filter.cells or job_filter.evaluated is not None)
 
 
@@ -320,18 +321,9 @@ def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[Col
         conditions.append(jobs.c.type.in_(job_filter.type))
     if job_filter.status:
         conditions.append(jobs.c.status.in_(job_filter.status))
-    if job_filter.decision:
-        conditions.append(or_(false(), *(_DECISIONS[decision] for decision in job_filter.decision)))
-    if job_filter.category:
-        conditions.append(or_(false(), *(latest_log.c[category.column] for category in job_filter.category)))
-    if job_filter.no_category:
-        none_true = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
-        conditions.append(and_(latest_log.c.evaluated.is_not(None), *none_true))
-    for category, cell in job_filter.cells.items():
-        conditions.append(_cell_is(latest_log.c[category.column], cell))
-    if job_filter.evaluated is not None:
-        evaluated = latest_log.c.evaluated
-        conditions.append(evaluated.is_not(None) if job_filter.evaluated else evaluated.is_(None))
+    conditions += fact_conditions(
+        job_filter, jobs.c.is_prohibited.expression, latest_log.c.evaluated.is_not(None), latest_log
+    )
     if job_filter.q is not None:
         conditions.append(contains(jobs.c.prompt, job_filter.q, folding))
     if (span := job_filter.job_id_range()) is not None:
@@ -339,12 +331,40 @@ def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[Col
     return conditions
 
 
-# The first is written as the partial indexes are (`WHERE is_prohibited`), so that they serve it.
-_DECISIONS: dict[Decision, ColumnElement[bool]] = {
-    Decision.REJECT: jobs.c.is_prohibited.expression,
-    Decision.PASS: ~jobs.c.is_prohibited,
-    Decision.UNDECIDED: jobs.c.is_prohibited.is_(None),
-}
+def fact_conditions(
+    job_filter: JobFilter,
+    is_prohibited: ColumnElement[bool],
+    evaluated: ColumnElement[bool],
+    log: FromClause,
+) -> list[ColumnElement[bool]]:
+    """List what a filter asks of decision and latest log, wherever these stand.
+
+    `log` has the columns of the categories.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    if job_filter.decision:
+        conditions.append(or_(false(), *(_is_decided(is_prohibited, decision) for decision in job_filter.decision)))
+    if job_filter.category:
+        conditions.append(or_(false(), *(log.c[category.column] for category in job_filter.category)))
+    if job_filter.no_category:
+        none_true = (func.coalesce(log.c[category.column], false()) == false() for category in Category)
+        conditions.append(and_(evaluated, *none_true))
+    for category, cell in job_filter.cells.items():
+        conditions.append(_cell_is(log.c[category.column], cell))
+    if job_filter.evaluated is not None:
+        conditions.append(evaluated if job_filter.evaluated else ~evaluated)
+    return conditions
+
+
+def _is_decided(is_prohibited: ColumnElement[bool], decision: Decision) -> ColumnElement[bool]:
+    match decision:
+        case Decision.REJECT:
+            # Written as the partial indexes are (`WHERE is_prohibited`), so that they serve it.
+            return is_prohibited
+        case Decision.PASS:
+            return ~is_prohibited
+        case Decision.UNDECIDED:
+            return is_prohibited.is_(None)
 
 
 def _cell_is(column: ColumnElement[bool], cell: Cell) -> ColumnElement[bool]:

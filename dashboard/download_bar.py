@@ -7,10 +7,10 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from core.access import Actor
+from core.breakdowns import count_matching
 from core.filter_sentence import DECISION_WORDS
 from core.filters import JobFilter
 from core.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
-from core.query import count_jobs
 from core.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from dashboard.emphasis import emphasis
 from dashboard.receipt_corner import await_receipt, show_receipt
@@ -92,9 +92,13 @@ def _exact_count(job_filter: JobFilter) -> int | None:
 
 
 def _count(job_filter: JobFilter, person: Actor) -> None:
-    source = get_resources().databases.source
+    databases = get_resources().databases
+    source, ours = databases.source, databases.jobs_are_ours
     with source.transaction(timeout=COUNT_TIMEOUT) as connection:
-        st.session_state["counted"] = job_filter, count_jobs(connection, job_filter, person.wall, source.folding())
+        st.session_state["counted"] = (
+            job_filter,
+            count_matching(connection, job_filter, person.wall, source.folding(), limit=None, counted_ahead=ours),
+        )
 
 
 def _ticket_url(job_filter: JobFilter, person: Actor) -> str:

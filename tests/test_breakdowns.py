@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.breakdowns import Day, break_down, count_ahead
+from core.breakdowns import Day, break_down, count_ahead, count_matching
 from core.database import Databases
-from core.filters import Category, DateRange, Decision, JobFilter
-from core.query import Wall
+from core.filters import Category, Cell, DateRange, Decision, JobFilter
+from core.query import Wall, count_jobs
 from tests.rows import NOON, insert_job, insert_large_jobs, insert_log
 
 START = datetime(2026, 3, 25, tzinfo=UTC)
@@ -253,6 +253,20 @@ def test_a_quarter_that_is_still_open_is_left_to_the_jobs(databases: Databases, 
     assert connection.execute("SELECT count(*) FROM breakdown_counts").fetchone() == (0,)
 
 
+# Filters that ask for nothing but what counts are told apart by.
+TOLD_APART = st.fixed_dictionaries(
+    {},
+    optional={
+        "decision": st.sets(st.sampled_from(Decision), min_size=1).map(sorted).map(tuple),
+        "cells": st.dictionaries(st.sampled_from(Category), st.sampled_from(Cell), max_size=2),
+        "evaluated": st.sampled_from([None, True, False]),
+    },
+).flatmap(
+    lambda values: st.sampled_from(
+        [values, values | {"no_category": True}, values | {"category": (Category.UNDERAGE, Category.NSFW)}]
+    )
+)
+
 moments = st.integers(0, 30 * 24 * 60).map(lambda minutes: START + timedelta(minutes=minutes, seconds=minutes % 60))
 
 
@@ -262,6 +276,7 @@ moments = st.integers(0, 30 * 24 * 60).map(lambda minutes: START + timedelta(min
     bounds=st.tuples(moments, moments).map(sorted),
     zone=st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns"]),
     client=st.sampled_from([None, "acme", "globex"]),
+    further=TOLD_APART,
 )
 def test_counted_ahead_or_not_the_result_is_the_same(
     databases: Databases,
@@ -270,6 +285,7 @@ def test_counted_ahead_or_not_the_result_is_the_same(
     bounds: list[datetime],
     zone: str,
     client: str | None,
+    further: dict[str, Any],
 ) -> None:
     """Whatever was written, changed and counted in whatever order, the counts equal those of the jobs themselves."""
     rng = random.Random(seed)
@@ -277,13 +293,18 @@ def test_counted_ahead_or_not_the_result_is_the_same(
         _do_something(rng, connection)
         if rng.random() < 0.5:
             count_ahead(databases.ours)
-    asked = JobFilter(range=DateRange(*bounds), client_id=client)
+    asked = JobFilter(range=DateRange(*bounds), client_id=client, **further)
 
     found = days(databases, asked, zone=zone)
 
     assert found == days(databases, asked, zone=zone, counted_ahead=False)
-    matching = "SELECT FROM jobs WHERE created_at >= %s AND created_at < %s AND client_id = coalesce(%s, client_id)"
-    assert sum(day.jobs for day in found) == len(connection.execute(matching, (*bounds, client)).fetchall())
+    folding = databases.source.folding()
+    with databases.source.transaction() as connection_of_pages:
+        every = count_jobs(connection_of_pages, asked, Wall(None), folding)
+        for limit in (None, 5):
+            counted = count_matching(connection_of_pages, asked, Wall(None), folding, limit=limit, counted_ahead=True)
+            assert counted == min(every, limit or every)
+    assert sum(day.jobs for day in found) == every
 
 
 def _do_something(rng: random.Random, connection: psycopg.Connection) -> None:

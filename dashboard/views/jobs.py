@@ -8,9 +8,10 @@ import streamlit as st
 
 from core.access import Actor, Scope
 from core.audit import Event, record
+from core.breakdowns import count_matching
 from core.errors import InvalidParameter
 from core.hiding import Texts
-from core.query import Page, count_jobs, page_jobs
+from core.query import Page, page_jobs
 from dashboard.address import PAGE_SIZES, View, default_view, parse_view
 from dashboard.download_bar import COUNTED, show_downloads
 from dashboard.figure_row import show_figures
@@ -112,7 +113,8 @@ def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) ->
         page = page_jobs(
             connection, view.job_filter, person.wall, folding, after=view.after, limit=view.size, texts=texts
         )
-        count = count_jobs(connection, view.job_filter, person.wall, folding, limit=COUNTED + 1)
+        ours = resources.databases.jobs_are_ours
+        count = count_matching(connection, view.job_filter, person.wall, folding, limit=COUNTED + 1, counted_ahead=ours)
     return page, count
 
 
