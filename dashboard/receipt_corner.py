@@ -17,8 +17,11 @@ HERE = Path(__file__).parent
 LIVE = 2
 AWAITED = timedelta(minutes=1)
 
-# The database's clock may be a little behind this one.
+# The database's clock may be a little behind this one, and a browser may ask for the file before this page hears of it.
+# So a download right before, in another window say, may be taken for the one that was asked for: for so long there is a
+# look whether a newer one has begun.
 _BEHIND = timedelta(seconds=5)
+SETTLED = timedelta(seconds=10)
 
 SAID: dict[str, str] = {
     Status.RUNNING: "… Download running",
@@ -37,7 +40,8 @@ _CORNER = st.components.v2.component(
 
 def await_receipt() -> None:
     """Remember that a download was asked for just now."""
-    st.session_state.update({"awaited_since": datetime.now(UTC), "awaiting": True})
+    state = st.session_state
+    state.update({"awaited_since": datetime.now(UTC), "awaiting": True, "receipt_before": state.get("receipt_shown")})
 
 
 def show_receipt(person: Actor) -> None:
@@ -51,8 +55,11 @@ def _follow(person: Actor, since: datetime) -> None:
     if st.session_state.get("awaited_since") != since:
         return
     newest = page_receipts(get_resources().databases, person.name, after=None, limit=5).rows
-    receipt = next((row for row in newest if row.via == Via.DASHBOARD and row.started_at > since - _BEHIND), None)
+    earliest, before = since - _BEHIND, st.session_state.get("receipt_before")
+    awaited = (row for row in newest if row.via == Via.DASHBOARD and row.started_at > earliest)
+    receipt = next((row for row in awaited if row.export_id != before), None)
     if receipt is not None:
+        st.session_state["receipt_shown"] = receipt.export_id
         rows = "1 row" if receipt.rows == 1 else f"{receipt.rows:,} rows"
         data = {
             "status": receipt.status,
@@ -63,7 +70,10 @@ def _follow(person: Actor, since: datetime) -> None:
             "export": str(receipt.export_id),
         }
         _CORNER(key="receipt_corner", data=data, on_closed_change=_close)
-    running = datetime.now(UTC) - since < AWAITED if receipt is None else receipt.status == Status.RUNNING
+    waited = datetime.now(UTC) - since
+    running = waited < (AWAITED if receipt is None else SETTLED) or (
+        receipt is not None and receipt.status == Status.RUNNING
+    )
     if st.session_state["awaiting"] and not running:
         # Whether it is looked at again is decided where the fragment is made.
         st.session_state["awaiting"] = False

@@ -18,6 +18,7 @@ from core.tickets import TicketOffice
 from dashboard.download_bar import curl_command
 from dashboard.filter_chips import list_chips
 from dashboard.periods import preset_range
+from dashboard.receipt_corner import SETTLED
 from dashboard.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.documents import april
@@ -506,6 +507,45 @@ def test_a_download_that_did_not_end_well_is_said_in_its_corner(
     open_page: OpenPage, connection: psycopg.Connection, status: str, said: str
 ) -> None:
     """What runs is looked at again; what was cut off is no export, and the corner says so."""
+    _insert_export(connection, status)
+
+    app = open_page()
+    before = sent(app)
+    app.session_state["awaited_since"] = datetime.now(UTC) - SETTLED
+    app.session_state["awaiting"] = True
+    app.run()
+
+    assert said not in before
+    assert said in sent(app)
+    assert app.session_state["awaiting"] is (status == "running")
+
+
+def test_an_earlier_download_does_not_end_the_look_for_the_one_just_asked_for(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Somebody downloads in two windows, or twice: the corner comes to show the newest, as long as it runs."""
+    _insert_export(connection, "interrupted")
+    app = open_page()
+    app.session_state["awaited_since"] = datetime.now(UTC)
+    app.session_state["awaiting"] = True
+    app.run()
+    still_awaited = app.session_state["awaiting"]
+
+    _insert_export(connection, "running")
+    app.run()
+    running = sent(app)
+    # Another click, of which nothing is known yet.
+    connection.execute("UPDATE exports SET status = 'failed', finished_at = now() WHERE status = 'running'")
+    app.session_state["receipt_before"] = app.session_state["receipt_shown"]
+    app.run()
+
+    assert still_awaited
+    assert "Download running" in running
+    assert "Download failed" not in sent(app)
+
+
+def _insert_export(connection: psycopg.Connection, status: str) -> None:
+    """Insert the receipt of a download that the person of demo mode asked for just now."""
     connection.execute(
         """
         INSERT INTO exports (export_id, requested_by, via, filter, finished_at, status)
@@ -513,16 +553,6 @@ def test_a_download_that_did_not_end_well_is_said_in_its_corner(
         """,
         (psycopg.types.json.Jsonb(APRIL), status, status),
     )
-
-    app = open_page()
-    before = sent(app)
-    app.session_state["awaited_since"] = datetime.now(UTC)
-    app.session_state["awaiting"] = True
-    app.run()
-
-    assert said not in before
-    assert said in sent(app)
-    assert app.session_state["awaiting"] is (status == "running")
 
 
 def test_the_default_is_kept_and_counted_looks_are_ones_own(
