@@ -91,7 +91,7 @@ def combine_by_day(
     One statement, so that whatever is added up from it agrees, also while jobs are written.
     """
     days = _days(job_filter.range, zone)
-    ahead = counted_ahead and _is_told_apart(job_filter) and not _is_replica(connection)
+    ahead = counted_ahead and _is_counted(connection, job_filter)
     combined: dict[date, list[Combination]] = {day: [] for day in days}
     for row in connection.execute(breakdown_query(job_filter, wall, folding, zone, counted_ahead=ahead)):
         cells = {category: row._mapping[category.column] for category in Category}
@@ -106,8 +106,7 @@ def breakdown_query(
     """Build the query: a row for each day that has jobs, with its number from 1 on, and each combination of facts."""
     # Where days begin is told to PostgreSQL, whose own time zones may be those of another year.
     midnights = [day_start(day, zone) for day in _days(job_filter.range, zone)]
-    at = jobs.c.created_at.label("at")
-    facts = select_jobs(job_filter, wall, folding, [at, *_FACTS, literal(1).label("total")])
+    facts = _facts_of(job_filter, wall, folding)
     if counted_ahead:
         facts = _with_counts(facts, job_filter, wall, midnights)
     found = facts.subquery("facts")
@@ -127,12 +126,13 @@ def count_matching(
 ) -> int:
     """Count the matching jobs, as far as `limit`.
 
-    Each job of which the log must be looked at costs a look into an index: what was counted ahead is added up instead.
+    Each job of which the log must be looked at costs a look into an index: what was counted ahead is added up instead,
+    and the rest is looked at no further than to the limit.
     """
-    if not (counted_ahead and asks_for_log(job_filter) and _is_told_apart(job_filter)):
+    if not (counted_ahead and asks_for_log(job_filter) and _is_counted(connection, job_filter)):
         return count_jobs(connection, job_filter, wall, folding, limit=limit)
-    combined = combine_by_day(connection, job_filter, wall, folding, ZoneInfo("UTC"), counted_ahead=True)
-    total = sum(one.total for day in combined.values() for one in day)
+    found = _with_counts(_facts_of(job_filter, wall, folding), job_filter, wall, (), limit=limit).subquery("found")
+    total = int(connection.execute(select(func.coalesce(func.sum(found.c.total), 0))).scalar_one())
     return total if limit is None else min(total, limit)
 
 
@@ -150,13 +150,22 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def _is_told_apart(job_filter: JobFilter) -> bool:
-    """Tell whether a filter asks for nothing but what counts are told apart by."""
-    return replace(job_filter, type=(), status=(), q=None, job_id=None, spreadsheet_safe=False) == job_filter
+def _is_counted(connection: Connection, job_filter: JobFilter) -> bool:
+    """Tell whether a filter asks for nothing but what counts are told apart by, and whether these are kept up here."""
+    told_apart = replace(job_filter, type=(), status=(), q=None, job_id=None, spreadsheet_safe=False)
+    return job_filter == told_apart and not _is_replica(connection)
 
 
-def _with_counts(facts: Select[Any], job_filter: JobFilter, wall: Wall, midnights: Sequence[datetime]) -> Any:
-    """Take quarters from those that were counted, and only what else is needed from the jobs."""
+def _facts_of(job_filter: JobFilter, wall: Wall, folding: Folding) -> Select[Any]:
+    """Select the matching jobs as counts have them, each by itself."""
+    at = jobs.c.created_at.label("at")
+    return select_jobs(job_filter, wall, folding, [at, *_FACTS, literal(1).label("total")])
+
+
+def _with_counts(
+    facts: Select[Any], job_filter: JobFilter, wall: Wall, midnights: Sequence[datetime], *, limit: int | None = None
+) -> Any:
+    """Take quarters from those that were counted, and only what else is needed from the jobs: no more than `limit`."""
     start, end = job_filter.range.start, job_filter.range.end
     # Quarters of which the range or a day takes a part: the range's edges, and midnights of times long past.
     split = {_quarter(instant) for instant in (start, end, *midnights) if instant != _quarter(instant)}
@@ -167,7 +176,7 @@ def _with_counts(facts: Select[Any], job_filter: JobFilter, wall: Wall, midnight
     # OFFSET keeps PostgreSQL from reading the whole range first and choosing among the quarters afterwards.
     of_quarter = facts.where(jobs.c.created_at >= rest.c.quarter, jobs.c.created_at < rest.c.quarter + QUARTER)
     each = of_quarter.correlate(rest).offset(0).lateral("of_quarter")
-    from_jobs = select(each).select_from(rest.join(each, true()))
+    from_jobs = select(each).select_from(rest.join(each, true())).limit(limit)
     counts = breakdown_counts.c
     clients = {wall.client_id, job_filter.client_id} - {None}
     from_counts = select(

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from core.breakdowns import Day, break_down, count_ahead, count_matching
 from core.database import Databases
@@ -251,6 +252,27 @@ def test_a_quarter_that_is_still_open_is_left_to_the_jobs(databases: Databases, 
     today = JobFilter(range=DateRange(now - timedelta(hours=1), now + timedelta(hours=1)))
     assert [day.jobs for day in with_jobs(days(databases, today))] == [1]
     assert connection.execute("SELECT count(*) FROM breakdown_counts").fetchone() == (0,)
+
+
+def test_what_is_not_counted_yet_is_looked_at_up_to_the_limit(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Right after a large import a page waits no longer for its count than where nothing is ever counted ahead."""
+    insert_large_jobs(connection, 3_000, size=10)
+    connection.execute(
+        "INSERT INTO moderation_logs (job_id, created_at, category_underage) SELECT job_id, created_at, true FROM jobs"
+    )
+    flagged = JobFilter(range=DateRange(START, START + timedelta(days=30)), category=(Category.UNDERAGE,))
+    folding = databases.source.folding()
+    looks = text("SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'moderation_logs'")
+
+    with databases.source.transaction() as reading:
+        before = reading.execute(looks).scalar_one()
+        counted = count_matching(reading, flagged, Wall(None), folding, limit=5, counted_ahead=True)
+        looked_at = reading.execute(looks).scalar_one() - before
+
+    assert counted == 5
+    assert looked_at <= 5
 
 
 # Filters that ask for nothing but what counts are told apart by.
