@@ -28,7 +28,7 @@ cover: .venv/dev ## run every test and say which lines none of them reaches
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
-	$(BIN)/python -m pytest tests/test_description.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
+	$(BIN)/python -m pytest tests/api/test_openapi.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
 
 soak: .venv/dev ## go through a hundred pages of jobs in Chromium, there and back
 	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100

@@ -7,7 +7,7 @@ from api.request_log import RequestLog
 from api.routes import Api
 from api.server import serve
 from api.services import create_services
-from core.commands import open_checked, run_command
+from core.cli.runner import open_checked, run_command
 from core.settings import load_settings
 from core.upkeep import upkeep
 

@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from api.errors import forbidden, rate_limited, unauthorized
 from api.services import Services, ask
-from core.access import Actor, Scope
-from core.api_keys import find_key, parse_key
+from core.actor import Actor, Scope
+from core.auth.api_keys import find_key, parse_key
 
 # RFC 6750, section 2.1; the name of a scheme is case-insensitive (RFC 9110, section 11.1).
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)

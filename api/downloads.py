@@ -16,9 +16,8 @@ from api.parameters import query_params
 from api.refusals import record_refusal, recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_audit_file, serve_export, serve_review_file
-from core.access import ANONYMOUS, Actor, Scope
-from core.receipts import Via
-from core.tickets import (
+from core.actor import ANONYMOUS, Actor, Scope
+from core.auth.tickets import (
     AUDIT_PATH,
     BROWSER_COOKIE,
     DOWNLOAD_PATH,
@@ -28,6 +27,7 @@ from core.tickets import (
     Ticket,
     TicketOffice,
 )
+from core.export.receipts import Via
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 LOST = "You are signed out, or may no longer export: sign in again."

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Send
 
-from core.access import Forbidden
+from core.actor import Forbidden
 from core.errors import DatabaseUnavailable, ExportTooSlow, InvalidParameter, QueryTooSlow
 
 log = logging.getLogger("fencepost.api")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from core.csv_format import COLUMNS
-from core.filters import LONGEST_SEARCH, STATUSES, Category, Cell, Decision
-from core.receipts import Status, Via
+from core.csv.format import COLUMNS
+from core.export.receipts import Status, Via
+from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, Decision
 
 VERSION = "0.1.0"
 

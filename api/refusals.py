@@ -13,8 +13,8 @@ from typing import Any
 
 from api.errors import ApiError
 from api.services import Services
-from core.access import Actor, Forbidden
-from core.audit import Event, record
+from core.actor import Actor, Forbidden
+from core.audit.events import Event, record
 from core.errors import FencepostError
 
 log = logging.getLogger("fencepost.api")

@@ -16,9 +16,9 @@ from api.parameters import query_params
 from api.refusals import recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_export
-from core.api_keys import is_key_valid
-from core.filters import JobFilter
-from core.receipts import Via, find_receipt
+from core.auth.api_keys import is_key_valid
+from core.export.receipts import Via, find_receipt
+from core.jobs.filter import JobFilter
 
 EXPORT_PATH = "/api/v1/jobs/export"
 RECEIPT_PATH = "/api/v1/exports/"

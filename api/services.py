@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from api.limits import ExportSlots, RequestLimit
-from core.database import Databases
+from core.auth.key_use import LastUse
+from core.db.database import Databases
 from core.errors import DatabaseUnavailable
-from core.last_use import LastUse
 from core.settings import Settings
 
 # Seconds. A server that hangs must not hang the request, too.

@@ -10,15 +10,15 @@ from starlette.types import Message, Receive, Send
 
 from api.errors import PROTECTED
 from api.services import Services
-from core.access import Actor, Forbidden
-from core.audit_file import start_audit_file
-from core.audit_filter import AuditFilter
+from core.actor import Actor, Forbidden
+from core.audit.file import start_audit_file
+from core.audit.filter import AuditFilter
+from core.csv.table_file import OwnFile
 from core.errors import FencepostError
-from core.exports import Export, Reader, start_export
-from core.filters import JobFilter
-from core.own_file import OwnFile
-from core.receipts import Via
-from core.review_file import start_review_file
+from core.export.export import Export, Reader, start_export
+from core.export.receipts import Via
+from core.jobs.filter import JobFilter
+from core.review.file import start_review_file
 
 log = logging.getLogger("fencepost.api")
 

@@ -18,9 +18,9 @@ from benchmarks.admin_peers import CREATE_VIEW
 from benchmarks.figures import p95, seconds
 from benchmarks.peers import QUERY, SAME_BYTES
 from benchmarks.server import ROOT, UNTIL, Bench, ask_health
-from core.filters import DateRange, JobFilter
-from core.hiding import Texts
-from core.query import Wall, page_jobs
+from core.jobs.filter import DateRange, JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.query import Wall, page_jobs
 
 ADMIN_PORT = 3098
 

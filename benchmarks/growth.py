@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.figures import p95, seconds
 from benchmarks.server import UNTIL, Bench
-from core.breakdowns import break_down
+from core.counts.by_day import break_down
 from core.errors import QueryTooSlow
-from core.filters import DateRange, JobFilter
-from core.hiding import Texts
-from core.query import PageKey, Wall, count_jobs, page_jobs
+from core.jobs.filter import DateRange, JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.query import PageKey, Wall, count_jobs, page_jobs
 
 FILTERS: dict[str, dict[str, str]] = {
     "all jobs": {},

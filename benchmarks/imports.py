@@ -15,12 +15,12 @@ import psycopg
 from pydantic import SecretStr
 
 from benchmarks.results import write_section
-from core.csv_format import BOM, COLUMNS
-from core.csv_records import copy_statement
-from core.database import migrate, open_databases
-from core.demo import PERIOD, seed_jobs
-from core.embedded import EmbeddedServer
-from core.filters import print_instant
+from core.csv.format import BOM, COLUMNS
+from core.csv.records import copy_statement
+from core.db.database import migrate, open_databases
+from core.db.embedded import EmbeddedServer
+from core.intake.demo import PERIOD, seed_jobs
+from core.jobs.filter import print_instant
 from core.settings import Settings
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)

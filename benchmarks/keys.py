@@ -21,12 +21,12 @@ from pathlib import Path
 import click
 from pydantic import SecretStr
 
-from core.access import COMMAND_LINE, Scope
-from core.api_keys import BASE62, create_key, revoke_key
-from core.commands import open_checked
-from core.database import Databases, migrate
-from core.embedded import EmbeddedServer
-from core.query import Wall
+from core.actor import COMMAND_LINE, Scope
+from core.auth.api_keys import BASE62, create_key, revoke_key
+from core.cli.runner import open_checked
+from core.db.database import Databases, migrate
+from core.db.embedded import EmbeddedServer
+from core.jobs.query import Wall
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,10 +27,10 @@ from benchmarks.bare_page import name_row
 from benchmarks.figures import p95
 from benchmarks.results import write_section
 from benchmarks.server import ROOT, UNTIL, stored
-from core.database import Databases
-from core.filters import JobFilter, print_instant
-from core.hiding import Texts
-from core.query import Wall, page_jobs
+from core.db.database import Databases
+from core.jobs.filter import JobFilter, print_instant
+from core.jobs.hidden_text import Texts
+from core.jobs.query import Wall, page_jobs
 
 JOBS_PORT, BARE_PORT = 3096, 3095
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")

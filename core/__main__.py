@@ -14,23 +14,23 @@ from uuid import UUID, uuid4
 
 import click
 
-from core.access import COMMAND_LINE, Scope
-from core.api_keys import create_key, list_keys, revoke_key, rotate_key
-from core.audit_commands import audit
-from core.check_command import check_command
-from core.commands import open_checked, run_command
-from core.database import Databases, migrate
-from core.demo import PERIOD, seed_jobs
+from core.actor import COMMAND_LINE, Scope
+from core.auth.api_keys import create_key, list_keys, revoke_key, rotate_key
+from core.cli.audit import audit
+from core.cli.check import check_command
+from core.cli.import_files import import_command
+from core.cli.runner import open_checked, run_command
+from core.cli.sync import sync_command
+from core.cli.times import parse_day, parse_length
+from core.db.database import Databases, migrate
 from core.errors import InvalidParameter
-from core.exports import Export, Reader, start_export
-from core.filters import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter, print_exact
-from core.import_command import import_command
-from core.query import Wall
-from core.receipts import Via
+from core.export.export import Export, Reader, start_export
+from core.export.receipts import Via
+from core.export.verification import verify_file
+from core.intake.demo import PERIOD, seed_jobs
+from core.jobs.filter import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter, print_exact
+from core.jobs.query import Wall
 from core.settings import load_settings
-from core.sync_command import sync_command
-from core.times import parse_day, parse_length
-from core.verify import verify_file
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from core.breakdowns import count_ahead
-from core.database import Databases
+from core.counts.by_day import count_ahead
+from core.db.database import Databases
+from core.db.partitions import make_months
 from core.errors import FencepostError
-from core.months import make_months
 
 log = logging.getLogger("fencepost.upkeep")
 

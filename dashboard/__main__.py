@@ -10,9 +10,9 @@ from streamlit.web.cli import configurator_options
 
 from api.audit_heads import logging_heads
 from api.server import serve
-from core.commands import open_checked, run_command
-from core.database import Databases
-from core.demo import has_jobs, seed_jobs
+from core.cli.runner import open_checked, run_command
+from core.db.database import Databases
+from core.intake.demo import has_jobs, seed_jobs
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
 from dashboard.app import check_configuration, create_app

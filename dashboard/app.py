@@ -11,17 +11,17 @@ from api.downloads import Downloads
 from api.request_log import RequestLog
 from api.routes import Api
 from api.services import create_services
-from core.database import Databases
+from core.auth.sign_in import Door
+from core.auth.tickets import TicketOffice
+from core.db.database import Databases
 from core.errors import InvalidSetting
-from core.people import Door
 from core.settings import Settings
-from core.tickets import TicketOffice
-from dashboard.failures import keep_traces_out, show_failure
-from dashboard.guard import Guard, is_loopback
-from dashboard.people import recognise
-from dashboard.resources import Resources, provide
-from dashboard.sign_in import read_sign_in
-from dashboard.sign_in_failure import keep_sign_in_short
+from dashboard.server.guard import Guard, is_loopback
+from dashboard.server.sign_in_failure import keep_sign_in_short
+from dashboard.server.sign_in_settings import read_sign_in
+from dashboard.session.person import recognise
+from dashboard.session.resources import Resources, provide
+from dashboard.widgets.failure import keep_traces_out, show_failure
 
 MAIN = Path(__file__).with_name("main.py")
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.access import DEMO_PERSON, Scope
+from core.actor import DEMO_PERSON, Scope
+from core.auth.sign_in import Visit
 from core.errors import FencepostError
-from core.people import Visit
-from dashboard.failures import show_failure
-from dashboard.keyboard import show_keyboard
-from dashboard.people import find_visit, show_person, show_sign_in, watch_session
-from dashboard.resources import get_resources
+from dashboard.session.person import find_visit, show_person, show_sign_in, watch_session
+from dashboard.session.resources import get_resources
+from dashboard.widgets.failure import show_failure
+from dashboard.widgets.keyboard import show_keyboard
 
 HERE = Path(__file__).parent
 
@@ -29,16 +29,27 @@ if person is None:
     show_sign_in(visit)
     st.stop()
 
-pages = []
-if Scope.JOB_READ in person.scopes:
-    pages.append(st.Page(HERE / "views" / "jobs.py", title="Jobs", icon=":material/list:", default=True))
-    pages.append(st.Page(HERE / "views" / "categories.py", title="Categories", icon=":material/bar_chart:"))
-    pages.append(st.Page(HERE / "views" / "reviews.py", title="Reviews", icon=":material/rate_review:"))
-if person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG}:
-    pages.append(st.Page(HERE / "views" / "exports.py", title="Exports", icon=":material/receipt_long:"))
-if Scope.ADMIN_CONFIG in person.scopes:
-    pages.append(st.Page(HERE / "views" / "keys.py", title="Keys", icon=":material/key:"))
-    pages.append(st.Page(HERE / "views" / "audit.py", title="Audit", icon=":material/history:"))
+READS, ADMINS = {Scope.JOB_READ}, {Scope.ADMIN_CONFIG}
+# Each page: its folder, which is also its address, its title, its icon, and the scopes of which one is needed.
+PAGES = (
+    ("jobs", "Jobs", "list", READS),
+    ("categories", "Categories", "bar_chart", READS),
+    ("reviews", "Reviews", "rate_review", READS),
+    ("exports", "Exports", "receipt_long", READS | ADMINS),
+    ("keys", "Keys", "key", ADMINS),
+    ("audit", "Audit", "history", ADMINS),
+)
+pages = [
+    st.Page(
+        HERE / folder / "page.py",
+        title=title,
+        icon=f":material/{icon}:",
+        url_path=folder,
+        default=folder == "jobs",
+    )
+    for folder, title, icon, scopes in PAGES
+    if person.scopes & scopes
+]
 page = st.navigation(pages, position="top")
 if st.session_state.get("page") != page.url_path:
     # Widgets forget what they held while another page is shown: each page sets them from its address again.

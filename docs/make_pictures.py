@@ -63,11 +63,11 @@ def _dashboard(directory: Path) -> Iterator[None]:
     """Serve the dashboard on demo jobs of its own."""
     from pydantic import SecretStr
 
-    from core.commands import open_checked
-    from core.database import migrate
-    from core.demo import seed_jobs
-    from core.embedded import EmbeddedServer
-    from core.filters import parse_instant
+    from core.cli.runner import open_checked
+    from core.db.database import migrate
+    from core.db.embedded import EmbeddedServer
+    from core.intake.demo import seed_jobs
+    from core.jobs.filter import parse_instant
     from core.settings import Settings
 
     embedded = EmbeddedServer(directory / "fencepost")

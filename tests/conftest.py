@@ -15,8 +15,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from core.database import Databases, migrate, open_databases
-from core.embedded import EmbeddedServer
+from core.db.database import Databases, migrate, open_databases
+from core.db.embedded import EmbeddedServer
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,11 +12,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pydantic import SecretStr
 
-from core.database import open_databases
-from core.demo import seed_jobs
+from core.db.database import open_databases
+from core.intake.demo import seed_jobs
 from core.settings import Settings
 from tests.conftest import TestServer
-from tests.servers import RunningServer, serving_dashboard
+from tests.support.servers import RunningServer, serving_dashboard
 
 # Milliseconds: generous, because no timing may decide a test.
 PATIENCE = 30_000

@@ -8,16 +8,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
-from core.access import DEMO_PERSON
-from core.database import open_databases
-from core.receipts import Progress, Status, Via, close_receipt, open_receipt
+from core.actor import DEMO_PERSON
+from core.db.database import open_databases
+from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
-from tests.browser.axe import find_faults, wait_until_still
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs
-from tests.documents import april
-from tests.servers import RunningServer
+from tests.support.axe import find_faults, wait_until_still
+from tests.support.documents import april
+from tests.support.servers import RunningServer
 
 # Opens a page, and gives it back once in each state that is to be looked at.
 Tour = Callable[[Page, str], Iterator[str]]

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 
 CHARTS = ("Decisions", "Flagged jobs", "Rates", "Decided without a log", "Categories that come together")
 

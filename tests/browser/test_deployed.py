@@ -18,19 +18,19 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
 
-from core.database import Databases, open_databases
-from core.embedded import EmbeddedServer, _programs
+from core.db.database import Databases, open_databases
+from core.db.embedded import EmbeddedServer, _programs
 from core.settings import Settings
-from tests import image
-from tests.asgi import APRIL, EXPORT, make_key
 from tests.browser.conftest import PATIENCE
 from tests.conftest import ROOT
-from tests.nginx import Nginx, running_nginx
-from tests.provider import Provider, running_provider
-from tests.rows import insert_large_jobs
-from tests.servers import RunningServer, serving
-from tests.serving import ApiProcess, free_port, serve_api
-from tests.waiting import terminate_exports, wait_for
+from tests.support import image
+from tests.support.asgi import APRIL, EXPORT, make_key
+from tests.support.nginx import Nginx, running_nginx
+from tests.support.provider import Provider, running_provider
+from tests.support.rows import insert_large_jobs
+from tests.support.servers import RunningServer, serving
+from tests.support.serving import ApiProcess, free_port, serve_api
+from tests.support.waiting import terminate_exports, wait_for
 
 ADMIN = "lead@example.com"
 

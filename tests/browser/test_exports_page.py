@@ -15,13 +15,13 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, WebSocket, expect
 
-from core.csv_format import HEADER
-from core.verify import inspect_file
+from core.csv.format import HEADER
+from core.export.verification import inspect_file
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_jobs_page import run_core, wait_for
 from tests.conftest import ROOT, TestServer
-from tests.rows import insert_large_jobs
-from tests.servers import RunningServer, serving_dashboard
+from tests.support.rows import insert_large_jobs
+from tests.support.servers import RunningServer, serving_dashboard
 
 # Far more than lies in the buffers of two sockets, so that an export waits for its reader.
 JOBS, SIZE = 400, 100_000

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.rows import insert_job
-from tests.servers import RunningServer, serving_dashboard
+from tests.support.rows import insert_job
+from tests.support.servers import RunningServer, serving_dashboard
 
 FOREIGN = "foreign.example"
 HOSTILE = (

@@ -10,15 +10,15 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pydantic import SecretStr
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.database import migrate, open_databases
-from core.demo import seed_jobs
-from core.embedded import EmbeddedServer
-from core.filters import parse_instant
+from core.db.database import migrate, open_databases
+from core.db.embedded import EmbeddedServer
+from core.intake.demo import seed_jobs
+from core.jobs.filter import parse_instant
 from core.settings import Settings
-from tests.browser.axe import wait_until_still
 from tests.browser.test_jobs_page import open_jobs, wait_for
-from tests.rows import insert_job
-from tests.servers import RunningServer, serving_dashboard
+from tests.support.axe import wait_until_still
+from tests.support.rows import insert_job
+from tests.support.servers import RunningServer, serving_dashboard
 
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
 

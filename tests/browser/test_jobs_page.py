@@ -14,9 +14,9 @@ import psycopg
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.browser.axe import wait_until_still
 from tests.conftest import ROOT
-from tests.servers import RunningServer
+from tests.support.axe import wait_until_still
+from tests.support.servers import RunningServer
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.filters import print_exact
-from tests.browser.axe import wait_until_still
+from core.jobs.filter import print_exact
 from tests.browser.test_jobs_page import BERLIN, open_jobs, wait_for
-from tests.servers import RunningServer
+from tests.support.axe import wait_until_still
+from tests.support.servers import RunningServer
 
 SIZE = 25
 

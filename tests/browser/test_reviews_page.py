@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_job_panel import JOB
 from tests.browser.test_jobs_page import open_jobs, wait_for
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 
 
 def open_id(page: Page) -> str | None:

@@ -16,13 +16,13 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.axe import find_faults
 from tests.browser.conftest import PATIENCE
-from tests.provider import Provider, running_provider
-from tests.rows import insert_job
-from tests.servers import RunningServer, serving
-from tests.serving import free_port
-from tests.waiting import wait_for
+from tests.support.axe import find_faults
+from tests.support.provider import Provider, running_provider
+from tests.support.rows import insert_job
+from tests.support.servers import RunningServer, serving
+from tests.support.serving import free_port
+from tests.support.waiting import wait_for
 
 STAFF = "staff@example.com"
 ADMIN = "admin@example.com"

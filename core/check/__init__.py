@@ -1,0 +1,1 @@
+"""`python -m core check`: each finding with its remedy. Nothing here changes a database."""

@@ -1,0 +1,31 @@
+"""Whether two connections can share a snapshot, as the workers of an export do: it is tried."""
+
+from core.check.finding import Finding, advice, ok
+from core.db.database import Database
+from core.errors import FencepostError
+from core.export.export import take_snapshot
+
+
+async def check_snapshot(source: Database) -> Finding:
+    """Export a snapshot from one connection and import it into another. Raises `DatabaseUnavailable`."""
+    leader = await source.connect_for_export()
+    try:
+        with source.translated_errors():
+            _, name = await take_snapshot(leader, shared=True)
+        if name is None:
+            return _alone("it gives none out")
+        try:
+            follower = await source.connect_for_export(beside=leader, snapshot=name)
+        except FencepostError:
+            return _alone("a second connection does not get it, as through a pooler")
+        await follower.close()
+        return ok("Connections can share a snapshot, so that an export uses several.")
+    finally:
+        await leader.close()
+
+
+def _alone(why: str) -> Finding:
+    return advice(
+        f"Connections cannot share a snapshot ({why}), so that exports use one connection and take longer: connect to "
+        "PostgreSQL itself, if that is possible."
+    )

@@ -1,0 +1,1 @@
+"""The commands of `python -m core`: arguments in, lines and exit codes out. What they do stands elsewhere."""

@@ -1,0 +1,32 @@
+"""`python -m core check`: is the source as Fencepost needs it?"""
+
+import sys
+
+import click
+
+from core.check.finding import Level
+from core.check.run import run_checks
+from core.db.database import open_databases
+from core.settings import load_settings
+
+
+@click.command("check", short_help="Say what is wrong with the source, and how to mend it.")
+def check_command() -> None:
+    """Look at the source and at Fencepost's own tables; a line for each finding, with its remedy.
+
+    Statements that mend something stand on lines of their own. Nothing is changed, and no prompt is printed.
+    Exit code 0: no problem, though perhaps advice; 1: a problem.
+    """
+    settings = load_settings()
+    levels = []
+    databases = open_databases(settings)
+    try:
+        for finding in run_checks(databases, settings):
+            levels.append(finding.level)
+            click.echo(f"{finding.level.upper():8} {' '.join(finding.text.split())}")
+            for statement in finding.statements:
+                click.echo(statement)
+    finally:
+        databases.close()
+    if Level.PROBLEM in levels:
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""What all commands share: errors of one line, exit codes, and databases that are given back."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from core.db.database import Databases, open_databases
+from core.errors import FencepostError, InvalidParameter, NotPossible
+from core.settings import Settings
+
+
+def run_command(command: click.Command, name: str) -> NoReturn:
+    """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
+    # A command that is terminated cleans up as an interrupted one does.
+    signal.signal(signal.SIGTERM, _interrupt)
+    if sys.stderr is None:
+        # The shell has closed it: what is said there is for nobody.
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    try:
+        if sys.stdout is None:
+            raise NotPossible("Standard output is closed: leave it open, or send it to /dev/null.")
+        # Not `command.main`, which writes an empty line when it is interrupted and is silent about a broken pipe.
+        with command.make_context(name, sys.argv[1:]) as context:
+            command.invoke(context)
+        sys.exit(0)
+    except click.exceptions.Exit as done:
+        # `--help` or the like has ended the command.
+        sys.exit(done.exit_code)
+    except InvalidParameter as error:
+        _fail(str(error), 2)
+    except FencepostError as error:
+        _fail(str(error), 1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _fail(f"Name a command. See `{_path(error, name)} --help`.", 2)
+    except click.UsageError as error:
+        message = error.format_message()
+        end = "" if message.endswith((".", "?")) else "."
+        _fail(f"{message}{end} See `{_path(error, name)} --help`.", 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            # The terminal has shown `^C` on the line that it was in.
+            click.echo(err=True)
+        _fail("Stopped.", 1)
+    except BrokenPipeError:
+        # Keeps Python from complaining about the same pipe once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail("Whoever read standard output went away.", 1)
+    except UnicodeEncodeError as error:
+        if not any(isinstance(error.object, str) and error.object in argument for argument in sys.argv):
+            raise
+        # What Python makes of bytes on the command line that are no text.
+        _fail("A value on the command line is not UTF-8: correct it.", 2)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Do what an interrupt does at this moment; asyncio has a handler of its own for it, which cancels its task."""
+    handler = signal.getsignal(signal.SIGINT)
+    # A shell starts what runs in the background with interrupts ignored.
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+
+@contextmanager
+def open_checked(settings: Settings) -> Iterator[Databases]:
+    """Open the databases for a block. Raises `DatabaseUnavailable` where they cannot be used as they are."""
+    databases = open_databases(settings)
+    try:
+        databases.check()
+        yield databases
+    finally:
+        databases.close()
+
+
+def _path(error: click.UsageError, name: str) -> str:
+    """Name the command whose help explains a wrong usage."""
+    return error.ctx.command_path if error.ctx else name
+
+
+def make_plain(text: str) -> str:
+    """Make one line that a terminal can only print of a text that may hold what came from outside."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"Error: {make_plain(message)}", err=True)
+    sys.exit(code)

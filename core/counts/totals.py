@@ -1,0 +1,81 @@
+"""The figures of a period: jobs and how they were decided, beside those of the period before."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from core.counts.by_day import Day, break_down
+from core.db.database import Folding
+from core.jobs.filter import DateRange, JobFilter
+from core.jobs.query import Wall
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many jobs there were, and how many of them were rejected, not decided, and without a moderation log."""
+
+    jobs: int
+    rejected: int
+    undecided: int
+    not_evaluated: int
+
+    @property
+    def rejected_share(self) -> float | None:
+        """The share of the decided jobs that was rejected, from 0 to 1; None where none was decided."""
+        decided = self.jobs - self.undecided
+        return self.rejected / decided if decided else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The figures of a range, and those of `before`: as much time, right before it.
+
+    Of a range that is not over the part that has passed is compared with as much of the range before.
+    """
+
+    now: Figures
+    before: Figures
+    before_range: DateRange
+
+
+def compare(
+    connection: Connection,
+    bounds: DateRange,
+    client_id: str | None,
+    wall: Wall,
+    folding: Folding,
+    now: datetime,
+    *,
+    counted_ahead: bool,
+) -> Comparison:
+    """Read the figures of a range and of the time before it."""
+    passed = min(bounds.end, max(now, bounds.start)) - bounds.start
+    start = bounds.start - (bounds.end - bounds.start)
+    before = DateRange(start, start + passed)
+    figures = (
+        _add_up(
+            break_down(
+                connection,
+                JobFilter(range=each, client_id=client_id),
+                wall,
+                folding,
+                ZoneInfo("UTC"),
+                counted_ahead=counted_ahead,
+            )
+        )
+        for each in (bounds, before)
+    )
+    return Comparison(next(figures), next(figures), before)
+
+
+def _add_up(days: Iterable[Day]) -> Figures:
+    jobs = rejected = undecided = evaluated = 0
+    for day in days:
+        jobs += day.jobs
+        rejected += day.rejected
+        undecided += day.undecided
+        evaluated += day.evaluated
+    return Figures(jobs, rejected, undecided, jobs - evaluated)

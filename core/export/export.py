@@ -1,0 +1,277 @@
+"""One use case: an export, from its receipt to its last byte. The API, the dashboard and the shell all come here."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID, uuid4
+
+import psycopg
+
+from core.actor import Actor
+from core.csv.format import BOM, HEADER, Block, render
+from core.db.database import Databases, Folding
+from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
+from core.export.parallel_copy import ParallelCopy
+from core.export.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+from core.export.snapshot import hold_shards
+from core.jobs.filter import JobFilter
+from core.jobs.query import Wall, count_query
+
+log = logging.getLogger("fencepost.exports")
+
+# Jobs that a search finds and sorts before the first one is sent; and milliseconds that it may take to count them.
+FEW = 20_000
+SEARCH_LIMIT = 1_000
+
+# Seconds before an export begins again whose statement a server has dropped before its first row: a standby that
+# follows its primary does so, and one that restarts.
+PAUSES = (0.2, 1, 3)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Who reads an export. Its door sets `gone` before it leaves, when the reader went away or stopped reading."""
+
+    gone: bool = False
+
+
+class Export:
+    """A running export whose first block is in hand already.
+
+    `total` is the number of records, where it was asked for: counted in the export's own snapshot.
+    """
+
+    def __init__(
+        self, export_id: UUID, databases: Databases, job_filter: JobFilter, actor: Actor, workers: int
+    ) -> None:
+        self.export_id = export_id
+        self.total: int | None = None
+        self.progress = Progress()
+        self._databases = databases
+        self._filter = job_filter
+        self._actor = actor
+        self._workers = workers
+        self._connection: psycopg.AsyncConnection | None = None
+        self._blocks: AsyncGenerator[Block] | None = None
+        self._first: Block | None = None
+        self._cut: ExportCut | None = None
+        self.is_complete = False
+
+    @property
+    def filename(self) -> str:
+        """The name of the file, after the UTC dates of its bounds."""
+        start, end = (instant.date().isoformat() for instant in (self._filter.range.start, self._filter.range.end))
+        suffix = f"_filtered_{str(self.export_id)[:8]}" if self._filter.narrows() else ""
+        return f"jobs_{start}_{end}{suffix}.csv"
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """Yield the body: BOM, header, records. Ends only after the receipt was committed as `complete`.
+
+        Raises `ExportCut` or `DatabaseUnavailable` where the body cannot be completed; what was yielded before is
+        then no file, and must not be ended as if it were one.
+        """
+        assert self._blocks is not None
+        digest = hashlib.sha256()
+        start = BOM + HEADER
+        block = self._first
+        self._first = None
+        while block is not None:
+            if self._cut is not None:
+                raise self._cut
+            data = start + block.data
+            start = b""
+            digest.update(data)
+            self.progress = Progress(self.progress.rows + block.rows, self.progress.bytes + len(data))
+            yield data
+            # Other tasks get their turn even where neither the database nor the reader makes this one wait.
+            await asyncio.sleep(0)
+            with self._databases.source.translated_errors():
+                block = await anext(self._blocks, None)
+        await asyncio.to_thread(self._close_receipt, Status.COMPLETE, sha256=digest.hexdigest())
+        self.is_complete = True
+
+    async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
+        """Take the snapshot and fetch the first block; return the snapshot's time.
+
+        Begins again, with a new snapshot, a few times where the server has dropped what it had begun: nobody has read
+        anything yet.
+        """
+        for pause in PAUSES:
+            try:
+                return await self._begin(wall, with_total=with_total)
+            except StatementDropped:
+                log.warning("export %s begins again in %g seconds: the server has dropped it", self.export_id, pause)
+            await self._disconnect()
+            await asyncio.sleep(pause)
+        return await self._begin(wall, with_total=with_total)
+
+    async def _begin(self, wall: Wall, *, with_total: bool) -> datetime:
+        source = self._databases.source
+        folding = await asyncio.to_thread(source.folding)
+        self._connection = connection = await source.connect_for_export()
+        with source.translated_errors():
+            snapshot_at, snapshot = await take_snapshot(connection, shared=self._workers > 1)
+            if with_total:
+                counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
+                self.total = (await counted.fetchone() or (0,))[0]
+            by_search = await _go_by_search(connection, self._filter, wall, folding)
+            self._blocks = ParallelCopy(
+                source,
+                connection,
+                snapshot,
+                workers=1 if by_search else self._workers,
+                job_filter=self._filter,
+                wall=wall,
+                folding=folding,
+            ).blocks()
+            self._first = await anext(self._blocks, Block(b"", 0))
+        return snapshot_at
+
+    async def keep_alive(self) -> None:
+        """Renew the receipt until cancelled; remember when somebody else has closed it."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                await asyncio.to_thread(renew_receipt, self._databases.ours, self.export_id, self.progress)
+            except ExportCut as cut:
+                self._cut = cut
+            except FencepostError:
+                log.warning("export %s: the receipt could not be renewed", self.export_id)
+
+    async def close(self, status: Status) -> None:
+        """Give the connection back and, where the export is not complete, record how it ended.
+
+        Closing the connection ends the statement on the server, which looks for its reader every second.
+        """
+        # Begun before anything that waits, so that the end is recorded even when the server shuts down meanwhile.
+        recording = None if self.is_complete else self._record(status)
+        try:
+            await self._disconnect()
+        finally:
+            if recording is not None:
+                try:
+                    await asyncio.shield(recording)
+                except FencepostError:
+                    log.warning("export %s: its end (%s) could not be recorded", self.export_id, status)
+
+    async def _disconnect(self) -> None:
+        try:
+            if self._blocks is not None:
+                await self._blocks.aclose()
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
+
+    def _record(self, status: Status) -> asyncio.Future[None]:
+        return _in_thread(partial(self._close_receipt, status))
+
+    def _close_receipt(self, status: Status, *, sha256: str | None = None) -> None:
+        close_receipt(self._databases, self._actor, self.export_id, self.progress, status, sha256=sha256)
+
+
+@asynccontextmanager
+async def start_export(
+    databases: Databases,
+    job_filter: JobFilter,
+    actor: Actor,
+    *,
+    via: Via,
+    reader: Reader,
+    with_total: bool = False,
+    first_byte_timeout: float,
+    workers: int,
+) -> AsyncIterator[Export]:
+    """Start an export: its receipt is committed, its snapshot taken and its first block fetched on entry.
+
+    What can fail has failed then. Leaving the block ends the export, whatever happened: as `complete` when the
+    stream came to its end, as `interrupted` when the reader is gone, else as `failed`.
+    Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
+    seconds.
+    """
+    export = Export(uuid4(), databases, job_filter, actor, workers)
+    opening = _in_thread(partial(open_receipt, databases, actor, export.export_id, job_filter, via=via))
+    try:
+        await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # A row that was committed unseen would stay `running`.
+        await asyncio.wait({opening})
+        if opening.exception() is None:
+            await export.close(_end(reader))
+        raise
+    beat = asyncio.create_task(export.keep_alive())
+    try:
+        try:
+            async with asyncio.timeout(first_byte_timeout):
+                snapshot_at = await export.begin(actor.wall, with_total=with_total)
+        except TimeoutError:
+            raise ExportTooSlow(
+                f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
+            ) from None
+        await asyncio.to_thread(renew_receipt, databases.ours, export.export_id, Progress(), snapshot_at=snapshot_at)
+        yield export
+    finally:
+        beat.cancel()
+        await export.close(_end(reader))
+
+
+async def take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
+    """Return the time of the snapshot that a connection reads and, where it can be shared, its name.
+
+    Those of shards cannot be shared.
+    """
+    if shared:
+        try:
+            row = await (await connection.execute("SELECT clock_timestamp(), pg_export_snapshot()")).fetchone()
+        except psycopg.errors.Error as error:
+            if connection.closed or isinstance(error, psycopg.errors.SerializationFailure):
+                raise
+            # A pooler or another engine in between: one connection does the work.
+            log.warning("an export goes on with one connection: its snapshot cannot be shared (%s)", error.sqlstate)
+            await connection.rollback()
+        else:
+            assert row is not None
+            return row[0], None if await hold_shards(connection) else row[1]
+    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    assert row is not None
+    await hold_shards(connection)
+    return row[0], None
+
+
+async def _go_by_search(
+    connection: psycopg.AsyncConnection, job_filter: JobFilter, wall: Wall, folding: Folding
+) -> bool:
+    """Let the transaction read by the index of searches where that finds few jobs at once; tell whether it does.
+
+    Everything else is read in the order of the export, so that the first rows come before the last are found.
+    """
+    if job_filter.q is None or not folding.is_indexed:
+        return False
+    query = render(connection, count_query(job_filter, wall, folding, limit=FEW + 1))
+    by_search = "SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on"
+    try:
+        async with connection.transaction(force_rollback=True):
+            await connection.execute(f"{by_search}; SET LOCAL statement_timeout = {SEARCH_LIMIT}")
+            row = await (await connection.execute(query)).fetchone()
+    except psycopg.errors.QueryCanceled:
+        return False
+    if row is None or row[0] > FEW:
+        return False
+    await connection.execute(by_search)
+    return True
+
+
+def _in_thread(work: Callable[[], None]) -> asyncio.Future[None]:
+    """Begin what must come to its end even when the server shuts down.
+
+    It then cancels every task, a shielded one as well, but no future, and waits for its threads.
+    """
+    return asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def _end(reader: Reader) -> Status:
+    return Status.INTERRUPTED if reader.gone else Status.FAILED

@@ -1,0 +1,238 @@
+"""The export of another server over HTTP: asked for politely, and believed only where its end has come."""
+
+import errno
+import ipaddress
+import re
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+
+import httpx
+from pydantic import SecretStr
+
+from core.errors import InvalidParameter, InvalidSetting, NotPossible, ServerFailed
+from core.export.verification import Inspector
+from core.jobs.filter import DateRange, print_instant
+
+# Where the API page "Export jobs as CSV" has the endpoint.
+PATH = "/api/v1/jobs/export"
+
+# Seconds. Nobody is asked to wait longer than a week.
+CONNECT_TIMEOUT = 10
+LONGEST_WAIT = 7 * 24 * 3600
+
+_UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
+
+
+class TooLarge(Exception):
+    """The body of a range is larger than it may be: ask for a shorter one."""
+
+
+class RemoteExport:
+    """The endpoint of another server, with a key for it, which nothing but the request's header ever holds."""
+
+    def __init__(self, url: httpx.URL, key: SecretStr | None, *, client_id: str | None, timeout: float) -> None:
+        """Speak to `url`; `client_id` is for keys that see the jobs of several clients.
+
+        `timeout`: seconds that the server may be silent. Raises `InvalidSetting`.
+        """
+        if key is None:
+            raise InvalidSetting("FENCEPOST_SYNC_KEY is not set: let it hold the other server's API key.")
+        if re.fullmatch(r"[!-~]+", key.get_secret_value().strip()) is None:
+            raise InvalidSetting("FENCEPOST_SYNC_KEY is no API key: it holds what no header can carry. Correct it.")
+        self.url = str(url)
+        self.host = url.netloc.decode()
+        self.client_id = client_id
+        self.has_answered = False
+        self._timeout = timeout
+        try:
+            self._client = httpx.Client(
+                headers={
+                    "Authorization": f"Bearer {key.get_secret_value().strip()}",
+                    "Accept": "text/csv",
+                    "Accept-Encoding": "identity",
+                    # Tells a whole body from one that something on the way has cut and then ended politely.
+                    "Prefer": "count=exact",
+                    "User-Agent": "fencepost",
+                },
+                timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+                # The key may pass a proxy only within TLS.
+                trust_env=url.scheme == "https",
+                follow_redirects=False,
+            )
+        except (OSError, ValueError, ImportError, httpx.InvalidURL):
+            raise InvalidSetting("HTTPS_PROXY or SSL_CERT_FILE cannot be used: correct or unset it.") from None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def fetch(
+        self, bounds: DateRange, file: BinaryIO, *, largest: int | None, advance: Callable[[int], None]
+    ) -> datetime:
+        """Write a whole export of the range to a file, and return the instant as of which it is complete.
+
+        `advance` hears how many more bytes have come. Raises `ServerFailed` where the server may do better later,
+        `NotPossible` where it will not, `TooLarge` beyond `largest` bytes, and the `OSError` of the file.
+        """
+        params = {"from": print_instant(bounds.start), "to": print_instant(bounds.end)}
+        if self.client_id is not None:
+            params["client_id"] = self.client_id
+        as_of, inspector = datetime.now(UTC), Inspector()
+        with self._translated_errors(), self._client.stream("GET", self.url, params=params) as response:
+            self.has_answered = True
+            self._check(response)
+            size = 0
+            for block in response.iter_bytes():
+                size += len(block)
+                if largest is not None and size > largest:
+                    raise TooLarge
+                file.write(block)
+                inspector.take(block)
+                advance(len(block))
+        found = inspector.inspection()
+        total = _find_number(response.headers, "x-total-count")
+        if not found.is_closed or total not in (None, found.records):
+            raise ServerFailed(f"{self.host} cut its export.", asks_too_much=True)
+        # Where clocks differ, the earlier one leaves nothing out.
+        return min(as_of, _find_date(response.headers, "date") or as_of)
+
+    def _check(self, response: httpx.Response) -> None:
+        """Raise what a response is that is no export."""
+        status, headers = response.status_code, response.headers
+        match status:
+            case 200:
+                self._check_form(headers)
+            case 401:
+                raise NotPossible(f"{self.host} does not accept the key: correct FENCEPOST_SYNC_KEY.")
+            case 403:
+                raise NotPossible(
+                    f"{self.host} refuses this key the jobs: give it the scope job:read there, and let --remote-client "
+                    "name no client but its own."
+                )
+            case 404 | 405 | 410:
+                raise NotPossible(f"{self.host} has no export of jobs at this address: correct --url.")
+            case 429:
+                raise ServerFailed(f"{self.host} asks for patience (429).", retry_after=_find_wait(headers))
+            case _ if status >= 500 or status in (408, 425):
+                raise ServerFailed(
+                    f"{self.host} failed ({status}).", retry_after=_find_wait(headers), asks_too_much=True
+                )
+            case _ if response.has_redirect_location:
+                raise NotPossible(
+                    f"{self.host} sends on to another address, where the key is not taken: let --url be that address, "
+                    "if you trust it."
+                )
+            case _:
+                raise NotPossible(
+                    f"{self.host} refuses the request ({status}): check that --url is an export of jobs, and "
+                    "--remote-client one of its clients."
+                )
+
+    def _check_form(self, headers: httpx.Headers) -> None:
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "text/csv":
+            page = "a page" if kind == "text/html" else "something else"
+            raise NotPossible(f"{self.host} answers with {page} instead of CSV: correct --url.")
+        has_end = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
+        if not has_end and "x-total-count" not in headers:
+            raise NotPossible(
+                f"{self.host} does not tell where its exports end, so a cut one would look whole: let what is in front "
+                "of it speak HTTP/1.1."
+            )
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        """Turn errors of the wire into ours, without what they quote."""
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise self._explain_connection(error) from None
+        except httpx.ProxyError:
+            raise ServerFailed(
+                f"The proxy refuses the way to {self.host}: correct HTTPS_PROXY or NO_PROXY.", is_dead=True
+            ) from None
+        except httpx.TimeoutException:
+            raise ServerFailed(f"{self.host} said nothing for {self._timeout:g} s.", asks_too_much=True) from None
+        except httpx.RequestError:
+            raise ServerFailed(f"{self.host} cut the connection.", asks_too_much=True) from None
+
+    def _explain_connection(self, error: BaseException) -> ServerFailed:
+        """Say why a server was not reached; the reason is at the end of a chain of exceptions."""
+        reason: BaseException | None = error
+        while reason is not None:
+            match reason:
+                case ssl.SSLCertVerificationError():
+                    return ServerFailed(
+                        f"{self.host} does not prove that it is itself: correct --url, or let SSL_CERT_FILE name the "
+                        "authorities that you trust.",
+                        is_dead=True,
+                    )
+                case ssl.SSLEOFError():
+                    break
+                case ssl.SSLError():
+                    return ServerFailed(f"{self.host} does not speak TLS as it should: correct --url.", is_dead=True)
+                case socket.gaierror():
+                    return ServerFailed(f"{self.host} has no address: correct --url.", is_dead=True)
+                case httpx.ConnectTimeout() | TimeoutError():
+                    return ServerFailed(f"{self.host} does not answer: start it, or correct --url.", is_dead=True)
+                case OSError() if reason.errno in _UNREACHABLE:
+                    return ServerFailed(f"{self.host} is not reached: start it, or correct --url.", is_dead=True)
+            reason = reason.__cause__ or reason.__context__
+        return ServerFailed(f"{self.host} cut the connection.")
+
+
+def parse_url(value: str) -> httpx.URL:
+    """Parse the address of an endpoint; without a path it is that of the API page.
+
+    Raises `InvalidParameter`, which does not repeat the value: it may hold what it should not.
+    """
+    try:
+        url = httpx.URL(str(httpx.URL(value)))
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    has_port = url.port is None or 0 < url.port <= 65535
+    if url.scheme not in ("http", "https") or not re.fullmatch(rb"[\w.:\[\]-]+", url.raw_host) or not has_port:
+        raise InvalidParameter("url is not an address like https://api.example.com.")
+    if url.userinfo or url.query or url.fragment:
+        raise InvalidParameter(
+            "url is more than an address: leave out user, password, ? and #; the key is read from FENCEPOST_SYNC_KEY."
+        )
+    if url.scheme == "http" and not _is_loopback(url.host):
+        raise InvalidParameter(
+            "url must begin with https:// for another machine: http:// would show everybody the key."
+        )
+    return url.copy_with(path=url.path.rstrip("/") or PATH)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _find_number(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name, "").strip()
+    return int(value) if re.fullmatch(r"\d{1,15}", value, re.ASCII) else None
+
+
+def _find_date(headers: Mapping[str, str], name: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(headers.get(name, ""))
+        # RFC 9110: such dates are in UTC.
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _find_wait(headers: Mapping[str, str]) -> float:
+    """Find after how many seconds the server wants to be asked again (RFC 9110, 10.2.3), by its own clock."""
+    seconds: float | None = _find_number(headers, "retry-after")
+    if seconds is None:
+        date, now = _find_date(headers, "retry-after"), _find_date(headers, "date") or datetime.now(UTC)
+        seconds = 0 if date is None else (date - now).total_seconds()
+    return min(max(0, seconds), LONGEST_WAIT)

@@ -1,0 +1,252 @@
+"""Queues of jobs to review, and claims that keep two people off one job.
+
+Candidates are read by keyset, from the source or from the reviews; what else is to be known of them, each time from the
+other of the two, is asked in batches of ids, because no statement touches both.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, not_, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from core.actor import Actor
+from core.db.database import Database, Databases
+from core.db.schema import review_claims, reviews
+from core.errors import QueryTooSlow
+from core.jobs.filter import DateRange, Decision, JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.query import PageKey, find_matching, page_jobs
+from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict, find_reviewed
+
+# How long a job is kept for somebody after the last thing that they did with it.
+CLAIM = timedelta(minutes=10)
+
+# Candidates that are looked at together: few, because mostly the first one is free, then more each time.
+BATCH = 200
+LARGEST_BATCH = 5_000
+# How many before somebody is told to choose other jobs.
+MOST_CANDIDATES = 100_000
+
+
+_GREATEST_ID = UUID(int=2**128 - 1)
+
+
+class Queue(StrEnum):
+    """Which jobs are to be reviewed."""
+
+    # Nobody has reviewed them yet.
+    NEW = "new"
+    # One person has reviewed them: without a second one nothing is known of how far reviewers agree.
+    SECOND = "second"
+    # Two people disagree: a third one gets them, without seeing what the two have said.
+    DISAGREED = "disagreed"
+    # Somebody wants others to look at them.
+    ESCALATED = "escalated"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A job that was claimed for somebody, and where the search for the next one goes on."""
+
+    job_id: UUID
+    after: PageKey
+
+
+def claim_next(
+    databases: Databases,
+    by: Actor,
+    job_filter: JobFilter,
+    queue: Queue,
+    *,
+    after: PageKey | None = None,
+    sample: int | None = None,
+    leaving: UUID | None = None,
+    timeout: float | None = None,
+) -> Turn | None:
+    """Claim the next job of a queue that nobody else is at, or return None where there is none but the one one leaves.
+
+    `after` is where the search begins; beyond the end of the list it begins anew, once. `sample` is the number of the
+    turn in a sample that is even over time: any number of turns is spread over the whole range. Raises `QueryTooSlow`
+    where very many jobs were looked at in vain.
+    """
+    decided = _decided(job_filter)
+    if decided is None:
+        return None
+    places = [after, None] if after is not None else [None]
+    if sample is not None:
+        places = [_spread(job_filter.range, sample), None]
+    for place in places:
+        candidates = (
+            _new_candidates(databases, by, decided, place, timeout)
+            if queue is Queue.NEW
+            else _open_candidates(databases, by, decided, queue, place, timeout)
+        )
+        for keys in candidates:
+            places_of = {key.job_id: key for key in keys if key.job_id != leaving}
+            while (claimed := _claim_first(databases.ours, by, list(places_of))) is not None:
+                found = places_of.pop(claimed)
+                if _is_open(databases.ours, queue, decided, by, claimed):
+                    return Turn(claimed, found)
+                # Somebody was at it, has reviewed it and left it since the candidates were read.
+                release_claim(databases.ours, by, claimed)
+    return None
+
+
+def renew_claim(database: Database, by: Actor, job_id: UUID) -> bool:
+    """Let a claim last from now on; False where somebody else has the job meanwhile."""
+    return _claim(database, by, job_id)
+
+
+def find_holder(database: Database, job_id: UUID) -> str | None:
+    """Return the name of the person for whom a job is kept, or None."""
+    query = select(review_claims.c.person).where(review_claims.c.job_id == job_id, review_claims.c.ends_at > func.now())
+    with database.transaction() as connection:
+        return connection.execute(query).scalar_one_or_none()
+
+
+def release_claim(database: Database, by: Actor, job_id: UUID) -> None:
+    """Leave a job to others."""
+    with database.transaction() as connection:
+        connection.execute(
+            review_claims.update()
+            .where(review_claims.c.job_id == job_id, review_claims.c.person == by.name)
+            .values(ends_at=func.now())
+        )
+
+
+def _decided(job_filter: JobFilter) -> JobFilter | None:
+    """Narrow a filter to decided jobs; None where it means none."""
+    wanted = tuple(item for item in (Decision.REJECT, Decision.PASS) if item in (job_filter.decision or Decision))
+    return replace(job_filter, decision=wanted) if wanted else None
+
+
+def _new_candidates(
+    databases: Databases, by: Actor, decided: JobFilter, after: PageKey | None, timeout: float | None
+) -> Iterator[list[PageKey]]:
+    """Read the jobs of a filter that nobody has reviewed, newest first, a batch at a time."""
+    folding, looked_at, limit = databases.source.folding(), 0, BATCH
+    while looked_at < MOST_CANDIDATES:
+        with databases.source.transaction(timeout=timeout) as connection:
+            page = page_jobs(connection, decided, by.wall, folding, after=after, limit=limit, texts=Texts.NONE)
+        reviewed = find_reviewed(databases.ours, [row.job_id for row in page.rows])
+        yield [PageKey(row.created_at, row.job_id) for row in page.rows if row.job_id not in reviewed]
+        if page.next is None:
+            return
+        looked_at, after, limit = looked_at + len(page.rows), page.next, min(LARGEST_BATCH, 2 * limit)
+    raise QueryTooSlow(
+        f"The {looked_at:,} newest of these jobs are reviewed or taken: choose earlier days, or other jobs."
+    )
+
+
+def _open_candidates(
+    databases: Databases, by: Actor, decided: JobFilter, queue: Queue, after: PageKey | None, timeout: float | None
+) -> Iterator[list[PageKey]]:
+    """Read the reviewed jobs of a queue that a filter means, the one that has waited longest first."""
+    folding = databases.source.folding()
+    while True:
+        with databases.ours.transaction(timeout=timeout) as connection:
+            keys = [
+                PageKey(since, job_id) for since, job_id in connection.execute(_open_query(queue, decided, by, after))
+            ]
+        if not keys:
+            return
+        # What reviews remember of a job is not all that a filter may ask for, and may be another decision than today's.
+        with databases.source.transaction(timeout=timeout) as connection:
+            meant = find_matching(connection, decided, by.wall, folding, [key.job_id for key in keys])
+        yield [key for key in keys if key.job_id in meant]
+        after = keys[-1]
+
+
+def _claim_first(database: Database, by: Actor, ids: Sequence[UUID]) -> UUID | None:
+    """Claim the first of some jobs that can be."""
+    if not ids:
+        return None
+    taken = select(review_claims.c.job_id).where(
+        review_claims.c.job_id == func.any(list(ids)),
+        review_claims.c.ends_at > func.now(),
+        review_claims.c.person != by.name,
+    )
+    with database.transaction() as connection:
+        others = set(connection.execute(taken).scalars())
+    return next((job_id for job_id in ids if job_id not in others and _claim(database, by, job_id)), None)
+
+
+def _claim(database: Database, by: Actor, job_id: UUID) -> bool:
+    ends_at = func.now() + CLAIM
+    row = insert(review_claims).values(job_id=job_id, person=by.name, ends_at=ends_at)
+    # Of two at the same moment the second waits for the first, and finds the claim held.
+    free = or_(review_claims.c.ends_at <= func.now(), review_claims.c.person == by.name)
+    claimed = row.on_conflict_do_update(
+        index_elements=["job_id"], set_={"person": by.name, "ends_at": ends_at}, where=free
+    ).returning(review_claims.c.job_id)
+    with database.transaction() as connection:
+        return connection.execute(claimed).one_or_none() is not None
+
+
+def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor, job_id: UUID) -> bool:
+    """Tell whether a job, now that it is claimed, still stands in a queue."""
+    if queue is Queue.NEW:
+        return not find_reviewed(database, [job_id])
+    query = _open_query(queue, job_filter, by, None).where(reviews.c.job_id == job_id)
+    with database.transaction() as connection:
+        return connection.execute(query).one_or_none() is not None
+
+
+def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey | None) -> Select[Any]:
+    """Build the query of the jobs of a queue that the person has not reviewed, with the time since when they wait."""
+    since = func.min(reviews.c.reviewed_at)
+    clients = {by.wall.client_id, job_filter.client_id} - {None}
+    query = (
+        select(since.label("since"), reviews.c.job_id)
+        .where(
+            reviews.c.superseded_at.is_(None),
+            reviews.c.job_created_at >= job_filter.range.start,
+            reviews.c.job_created_at < job_filter.range.end,
+            *(reviews.c.client_id == client for client in clients),
+        )
+        .group_by(reviews.c.job_id)
+        .having(not_(func.bool_or(reviews.c.person == by.name)), _belongs(queue, by))
+        .order_by(since, reviews.c.job_id)
+        .limit(BATCH)
+    )
+    if after is None:
+        return query
+    return query.having(tuple_(since, reviews.c.job_id) > tuple_(literal(after.created_at), literal(after.job_id)))
+
+
+def _belongs(queue: Queue, by: Actor) -> ColumnElement[bool]:
+    """Build the condition under which a job, told by its current reviews, stands in a queue."""
+    match queue:
+        case Queue.SECOND:
+            return func.count() == 1
+        case Queue.DISAGREED:
+            # As many for as against: one more decides. Who was not sure does not count.
+            rejecting = func.count().filter(IS_FIRM, WOULD_REJECT)
+            passing = func.count().filter(IS_FIRM, not_(WOULD_REJECT))
+            # Who has taken their own verdict back may have seen the others' and is not blind any more.
+            earlier = reviews.alias("earlier")
+            seen = exists().where(earlier.c.job_id == reviews.c.job_id, earlier.c.person == by.name)
+            return and_(rejecting == passing, rejecting > 0, not_(seen))
+        case Queue.ESCALATED:
+            escalated = func.max(reviews.c.reviewed_at).filter(reviews.c.verdict == Verdict.ESCALATE.value)
+            settled = func.max(reviews.c.reviewed_at).filter(IS_FIRM)
+            # Who looks at it and says what is right settles it.
+            return and_(escalated.is_not(None), or_(settled.is_(None), settled < escalated))
+        case Queue.NEW:
+            raise AssertionError("jobs without reviews are not found in the reviews")
+
+
+def _spread(bounds: DateRange, number: int) -> PageKey:
+    """Return the place of a turn in a sample: van der Corput's sequence, whose every beginning is spread evenly."""
+    share, weight, rest = 0.0, 0.5, number
+    while rest:
+        share += weight * (rest & 1)
+        rest, weight = rest >> 1, weight / 2
+    # From the newest backwards, as the list is; what is yet to come holds no jobs.
+    end = max(bounds.start, min(bounds.end, datetime.now(UTC)))
+    return PageKey(end - (end - bounds.start) * share, _GREATEST_ID)

@@ -1,0 +1,128 @@
+"""What reviews say about the decisions: how many are overturned, by category and week, and whether reviewers agree.
+
+From our own tables alone: a review remembers its job.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, DateTime, and_, func, literal, not_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from core.counts.by_day import day_start
+from core.db.schema import reviews
+from core.jobs.filter import Category, DateRange
+from core.jobs.query import Wall
+from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
+
+_WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class OverturnRate:
+    """Of the firm verdicts on a week's jobs of a category (None: of all): how many there are, how many overturn.
+
+    `week` is its Monday in the zone. The sample is what people chose to review, and no more.
+    """
+
+    week: date
+    category: Category | None
+    reviewed: int
+    overturned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Jobs with two or more firm verdicts, and on how many of them all of these come to the same.
+
+    `alpha` is Krippendorff's alpha for nominal data ("Content Analysis", 2019, chapter 12): 1 is full agreement, 0 is
+    what chance alone would give. Unlike Cohen's kappa it takes any number of reviewers a job. None where all verdicts
+    come to the same, so that chance could give nothing else.
+    """
+
+    jobs: int
+    unanimous: int
+    alpha: float | None = None
+
+
+def list_overturn_rates(
+    connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall, zone: ZoneInfo
+) -> list[OverturnRate]:
+    """List the rates of the jobs that were created in a range, by week, all first, then the categories."""
+    mondays = _mondays(bounds, zone)
+    if not mondays:
+        return []
+    # Where weeks begin is told to PostgreSQL, as days are (core/counts/by_day.py).
+    starts = literal([day_start(monday, zone) for monday in mondays], ARRAY(DateTime(timezone=True)))
+    week = func.width_bucket(reviews.c.job_created_at, starts).label("week")
+    flags: list[tuple[Category | None, ColumnElement[bool]]] = [
+        (None, true()),
+        *((category, reviews.c[category.column]) for category in Category),
+    ]
+    overturns = reviews.c.verdict == Verdict.OVERTURN.value
+    columns = []
+    for number, (_, flag) in enumerate(flags):
+        columns.append(func.count().filter(flag).label(f"reviewed_{number}"))
+        columns.append(func.count().filter(and_(flag, overturns)).label(f"overturned_{number}"))
+    query = select(week, *columns).where(IS_FIRM, *_counted(bounds, client_id, wall)).group_by("week").order_by("week")
+    return [
+        OverturnRate(
+            mondays[row.week - 1], category, row._mapping[f"reviewed_{number}"], row._mapping[f"overturned_{number}"]
+        )
+        for row in connection.execute(query)
+        for number, (category, _) in enumerate(flags)
+        if row._mapping[f"reviewed_{number}"]
+    ]
+
+
+def measure_agreement(connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall) -> Agreement:
+    """Measure how often those who reviewed the same job agree on what its decision should be."""
+    each = (
+        select(
+            func.count().filter(WOULD_REJECT).label("rejecting"),
+            func.count().filter(not_(WOULD_REJECT)).label("passing"),
+        )
+        .where(IS_FIRM, *_counted(bounds, client_id, wall))
+        .group_by(reviews.c.job_id)
+        .having(func.count() >= 2)
+        .subquery()
+    )
+    product = each.c.rejecting * each.c.passing
+    row = connection.execute(
+        select(
+            func.count(),
+            func.count().filter(product == 0),
+            func.coalesce(func.sum(each.c.rejecting), 0),
+            func.coalesce(func.sum(each.c.passing), 0),
+            # The pairs of verdicts on one job that differ, each job's weighted by how many others a verdict meets.
+            func.coalesce(func.sum(product / (each.c.rejecting + each.c.passing - 1)), 0),
+        ).select_from(each)
+    ).one()
+    jobs, unanimous, rejecting, passing, differing = row[0], row[1], int(row[2]), int(row[3]), float(row[4])
+    by_chance = rejecting * passing / (rejecting + passing - 1) if jobs else 0
+    return Agreement(jobs, unanimous, 1 - differing / by_chance if by_chance else None)
+
+
+def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[ColumnElement[bool]]:
+    clients = {wall.client_id, client_id} - {None}
+    return [
+        reviews.c.superseded_at.is_(None),
+        reviews.c.job_created_at >= bounds.start,
+        reviews.c.job_created_at < bounds.end,
+        *(reviews.c.client_id == client for client in clients),
+    ]
+
+
+def _mondays(bounds: DateRange, zone: ZoneInfo) -> list[date]:
+    """List the first days of the weeks that the range touches, in the zone."""
+    if bounds.start == bounds.end:
+        return []
+    first, last = (
+        _monday(instant.astimezone(zone)) for instant in (bounds.start, bounds.end - timedelta(microseconds=1))
+    )
+    return [first + _WEEK * number for number in range((last - first) // _WEEK + 1)]
+
+
+def _monday(local: datetime) -> date:
+    return local.date() - timedelta(days=local.weekday())

@@ -1,0 +1,222 @@
+"""Reviews: what people make of the decisions of moderation. A verdict never changes a job or its export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Row, and_, exists, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from core.actor import Actor
+from core.audit.events import Event, append
+from core.db.database import Database, Databases
+from core.db.schema import people, review_drafts, reviews
+from core.errors import InvalidParameter
+from core.jobs.filter import Category
+
+# Characters.
+LONGEST_NOTE = 4_000
+
+
+class Verdict(StrEnum):
+    """What somebody makes of a decision: it is right, it should be the opposite, or others should look at it."""
+
+    AGREE = "agree"
+    OVERTURN = "overturn"
+    UNSURE = "unsure"
+    ESCALATE = "escalate"
+
+
+# A verdict that says what is right, and whether by it the job should be rejected. Two people who judge a job before and
+# after its decision was changed agree by different verdicts.
+IS_FIRM = reviews.c.verdict.in_((Verdict.AGREE.value, Verdict.OVERTURN.value))
+WOULD_REJECT = reviews.c.is_prohibited == (reviews.c.verdict == Verdict.AGREE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A verdict, the categories that the reviewer would set (None: nothing said), and a note."""
+
+    verdict: Verdict
+    categories: frozenset[Category] | None = None
+    note: str = ""
+
+
+def record_review(databases: Databases, by: Actor, jobs: Sequence[Row[Any]], review: Review) -> UUID:
+    """Record one verdict on decided jobs, all or nothing, together with its event; return the id of the act.
+
+    It supersedes the person's own earlier verdicts on these jobs. Raises `InvalidParameter` where the note is missing
+    or too long, or a job has no decision that could be reviewed.
+    """
+    note = _check_note(review)
+    if not jobs or any(job.is_prohibited is None for job in jobs):
+        raise InvalidParameter("Only a decided job can be reviewed: wait for its decision.")
+    act_id = uuid4()
+    categories = None if review.categories is None else [item.value for item in Category if item in review.categories]
+    values = {
+        "act_id": act_id,
+        "person": by.name,
+        "verdict": review.verdict.value,
+        "categories": categories,
+        "note": note,
+    }
+    ids = [job.job_id for job in jobs]
+    with databases.ours.transaction() as connection:
+        _serialise(connection, by)
+        superseded = connection.execute(
+            update(reviews)
+            .where(reviews.c.person == by.name, reviews.c.superseded_at.is_(None), reviews.c.job_id == func.any(ids))
+            .values(superseded_at=func.clock_timestamp())
+            .returning(reviews.c.job_id, reviews.c.review_id)
+        )
+        before = {row.job_id: row.review_id for row in superseded}
+        connection.execute(
+            insert(reviews), [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs]
+        )
+        connection.execute(
+            update(review_drafts)
+            .where(review_drafts.c.person == by.name, review_drafts.c.job_id == func.any(ids))
+            .values(note="")
+        )
+        append(
+            connection,
+            databases.audit_key,
+            Event.REVIEWED,
+            by,
+            subject=str(jobs[0].job_id),
+            details={"verdict": review.verdict.value, "categories": categories, "jobs": len(jobs), "act": str(act_id)},
+        )
+    return act_id
+
+
+def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
+    """Take back an act of one's own that still counts, with its event; return for how many jobs.
+
+    What the person had said about these jobs before counts again, as a new row: history only grows. The note is a
+    draft again, of the job that the act began with.
+    """
+    mine = and_(reviews.c.act_id == act_id, reviews.c.person == by.name, reviews.c.superseded_at.is_(None))
+    with databases.ours.transaction() as connection:
+        _serialise(connection, by)
+        taken = connection.execute(
+            update(reviews)
+            .where(mine)
+            .values(superseded_at=func.clock_timestamp())
+            .returning(reviews.c.review_id, reviews.c.job_id, reviews.c.supersedes, reviews.c.note)
+        ).all()
+        if not taken:
+            return 0
+        connection.execute(_repeat([row.supersedes for row in taken if row.supersedes is not None]))
+        first = min(taken, key=lambda row: row.review_id)
+        connection.execute(_draft(by, first.job_id, first.note or ""))
+        append(
+            connection,
+            databases.audit_key,
+            Event.REVIEW_TAKEN_BACK,
+            by,
+            subject=str(first.job_id),
+            details={"jobs": len(taken), "act": str(act_id)},
+        )
+    return len(taken)
+
+
+def find_own(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
+    """Return one's own current verdict on a job, or None."""
+    query = select(reviews).where(
+        reviews.c.job_id == job_id, reviews.c.person == person.name, reviews.c.superseded_at.is_(None)
+    )
+    with database.transaction() as connection:
+        return connection.execute(query).one_or_none()
+
+
+def find_last(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
+    """Return the last that a person has said about a job, also where they took it back, or None."""
+    query = select(reviews).where(reviews.c.job_id == job_id, reviews.c.person == person.name)
+    with database.transaction() as connection:
+        return connection.execute(query.order_by(reviews.c.review_id.desc()).limit(1)).one_or_none()
+
+
+def list_others(database: Database, person: Actor, job_id: UUID) -> list[Row[Any]]:
+    """List the current verdicts of others on a job with their addresses; none before one has a verdict of one's own."""
+    mine = reviews.alias("mine")
+    own = exists().where(mine.c.job_id == job_id, mine.c.person == person.name, mine.c.superseded_at.is_(None))
+    query = (
+        select(reviews, people.c.address)
+        .select_from(reviews.outerjoin(people, people.c.person == reviews.c.person))
+        .where(reviews.c.job_id == job_id, reviews.c.superseded_at.is_(None), reviews.c.person != person.name, own)
+        .order_by(reviews.c.reviewed_at, reviews.c.review_id)
+    )
+    with database.transaction() as connection:
+        return list(connection.execute(query))
+
+
+def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = None) -> set[UUID]:
+    """Return which of some jobs have a current verdict: anybody's, or one person's."""
+    query = select(reviews.c.job_id).where(reviews.c.job_id == func.any(list(ids)), reviews.c.superseded_at.is_(None))
+    if by is not None:
+        query = query.where(reviews.c.person == by.name)
+    with database.transaction() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def keep_draft(database: Database, person: Actor, job_id: UUID, note: str) -> None:
+    """Keep a note that is being written, so that it survives the end of a session."""
+    with database.transaction() as connection:
+        connection.execute(_draft(person, job_id, _storable(note)[:LONGEST_NOTE]))
+
+
+def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
+    """Return the note that the person was writing about a job; empty where there is none."""
+    query = select(review_drafts.c.note).where(review_drafts.c.person == person.name, review_drafts.c.job_id == job_id)
+    with database.transaction() as connection:
+        return connection.execute(query).scalar_one_or_none() or ""
+
+
+def _draft(person: Actor, job_id: UUID, note: str) -> Insert:
+    """Build the statement that keeps a note as what the person is writing about a job."""
+    row = upsert(review_drafts).values(person=person.name, job_id=job_id, note=note)
+    return row.on_conflict_do_update(
+        index_elements=["person", "job_id"], set_={"note": row.excluded.note, "saved_at": func.now()}
+    )
+
+
+def _check_note(review: Review) -> str | None:
+    note = _storable(review.note).strip()
+    if len(note) > LONGEST_NOTE:
+        raise InvalidParameter(f"The note is longer than {LONGEST_NOTE:,} characters: shorten it.")
+    if review.verdict is Verdict.ESCALATE and not note:
+        raise InvalidParameter("Say in a note why somebody else should look at this job.")
+    return note or None
+
+
+def _storable(note: str) -> str:
+    """Replace what PostgreSQL's text cannot hold: NUL, and halves of surrogates."""
+    return note.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _serialise(connection: Connection, by: Actor) -> None:
+    """Let the acts of one person come one after the other: two clicks at once leave one current verdict."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost reviews ' || :person, 0))")
+    connection.execute(lock, {"person": by.name})
+
+
+def _remember(job: Row[Any]) -> dict[str, Any]:
+    """Return what a review remembers of its job."""
+    return {
+        "job_id": job.job_id,
+        "client_id": job.client_id,
+        "job_created_at": job.created_at,
+        "is_prohibited": job.is_prohibited,
+        "evaluated": bool(job.evaluated),
+        **{category.column: job._mapping[category.column] for category in Category},
+    }
+
+
+def _repeat(ids: list[int]) -> Any:
+    """Build the statement that lets earlier verdicts count again, each as a new row of the act that it was made by."""
+    copied = [column for column in reviews.c if column.name not in ("review_id", "reviewed_at", "superseded_at")]
+    earlier = select(*copied).where(reviews.c.review_id == func.any(ids))
+    return insert(reviews).from_select([column.name for column in copied], earlier)

@@ -1,0 +1,191 @@
+"""Audit: who did what and when, for those who may configure Fencepost."""
+
+from datetime import date
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from core.actor import Actor, Scope
+from core.audit.events import Event, record
+from core.audit.filter import LONGEST_WHO, AuditFilter
+from core.audit.pages import EventPage, page_events
+from core.auth.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, AuditTicket
+from core.errors import InvalidParameter
+from dashboard.address.periods import days_range, describe, shown_days
+from dashboard.address.zones import browser_zone
+from dashboard.audit.address import AuditView, parse_audit_view
+from dashboard.audit.table import show_events
+from dashboard.session.person import find_person
+from dashboard.session.resources import Resources, get_resources
+
+PAGE_SIZE = 100
+
+EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
+
+EVERYTHING = AuditView(AuditFilter())
+
+
+def show() -> None:
+    """Run the page."""
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if person is None or Scope.ADMIN_CONFIG not in person.scopes:
+        st.error("The audit is for administrators: ask for the scope admin:config.", icon=":material/lock:")
+        st.stop()
+    st.title("Audit")
+    zone = browser_zone()
+    view = _read_address()
+    _sync_widgets(view, zone)
+    _show_filter(view, zone)
+    page = _read_events(resources, view)
+    _record_look(resources, person, view, len(page.rows))
+    bounds = view.audit_filter.range
+    st.caption("All days, newest first." if bounds is None else describe(bounds, zone))
+    if page.rows:
+        show_events(page.rows, zone)
+    else:
+        st.info("No events match. Choose other days or clear the filter.", icon=":material/search_off:")
+    _show_pager(view, page)
+    _show_download(view.audit_filter, person)
+
+
+def _read_address() -> AuditView:
+    """Parse the address; where it is wrong, say so and show everything."""
+    try:
+        return parse_audit_view((name, value) for name in st.query_params for value in st.query_params.get_all(name))
+    except InvalidParameter as error:
+        st.error("This address is not valid, so this is the whole audit.", icon=":material/link_off:")
+        # The message may repeat what stood in the address: it is shown as text, never as Markdown.
+        st.text(str(error))
+        return EVERYTHING
+
+
+def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:
+    """Let the widgets show the address, whenever that is another one than at the last run."""
+    address = tuple(sorted((name, tuple(st.query_params.get_all(name))) for name in st.query_params))
+    if st.session_state.get("audit_address") == address and "audit_who" in st.session_state:
+        return
+    bounds = view.audit_filter.range
+    first, last = (None, None) if bounds is None else shown_days(bounds, zone)
+    st.session_state["audit_address"] = address
+    st.session_state["audit_first_day"] = first and min(max(first, EARLIEST), LATEST)
+    st.session_state["audit_last_day"] = last and min(max(last, EARLIEST), LATEST)
+    st.session_state["audit_events"] = list(view.audit_filter.event)
+    st.session_state["audit_who"] = view.audit_filter.who or ""
+    st.session_state["audit_error"] = None
+
+
+def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
+    with st.form("audit_filter"):
+        first, last, events, who, apply = st.columns([1.4, 1.4, 1.9, 1.5, 0.8], vertical_alignment="bottom")
+        first.date_input(
+            "First day",
+            key="audit_first_day",
+            min_value=EARLIEST,
+            max_value=LATEST,
+            value=None,
+            format="YYYY-MM-DD",
+        )
+        last.date_input(
+            "Last day (included)",
+            key="audit_last_day",
+            min_value=EARLIEST,
+            max_value=LATEST,
+            value=None,
+            format="YYYY-MM-DD",
+        )
+        events.multiselect("Events", list(Event), key="audit_events", format_func=_name_event, placeholder="All")
+        who.text_input(
+            "Who",
+            key="audit_who",
+            max_chars=LONGEST_WHO,
+            placeholder="Anybody",
+            help="A part of the person's address, of the key's id, or of the network address.",
+        )
+        apply.form_submit_button("Apply", on_click=_apply, args=(view, zone), width="stretch")
+    if st.session_state["audit_error"]:
+        st.error("The filter stays as it was.", icon=":material/error:")
+        st.text(st.session_state["audit_error"])
+
+
+def _name_event(event: Event) -> str:
+    return event.value.replace("-", " ").capitalize()
+
+
+def _apply(view: AuditView, zone: ZoneInfo) -> None:
+    """Write the form into the address, or say what is wrong with it."""
+    days = st.session_state["audit_first_day"], st.session_state["audit_last_day"]
+    chosen = tuple(event for event in Event if event in st.session_state["audit_events"])
+    bounds = view.audit_filter.range
+    try:
+        if days == (None, None):
+            bounds = None
+        elif bounds is None or days != shown_days(bounds, zone):
+            bounds = days_range(*days, zone)
+        who = st.session_state["audit_who"].strip() or None
+        applied = AuditFilter(range=bounds, event=chosen, who=who)
+        AuditFilter.from_params(applied.to_params().items())
+    except InvalidParameter as error:
+        st.session_state["audit_error"] = str(error)
+        return
+    st.session_state["audit_error"] = None
+    _go(AuditView(applied))
+
+
+def _go(view: AuditView) -> None:
+    """Write the address once: one step that Back undoes."""
+    st.query_params.from_dict(view.to_params())
+
+
+def _read_events(resources: Resources, view: AuditView) -> EventPage:
+    ours, timeout = resources.databases.ours, resources.settings.fencepost_page_timeout
+    folding = ours.folding()
+    with ours.transaction(timeout=timeout) as connection:
+        return page_events(connection, view.audit_filter, folding, after=view.after, limit=PAGE_SIZE)
+
+
+def _record_look(resources: Resources, person: Actor, view: AuditView, shown: int) -> None:
+    """Commit to the audit what is about to be shown of it. Where that fails nothing is: the error ends the page."""
+    details: dict[str, object] = {"filter": view.audit_filter.to_params(), "shown": shown}
+    if view.after is not None:
+        details["after"] = view.to_params()["after"]
+    record(resources.databases, Event.AUDIT_LISTED, person, details=details)
+
+
+def _show_pager(view: AuditView, page: EventPage) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Newest",
+            icon=":material/first_page:",
+            on_click=_go,
+            args=(AuditView(view.audit_filter),),
+            disabled=view.after is None,
+        )
+        st.button(
+            "Older",
+            icon=":material/chevron_right:",
+            icon_position="right",
+            on_click=_go,
+            args=(AuditView(view.audit_filter, page.next),),
+            disabled=page.next is None,
+        )
+        st.space("stretch")
+        st.button("Refresh", icon=":material/refresh:", key="audit_refresh")
+
+
+# Renewed well within a ticket's life, so that a link on an open page always works.
+@st.fragment(run_every=LIFETIME / 2)
+def _show_download(audit_filter: AuditFilter, person: Actor) -> None:
+    resources = get_resources()
+    browser = st.context.cookies.get(BROWSER_COOKIE, "")
+    ticket = resources.office.issue(AuditTicket(person.name, audit_filter, person.session), browser=browser)
+    st.link_button(
+        "Download CSV · all events of this filter",
+        f"{AUDIT_PATH}?{urlencode({'ticket': ticket})}",
+        icon=":material/download:",
+    )
+    st.caption("Times in the file are UTC. Cells that a spreadsheet could take for a formula begin with a '.")
+
+
+show()

@@ -1,0 +1,75 @@
+"""A page of the audit as a table whose cells are plain text: much of it was typed by others."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+from sqlalchemy import Row
+
+from core.jobs.filter_sentence import quote
+from dashboard.jobs.table import MOST_HEIGHT, ROW_HEIGHT
+
+# What says itself without quotes: times, ids, numbers, and words of ours.
+_WORD = re.compile(r"[\w.,:+/-]+", re.ASCII)
+
+
+def show_events(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
+    """Show events in the order given."""
+    text = st.column_config.TextColumn
+    st.dataframe(
+        to_frame(rows, zone),
+        hide_index=True,
+        height=min(MOST_HEIGHT, (len(rows) + 1) * ROW_HEIGHT + 3),
+        row_height=ROW_HEIGHT,
+        column_config={
+            "time": text(f"Time ({zone.key})", width=165, pinned=True),
+            "event": text("Event", width=120),
+            "who": text("Who", width=150),
+            "subject": text("Subject", width=120),
+            "remote_address": text("Network address", width=125),
+            "details": text("Details", width=520),
+            "seq": text("No.", width=70),
+        },
+        key="events",
+        alt="Events of the audit, newest first",
+    )
+
+
+def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo) -> pd.DataFrame:
+    """Turn events into text cells, the time in the zone."""
+    return pd.DataFrame(
+        {
+            "time": [f"{row.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for row in rows],
+            "event": [row.event for row in rows],
+            "who": [row.address or row.actor for row in rows],
+            "subject": [row.subject or "" for row in rows],
+            "remote_address": [row.remote_address or "" for row in rows],
+            "details": [describe(row.details) for row in rows],
+            "seq": [str(row.seq) for row in rows],
+        },
+        dtype="str",
+    )
+
+
+def describe(value: Any) -> str:
+    """Say details in one readable line: `filter: (from: …, to: …), shown: 50, text: no`."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return ", ".join(
+                f"{name}: ({describe(item)})" if isinstance(item, dict) else f"{name}: {describe(item)}"
+                for name, item in value.items()
+            )
+        case list():
+            return " and ".join(map(describe, value))
+        case str() if not _WORD.fullmatch(value):
+            # What somebody typed reads as no further detail, and turns none that stand beside it.
+            return quote(value)
+        case _:
+            return str(value)

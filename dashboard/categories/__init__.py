@@ -1,0 +1,1 @@
+"""The page of categories: `page.py`, and what it alone needs."""

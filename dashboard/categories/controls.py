@@ -1,0 +1,123 @@
+"""The controls of the page of categories: period, days and client, each written into the address as it is changed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InvalidParameter
+from core.jobs.filter import JobFilter
+from core.jobs.filter_sentence import describe_filter
+from core.jobs.query import Wall
+from dashboard.address.periods import PRESETS, days_range, preset_range, shown_days
+from dashboard.address.view import View
+from dashboard.address.zones import shown_zone
+from dashboard.categories.address import further_filter, without_further
+from dashboard.jobs.filter_form import EARLIEST, LATEST, go
+from dashboard.widgets.client_select import name_client
+
+# Characters of a text from outside in the sentence of the filter.
+SHORT = 80
+
+
+def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime) -> None:
+    """Show the controls, set from the address."""
+    _sync(view)
+    st.segmented_control(
+        "Period",
+        list(PRESETS),
+        key="categories_preset",
+        format_func=PRESETS.__getitem__,
+        on_change=_apply_preset,
+        args=(view, now),
+    )
+    days, chosen = st.columns([2, 1], vertical_alignment="bottom")
+    with days.form("categories_days", border=False):
+        first, last, apply = st.columns([1, 1, 0.6], vertical_alignment="bottom")
+        field: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
+        first.date_input("First day", key="categories_first", **field)
+        last.date_input("Last day (included)", key="categories_last", **field)
+        apply.form_submit_button("Apply days", on_click=_apply_days, args=(view,), width="stretch")
+    client_id = view.job_filter.client_id
+    chosen.selectbox(
+        "Client",
+        [*clients, *({client_id} - {None, *clients})],
+        key="categories_client",
+        index=None,
+        placeholder="All clients",
+        format_func=name_client,
+        on_change=_apply_client,
+        args=(view,),
+        accept_new_options=wall.client_id is None,
+    )
+    if st.session_state["categories_error"]:
+        st.error("The view stays as it was.", icon=":material/error:")
+        st.text(st.session_state["categories_error"])
+
+
+def show_further_filter(view: View) -> None:
+    """Say the filters of the address that have no control on this page, and offer to drop them."""
+    further = further_filter(view.job_filter)
+    if further is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"Only these are counted: {describe_filter(further, longest=SHORT)}")
+        plain = view.filtered(without_further(view.job_filter))
+        st.button("Clear", icon=":material/close:", on_click=go, args=(plain,), key="categories_clear")
+
+
+def _sync(view: View) -> None:
+    """Let the widgets show the address, whenever it means another view than at the last run."""
+    zone = shown_zone(view)
+    shown = view.to_params() | {"tz": zone.key}
+    if st.session_state.get("categories_view") == shown and "categories_preset" in st.session_state:
+        return
+    first, last = shown_days(view.job_filter.range, zone)
+    st.session_state.update(
+        {
+            "categories_view": shown,
+            "categories_preset": view.preset,
+            "categories_first": min(max(first, EARLIEST), LATEST),
+            "categories_last": min(max(last, EARLIEST), LATEST),
+            "categories_client": view.job_filter.client_id,
+            "categories_error": None,
+        }
+    )
+
+
+def _apply_preset(view: View, now: datetime) -> None:
+    preset = st.session_state["categories_preset"]
+    if preset is None:
+        # Clicked away: the days stay as they are, as a period of their own.
+        go(replace(view, preset=None))
+        return
+    bounds = preset_range(preset, shown_zone(view), now)
+    go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
+
+
+def _apply_days(view: View) -> None:
+    """Write the days into the address, or say what is wrong with them."""
+    zone = shown_zone(view)
+    days = st.session_state["categories_first"], st.session_state["categories_last"]
+    st.session_state["categories_error"] = None
+    if days == shown_days(view.job_filter.range, zone):
+        return
+    try:
+        bounds = days_range(*days, zone)
+    except InvalidParameter as error:
+        st.session_state["categories_error"] = str(error)
+        return
+    go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=None))
+
+
+def _apply_client(view: View) -> None:
+    """Write the client into the address; what was typed goes through the parser of addresses."""
+    client_id = st.session_state["categories_client"] or None
+    wanted = replace(view.job_filter, client_id=client_id)
+    st.session_state["categories_error"] = None
+    try:
+        go(view.filtered(JobFilter.from_params(wanted.to_params().items())))
+    except InvalidParameter as error:
+        st.session_state["categories_error"] = str(error)

@@ -1,0 +1,105 @@
+"""Categories: how often jobs are rejected and flagged, and where that does not fit together."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import streamlit as st
+
+from core.actor import Actor, Scope
+from core.audit.events import Event, record
+from core.counts.by_day import combine_by_day
+from core.counts.log_coverage import LOOK_BACK
+from core.counts.outcomes import Combination
+from core.errors import QueryTooSlow
+from core.jobs.filter import DateRange, JobFilter
+from dashboard.address.periods import describe
+from dashboard.address.view import View
+from dashboard.address.zones import shown_zone
+from dashboard.categories.address import read_address
+from dashboard.categories.controls import show_controls, show_further_filter
+from dashboard.categories.figures import Figures, add_up
+from dashboard.categories.reviews_section import show_review_figures
+from dashboard.categories.sections import show_days, show_disagreements, show_together, show_totals
+from dashboard.session.person import find_person
+from dashboard.session.resources import Resources, get_resources
+from dashboard.widgets.client_select import find_clients
+
+
+def show() -> None:
+    """Run the page."""
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if person is None or Scope.JOB_READ not in person.scopes:
+        st.stop()
+    now = datetime.now(UTC)
+    st.title("Categories")
+    view = read_address(now)
+    clients = find_clients(resources.databases.source, person.wall)
+    combined = _count_jobs(resources, person, view)
+    before = {} if combined is None else _count_before(resources, person, view)
+    # Committed to the audit before it is shown. Where that fails nothing is: the error ends the page.
+    details = {"filter": view.job_filter.to_params()}
+    record(resources.databases, Event.CATEGORIES_VIEWED, person, details=details)
+    show_controls(view, clients, person.wall, now)
+    st.caption(describe(view.job_filter.range, shown_zone(view)))
+    show_further_filter(view)
+    if combined is None:
+        _show_too_slow(resources)
+    else:
+        _show_figures(add_up(combined, view.job_filter, shown_zone(view), now, before.values()), view)
+    show_review_figures(view, person)
+
+
+def _show_figures(figures: Figures, view: View) -> None:
+    if not figures.sums.jobs:
+        st.info("No jobs match. Choose other days or another client.", icon=":material/search_off:")
+        return
+    show_totals(figures)
+    show_disagreements(figures, view.zone)
+    show_days(figures)
+    show_together(figures)
+
+
+def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]] | None:
+    """Count the jobs of the view, or return None where that takes longer than a page may."""
+    timeout = resources.settings.fencepost_page_timeout
+    try:
+        return _count(resources, person, view, view.job_filter, timeout)
+    except QueryTooSlow:
+        return None
+
+
+def _count_before(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]]:
+    """Count the jobs of the time before, from which is known what is ordinary; none where that takes long."""
+    start = view.job_filter.range.start
+    try:
+        earlier = replace(view.job_filter, range=DateRange(start - LOOK_BACK, start))
+        return _count(resources, person, view, earlier, timeout=1)
+    except (QueryTooSlow, OverflowError):
+        return {}
+
+
+def _count(
+    resources: Resources, person: Actor, view: View, job_filter: JobFilter, timeout: float
+) -> dict[date, list[Combination]]:
+    databases, zone = resources.databases, shown_zone(view)
+    folding, ours = databases.source.folding(), databases.jobs_are_ours
+    with databases.source.transaction(timeout=timeout) as connection:
+        return combine_by_day(connection, job_filter, person.wall, folding, zone, counted_ahead=ours)
+
+
+def _show_too_slow(resources: Resources) -> None:
+    limit = f"{resources.settings.fencepost_page_timeout:g}"
+    why = (
+        "With a filter like this each job is looked at"
+        if resources.databases.jobs_are_ours
+        else "The jobs live in a database where nothing is counted ahead, so each is looked at"
+    )
+    st.warning(
+        f"Figures, charts and tables are off: counting these jobs takes longer than the {limit} seconds that a page "
+        f"may take. {why}: choose fewer days, or clear other filters.",
+        icon=":material/timer_off:",
+    )
+
+
+show()

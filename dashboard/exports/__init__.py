@@ -1,0 +1,1 @@
+"""The page of exports: `page.py`, and what it alone needs."""

@@ -1,0 +1,44 @@
+"""Choose a file and learn its facts: it is read and hashed in the browser, and its content never leaves it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.csv.format import HEADER
+from core.export.verification import Inspection
+
+HERE = Path(__file__).parent
+
+_FILE_CHECK = st.components.v2.component(
+    "fencepost_file_check",
+    html=(HERE / "file_check.html").read_text(),
+    css=(HERE / "file_check.css").read_text(),
+    js=(HERE / "file_check.js").read_text(),
+)
+
+
+def ask_for_file() -> Inspection | None:
+    """Show the field for a file; return the facts of the one that was chosen last, or None."""
+    answer = _FILE_CHECK(
+        key="file_check",
+        data={"worker": (HERE / "file_facts.js").read_text(), "header": HEADER.decode()},
+        on_facts_change=lambda: None,
+    )
+    return parse_facts(answer.facts)
+
+
+def parse_facts(facts: Any) -> Inspection | None:
+    """Turn what a browser sends into the facts of a file; None where it is anything else."""
+    match facts:
+        case {
+            "bytes": int(size),
+            "sha256": str(sha256),
+            "has_bom": bool(has_bom),
+            "has_header": bool(has_header),
+            "records": int(records),
+            "is_closed": bool(is_closed),
+        } if size >= records >= 0 and re.fullmatch("[0-9a-f]{64}", sha256):
+            return Inspection(size, sha256, has_bom, has_header, records, is_closed)
+    return None

@@ -1,0 +1,1 @@
+"""The page of jobs: `page.py`, and what it alone needs."""

@@ -1,0 +1,78 @@
+"""The active filters as chips: each says what it does, and a click drops it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from core.jobs.filter import Category, Cell, JobFilter
+from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
+from dashboard.address.view import View
+from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, go
+from dashboard.widgets.markdown_escape import escape
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One condition of a filter: its name in an address, what it says (Markdown), and the filter without it."""
+
+    name: str
+    label: str
+    without: JobFilter
+
+
+def list_chips(job_filter: JobFilter) -> list[Chip]:
+    """List the conditions of a filter beyond its range."""
+    return list(_chips(job_filter))
+
+
+def show_chips(view: View) -> None:
+    """Show a chip for each condition, and one button that drops them all."""
+    chips = list_chips(view.job_filter)
+    if not chips:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+        for chip in chips:
+            st.button(
+                chip.label,
+                icon=":material/close:",
+                icon_position="right",
+                key=f"chip_{chip.name}",
+                help="Drop this filter",
+                on_click=go,
+                args=(view.filtered(chip.without),),
+            )
+        everything = JobFilter(range=view.job_filter.range)
+        st.button("Clear all", type="tertiary", key="clear_filters", on_click=go, args=(view.filtered(everything),))
+
+
+def _chips(job_filter: JobFilter) -> Iterator[Chip]:
+    if job_filter.decision:
+        words = " or ".join(DECISION_WORDS[decision] for decision in job_filter.decision)
+        yield Chip("decision", words.capitalize(), replace(job_filter, decision=()))
+    if job_filter.client_id is not None:
+        yield Chip("client_id", f"Client {escape(job_filter.client_id)}", replace(job_filter, client_id=None))
+    if job_filter.type:
+        yield Chip("type", f"Type {' or '.join(map(escape, job_filter.type))}", replace(job_filter, type=()))
+    if job_filter.status:
+        yield Chip("status", f"Status {' or '.join(job_filter.status)}", replace(job_filter, status=()))
+    if job_filter.category:
+        names = " or ".join(CATEGORY_NAMES[category] for category in job_filter.category)
+        yield Chip("category", f"Flagged {names}", replace(job_filter, category=()))
+    if job_filter.no_category:
+        yield Chip("category", "Evaluated, not flagged", replace(job_filter, no_category=False))
+    for category in Category:
+        if category in job_filter.cells:
+            cells: dict[Category, Cell] = {
+                other: cell for other, cell in job_filter.cells.items() if other is not category
+            }
+            label = f"{CATEGORY_NAMES[category]}: {CELL_WORDS[job_filter.cells[category]].lower()}"
+            yield Chip(category.column, label, replace(job_filter, cells=cells))
+    if job_filter.evaluated is not None:
+        yield Chip("evaluated", EVALUATED_WORDS[job_filter.evaluated], replace(job_filter, evaluated=None))
+    if job_filter.q is not None:
+        yield Chip("q", f"Prompt contains “{escape(job_filter.q)}”", replace(job_filter, q=None))
+    if job_filter.job_id is not None:
+        yield Chip("job_id", f"Job id {escape(job_filter.job_id)}…", replace(job_filter, job_id=None))
+    if job_filter.spreadsheet_safe:
+        yield Chip("spreadsheet_safe", "Guarded for spreadsheets", replace(job_filter, spreadsheet_safe=False))

@@ -1,0 +1,261 @@
+"""The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
+
+from dataclasses import replace
+from datetime import date, datetime, time
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import streamlit as st
+
+from core.errors import InvalidParameter
+from core.jobs.filter import STATUSES, Category, Cell, DateRange, Decision, JobFilter
+from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
+from core.jobs.query import Wall
+from dashboard.address.periods import PRESETS, days_range, instants_range, preset_range, shown_days, shown_times
+from dashboard.address.view import View, find_zone
+from dashboard.address.zones import browser_zone, shown_zone
+from dashboard.session.resources import get_resources
+from dashboard.widgets.client_select import find_clients, name_client
+
+EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
+
+# Types that services are known to have; any other can be typed.
+KNOWN_TYPES = ("prompt", "pre", "post", "image", "video")
+
+CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
+ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
+EVALUATED_WORDS = {True: "With a log", False: "Without a log"}
+
+
+def show_period(view: View, now: datetime) -> None:
+    """Show the relative ranges, of which each applies at once."""
+    _sync(view)
+    st.segmented_control(
+        "Period",
+        list(PRESETS),
+        key="preset",
+        format_func=PRESETS.__getitem__,
+        on_change=_apply_preset,
+        args=(view, now),
+        label_visibility="collapsed",
+        wrap=True,
+    )
+
+
+def show_form(view: View, wall: Wall) -> None:
+    """Show the filter, which applies as a whole; what is asked for less often stays out of the way."""
+    with (
+        st.form("filter", border=False, width="content"),
+        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
+    ):
+        days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
+        # Side by side also on a telephone.
+        with st.container(horizontal=True, gap="xsmall", width="content"):
+            st.date_input("First day", key=_key("first_day"), width=159, **days)
+            st.date_input("Last day (included)", key=_key("last_day"), width=159, **days)
+        st.segmented_control(
+            "Decision",
+            list(Decision),
+            key=_key("decision"),
+            selection_mode="multi",
+            format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
+            help="None chosen: all jobs.",
+            width="content",
+        )
+        with st.popover("More filters", icon=":material/tune:"):
+            _show_more(wall)
+        st.form_submit_button("Apply", on_click=_apply_form, args=(view,))
+
+
+def show_form_error() -> None:
+    """Say what is wrong with what was applied last."""
+    if st.session_state["apply_error"]:
+        st.error(st.session_state["apply_error"], icon=":material/error:")
+
+
+def go(view: View) -> None:
+    """Write the address once: one step that Back undoes."""
+    st.query_params.from_dict(view.to_params())
+
+
+def _show_more(wall: Wall) -> None:
+    """Show all filters but the days and the decision."""
+    st.text_input(
+        "Prompt contains", key=_key("q"), max_chars=500, help="Regardless of case; every character stands for itself."
+    )
+    job, client = st.columns(2)
+    job.text_input("Job id begins with", key=_key("job_id"), max_chars=36)
+    client.selectbox(
+        "Client",
+        _clients(wall),
+        key=_key("client_id"),
+        index=None,
+        format_func=name_client,
+        placeholder="All clients",
+        accept_new_options=wall.client_id is None,
+    )
+    status, kind = st.columns(2)
+    status.multiselect("Status", STATUSES, key=_key("status"), placeholder="Any")
+    kind.multiselect(
+        "Type",
+        sorted({*KNOWN_TYPES, *_value("type")}),
+        key=_key("type"),
+        placeholder="Any",
+        accept_new_options=True,
+    )
+    flagged, evaluated = st.columns(2)
+    flagged.multiselect(
+        "Flagged as any of", list(ANY_OF), key=_key("category"), format_func=ANY_OF.__getitem__, placeholder="Any"
+    )
+    evaluated.selectbox(
+        "Moderation log",
+        list(EVALUATED_WORDS),
+        key=_key("evaluated"),
+        index=None,
+        format_func=EVALUATED_WORDS.__getitem__,
+        placeholder="Any",
+    )
+    for column, category in zip(st.columns(3), Category, strict=True):
+        column.selectbox(
+            CATEGORY_NAMES[category],
+            list(Cell),
+            key=_key(category.column),
+            index=None,
+            format_func=CELL_WORDS.__getitem__,
+            placeholder="Any",
+        )
+    start, end = st.columns(2)
+    start.time_input("First day from", key=_key("first_time"), value=None)
+    end.time_input("Last day until", key=_key("last_time"), value=None, help="Left empty: the whole day.")
+    st.selectbox("Time zone", _zones(), key=_key("zone"))
+
+
+def _key(name: str) -> str:
+    """Name a widget of the form as it stands after the last step.
+
+    A browser hears of a new value only for widgets that it shows, and would later send what it knows of those in a
+    closed popover: so after each step they are new ones.
+    """
+    return f"{name}_{st.session_state['form_step']}"
+
+
+def _value(name: str) -> Any:
+    """Return what a widget of the form holds, or None where it is not there any more."""
+    return st.session_state.get(_key(name))
+
+
+def _sync(view: View) -> None:
+    """Let the widgets show the address, whenever it means another filter than at the last run."""
+    state, zone = st.session_state, shown_zone(view)
+    values = _list_values(view.job_filter, zone)
+    # What was just applied stands in the widgets already: they keep the focus.
+    applied = state.pop("applied", False)
+    # The days of a relative range change at midnight.
+    days = {name: str(values[name]) for name in ("first_day", "last_day", "zone")}
+    shown = replace(view, after=None, job=None).to_params() | days
+    if state.get("address") == shown:
+        return
+    state.update({"address": shown, "apply_error": None, "preset": view.preset, "form_values": values})
+    if not applied or any(_value(name) != value for name, value in values.items()):
+        state["form_step"] = state.get("form_step", 0) + 1
+        state.update({_key(name): value for name, value in values.items()})
+
+
+def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
+    """List what the widgets of the form hold where they show a filter."""
+    first, last = shown_days(job_filter.range, zone)
+    first_time, last_time = shown_times(job_filter.range, zone)
+    return {
+        "first_day": min(max(first, EARLIEST), LATEST),
+        "last_day": min(max(last, EARLIEST), LATEST),
+        "first_time": first_time,
+        "last_time": last_time,
+        "zone": zone.key,
+        "decision": list(job_filter.decision),
+        "q": job_filter.q or "",
+        "job_id": job_filter.job_id or "",
+        "client_id": job_filter.client_id,
+        "status": list(job_filter.status),
+        "type": list(job_filter.type),
+        "evaluated": job_filter.evaluated,
+        "category": ["none"] if job_filter.no_category else [category.value for category in job_filter.category],
+        **{category.column: job_filter.cells.get(category) for category in Category},
+    }
+
+
+def _zones() -> list[str]:
+    """All zones of the tz database by their names, and the chosen one."""
+    return ["UTC", *sorted(_named_zones() | ({_value("zone")} - {"UTC"}))]
+
+
+@cache
+def _named_zones() -> frozenset[str]:
+    """List the zones without the technical ones, once: it takes a walk through the files of the tz database."""
+    return frozenset(
+        name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))
+    )
+
+
+def _clients(wall: Wall) -> list[str]:
+    """Offer the clients that there are, and the one that was chosen or typed."""
+    clients, chosen = find_clients(get_resources().databases.source, wall), _value("client_id")
+    return clients if chosen is None or chosen in clients else [*clients, chosen]
+
+
+def _apply_preset(view: View, now: datetime) -> None:
+    preset = st.session_state["preset"]
+    if preset is None:
+        # Clicked away: the days stay as they are, as a period of their own.
+        go(replace(view, preset=None, after=None, job=None))
+        return
+    bounds = preset_range(preset, shown_zone(view), now)
+    go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
+
+
+def _apply_form(view: View) -> None:
+    """Write the form into the address, or say what is wrong with it."""
+    zone = find_zone(_value("zone"))
+    try:
+        bounds, preset = _read_range(view, zone)
+        job_filter = _read_filter(bounds, spreadsheet_safe=view.job_filter.spreadsheet_safe)
+    except InvalidParameter as error:
+        st.session_state["apply_error"] = str(error)
+        return
+    st.session_state.update({"apply_error": None, "applied": True})
+    named_zone = None if zone.key == browser_zone().key else zone.key
+    go(replace(view.filtered(job_filter), preset=preset, zone=named_zone))
+
+
+def _read_range(view: View, zone: ZoneInfo) -> tuple[DateRange, str | None]:
+    """Read the days and times; where they are as they were shown, the range stays what it is, relative or exact."""
+    shown = st.session_state["form_values"]
+    if all(_value(name) == shown[name] for name in ("first_day", "last_day", "first_time", "last_time", "zone")):
+        return view.job_filter.range, view.preset
+    days = _value("first_day"), _value("last_day")
+    times: tuple[time | None, time | None] = _value("first_time"), _value("last_time")
+    if times == (None, None):
+        return days_range(*days, zone), None
+    return instants_range(days, times, zone), None
+
+
+def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
+    """Read the filter through the same parser as an address. Raises `InvalidParameter`."""
+    chosen = [decision.value for decision in Decision if decision in _value("decision")]
+    evaluated = {None: "", True: "true", False: "false"}[_value("evaluated")]
+    if "none" in _value("category") and len(_value("category")) > 1:
+        raise InvalidParameter("Choose either some categories or “None of them”.")
+    if any("," in kind for kind in _value("type")):
+        raise InvalidParameter("A type cannot hold a comma: give types one by one.")
+    values = JobFilter(range=bounds, spreadsheet_safe=spreadsheet_safe).to_params() | {
+        "decision": ",".join(chosen if len(chosen) < len(Decision) else []),
+        "status": ",".join(status for status in STATUSES if status in _value("status")),
+        "type": ",".join(_value("type")),
+        "category": ",".join(_value("category")),
+        **{category.column: _value(category.column) or "" for category in Category},
+        "evaluated": evaluated,
+        "q": _value("q"),
+        "job_id": _value("job_id").strip(),
+        "client_id": _value("client_id") or "",
+    }
+    return JobFilter.from_params((name, value) for name, value in values.items() if value)

@@ -1,0 +1,1 @@
+"""The page of API keys: `page.py`, and what it alone needs."""

@@ -1,0 +1,190 @@
+"""What is done to keys: create, rotate, revoke, each in a dialog of its own.
+
+A new key lives in a variable of the one run that shows it: it is in no state of the session, and no argument of a
+dialog, which the session would keep.
+"""
+
+import shlex
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.actor import Actor, Forbidden, Scope
+from core.auth.api_keys import create_key, revoke_key, rotate_key
+from core.errors import InvalidParameter, NotPossible
+from core.jobs.query import Wall
+from dashboard.keys.table import isolate, prefix
+from dashboard.session.person import find_person
+from dashboard.session.resources import get_resources
+from dashboard.widgets.primary_button import emphasis
+
+SCOPE_WORDS = {
+    Scope.JOB_READ: "job:read – export jobs and read receipts",
+    Scope.ADMIN_CONFIG: "admin:config – keys, all exports, audit",
+}
+
+ONE, ALL = "One client", "All clients"
+LAST_DAY, NEVER = "after a day", "never"
+LIVES = {"in 30 days": 30, "in 90 days": 90, "in a year": 365}
+FURTHEST = date(2999, 12, 30)
+
+# The button below a new key.
+DONE = "key_done"
+
+OVERLAPS = {"It ends at once": timedelta(), "24 hours": timedelta(hours=24), "7 days": timedelta(days=7)}
+
+
+def find_admin() -> Actor | None:
+    """Return the person of this session if they may manage keys now, else None."""
+    person = find_person(get_resources().settings)
+    return person if person is not None and Scope.ADMIN_CONFIG in person.scopes else None
+
+
+@st.dialog("Create a key", width="medium", on_dismiss="rerun")
+def create_dialog() -> None:
+    """Ask what the key is to be, then show it."""
+    if st.session_state.get(DONE):
+        st.rerun()
+    person = _get_admin()
+    place = st.empty()
+    with place.container():
+        name = st.text_input("Name", placeholder="What is it for?", max_chars=200, key="key_name")
+        reach = st.radio("It sees the jobs of", [ONE, ALL], horizontal=True, key="key_reach")
+        client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="key_client")
+        scopes = st.multiselect(
+            "It may",
+            [scope for scope in Scope if scope in person.scopes],
+            default=[scope for scope in (Scope.JOB_READ,) if scope in person.scopes],
+            format_func=SCOPE_WORDS.__getitem__,
+            help="You can give only what you have yourself.",
+            key="key_scopes",
+        )
+        expires_at = _ask_expiry()
+        is_asked = st.button("Create key", type=emphasis(), icon=":material/key:", key="key_create")
+
+    def create() -> str:
+        if not scopes:
+            raise InvalidParameter("The key may do nothing: choose what it may.")
+        return create_key(
+            get_resources().databases,
+            person,
+            name=name.strip(),
+            wall=Wall(None if client is None else client.strip()),
+            scopes=frozenset(scopes),
+            expires_at=expires_at,
+        )
+
+    if is_asked:
+        _show_new_key(place, create, can_export=Scope.JOB_READ in scopes)
+
+
+@st.dialog("Rotate a key", width="medium", on_dismiss="rerun")
+def rotate_dialog(key_id: str, name: str, *, can_export: bool) -> None:
+    """Ask how long the old key still opens, then show the new one."""
+    if st.session_state.get(DONE):
+        st.rerun()
+    person = _get_admin()
+    place = st.empty()
+    with place.container():
+        _name_key(key_id, name)
+        st.write("A new key takes its place, with the same name, client and scopes.")
+        overlap = st.radio("How long does the old key still work?", list(OVERLAPS), index=1, key="key_overlap")
+        st.caption("Never longer than it would have anyway. Put the new key to use within that time.")
+        is_asked = st.button("Rotate key", type=emphasis(), icon=":material/autorenew:", key="key_rotate")
+
+    def rotate() -> str:
+        return rotate_key(get_resources().databases, person, key_id, overlap=OVERLAPS[overlap])
+
+    if is_asked:
+        _show_new_key(place, rotate, can_export=can_export)
+
+
+@st.dialog("Revoke this key?", on_dismiss="rerun")
+def revoke_dialog(key_id: str, name: str) -> None:
+    """Ask once more, then revoke."""
+    person = _get_admin()
+    _name_key(key_id, name)
+    st.write("Within 5 seconds it opens nothing any more, and its running exports are cut. This cannot be undone.")
+    with st.container(horizontal=True):
+        is_sure = st.button("Revoke key", type=emphasis(), icon=":material/block:", key="key_revoke")
+        if st.button("Keep it", key="key_keep"):
+            st.rerun()
+    if is_sure:
+        try:
+            revoke_key(get_resources().databases, person, key_id)
+        except (NotPossible, Forbidden) as error:
+            _say(error)
+        else:
+            st.rerun()
+
+
+def _get_admin() -> Actor:
+    """Return who looks at a dialog, looked up anew: its runs do not come through the page."""
+    person = find_admin()
+    if person is None:
+        st.error("You may not manage keys any more: reload the page.", icon=":material/lock:")
+        st.stop()
+    return person
+
+
+def _ask_expiry() -> datetime | None:
+    """Ask when a key ends; a day that is picked is its last one, in UTC."""
+    choice = st.selectbox("It expires", [*LIVES, LAST_DAY, NEVER], index=1, key="key_expires")
+    now = datetime.now(UTC)
+    if choice == NEVER:
+        return None
+    if choice != LAST_DAY:
+        return now + timedelta(days=LIVES[choice])
+    day = st.date_input(
+        "Its last day (UTC)", now.date(), min_value=now.date(), max_value=FURTHEST, format="YYYY-MM-DD", key="key_day"
+    )
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export: bool) -> None:
+    """Put a new key in the place of the questions, or say why there is none."""
+    try:
+        key = make()
+    except (InvalidParameter, NotPossible, Forbidden) as error:
+        _say(error)
+        return
+    # Emptied first: what follows is shorter than the questions, and the rest of them would stay.
+    place.empty()
+    with place.container():
+        st.warning(
+            "This is the key. It is shown this once and cannot be had again: copy it before you close this.",
+            icon=":material/key:",
+        )
+        st.code(key, language=None, wrap_lines=True)
+        if can_export:
+            st.write(
+                "Try it. The first line waits for the key to be pasted, which keeps it out of the shell's history:"
+            )
+            st.code(example(st.context.url or ""), language="bash", wrap_lines=True)
+        # Seen at the start of the next run, which shows the key no more.
+        st.button("Done", key=DONE)
+
+
+def example(url: str) -> str:
+    """Return commands that download the jobs of the last seven days from the server of this address."""
+    parts = urlsplit(url)
+    address = shlex.quote(f"{parts.scheme}://{parts.netloc}/api/v1/jobs/export")
+    today = datetime.now(UTC).date()
+    return (
+        "read -rs FENCEPOST_KEY\n"
+        f'curl -fG {address} -H "Authorization: Bearer $FENCEPOST_KEY" \\\n'
+        f"  -d from={today - timedelta(days=6)}T00:00:00Z -d to={today + timedelta(days=1)}T00:00:00Z -o jobs.csv"
+    )
+
+
+def _name_key(key_id: str, name: str) -> None:
+    """Say which key is meant. The name is somebody's own words: text, and never Markdown."""
+    st.text(f"{isolate(name)}\n{prefix(key_id)}")
+
+
+def _say(error: Exception) -> None:
+    st.error("This is not possible as it is.", icon=":material/error:")
+    st.text(str(error))

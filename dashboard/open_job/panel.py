@@ -1,0 +1,268 @@
+"""One job beside the list: what was decided and why, its text where it may be seen, its logs, and its repeats."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+from sqlalchemy import Row
+
+from core.actor import Actor, Scope
+from core.audit.events import Event, record
+from core.characters import Invisible, find_invisible
+from core.errors import QueryTooSlow
+from core.jobs.filter import Category
+from core.jobs.filter_sentence import CATEGORY_NAMES, quote
+from core.jobs.hidden_text import Texts, find_hidden
+from core.jobs.job import MOST_LOGS, JobTexts, SamePrompt, find_job, find_same_prompt, list_logs, read_texts
+from dashboard.exports.receipt_card import name_duration, name_time
+from dashboard.jobs.table import DECISIONS, FLAGS, ROW_HEIGHT
+from dashboard.open_job.prompt_text import show_text
+from dashboard.session.person import find_person
+from dashboard.session.resources import Resources, get_resources
+
+# Characters of a text that are sent at first.
+LONGEST = 20_000
+
+DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
+
+_ANCHOR = st.components.v2.component(
+    "fencepost_job_anchor", html="<span></span>\n", js=Path(__file__).with_name("job_anchor.js").read_text()
+)
+
+NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
+
+
+@st.fragment
+def show_job(job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[Any] | None:
+    """Show a job; its texts as far as `texts` are shown, or after it was revealed. Return it, or None.
+
+    The look is committed to the audit before anything is sent.
+    """
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if person is None or Scope.JOB_READ not in person.scopes:
+        return None
+    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+        job = find_job(connection, job_id, person.wall)
+        logs = [] if job is None else list_logs(connection, job_id, person.wall)
+    if job is None:
+        st.info(NOT_FOUND, icon=":material/search_off:")
+        return None
+    forget_other_job(job_id)
+    _ANCHOR(key="job_anchor", data={"job": str(job_id)})
+    hidden = find_hidden(job, texts) if st.session_state.get("revealed") != job_id else None
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.badge(DECISIONS[job.is_prohibited], color=DECISION_COLORS[job.is_prohibited])
+        st.text(name_time(job.created_at, zone))
+    _show_reveal(job_id, hidden)
+    _record_look(resources, person, job_id, with_text=hidden is None)
+    if hidden is None:
+        _show_texts(resources, person, job_id)
+    _show_facts(job, zone)
+    _show_logs(job, logs, zone)
+    _show_same_prompt(resources, person, job_id, zone)
+    return job
+
+
+def forget_other_job(job_id: UUID | None) -> None:
+    """Forget what was revealed of any other job: who comes back to it meets it hidden."""
+    look: tuple[UUID, bool] | None = st.session_state.get("look")
+    if look is None or look[0] != job_id:
+        for name in ("look", "revealed", "all_of", "mark_invisible"):
+            st.session_state.pop(name, None)
+
+
+def _show_reveal(job_id: UUID, hidden: str | None) -> None:
+    """Offer to reveal what is hidden, or to hide again what was revealed."""
+    if hidden is not None:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.text(f"Prompt and reason are hidden: {hidden}.")
+            st.button(
+                "Reveal",
+                icon=":material/visibility:",
+                key="reveal",
+                shortcut="V",
+                on_click=_remember,
+                args=("revealed", job_id),
+            )
+    elif st.session_state.get("revealed") == job_id:
+        st.button(
+            "Hide again",
+            icon=":material/visibility_off:",
+            key="hide",
+            shortcut="V",
+            type="tertiary",
+            on_click=_remember,
+            args=("revealed", None),
+        )
+
+
+def _remember(name: str, job_id: UUID | None) -> None:
+    st.session_state[name] = job_id
+
+
+def _record_look(resources: Resources, person: Actor, job_id: UUID, *, with_text: bool) -> None:
+    """Commit to the audit that a job was opened or its text revealed: where that fails nothing is shown."""
+    look: tuple[UUID, bool] | None = st.session_state.get("look")
+    if look is None or look[0] != job_id:
+        record(resources.databases, Event.JOB_OPENED, person, subject=str(job_id), details={"text": with_text})
+    elif with_text and not look[1]:
+        record(resources.databases, Event.PROMPT_REVEALED, person, subject=str(job_id))
+    st.session_state["look"] = (job_id, with_text)
+
+
+def _show_texts(resources: Resources, person: Actor, job_id: UUID) -> None:
+    """Show prompt and reason, at first no more than their beginnings."""
+    longest = None if st.session_state.get("all_of") == job_id else LONGEST
+    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+        texts = read_texts(connection, job_id, person.wall, longest=longest)
+    if texts is None:
+        return
+    prompt, reason = texts.prompt or "", texts.reason or ""
+    invisible = find_invisible(prompt + reason)
+    marked = invisible.characters if invisible.total and _show_invisible(invisible) else ()
+    _show_one("Prompt", texts.prompt, marked)
+    if texts.prompt_length > len(prompt):
+        st.button(
+            f"Show all {texts.prompt_length:,} characters",
+            key="show_all",
+            icon=":material/unfold_more:",
+            on_click=_remember,
+            args=("all_of", job_id),
+        )
+    _show_one("Reason", texts.reason, marked)
+    _say_cut(texts)
+
+
+def _show_one(label: str, text: str | None, marked: Sequence[str]) -> None:
+    st.caption(label)
+    if text is None:
+        st.text("None.")
+    elif text == "":
+        st.text("Empty.")
+    else:
+        show_text(text, label, key=f"text_{label.lower()}", marked=marked)
+
+
+def _say_cut(texts: JobTexts) -> None:
+    shown = len(texts.reason or "")
+    if texts.reason_length > shown:
+        st.caption(f"The first {shown:,} of the reason's {texts.reason_length:,} characters.")
+
+
+def _show_invisible(invisible: Invisible) -> bool:
+    """Say how many characters nobody sees, and let somebody mark them."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        count = "1 invisible character" if invisible.total == 1 else f"{invisible.total:,} invisible characters"
+        if invisible.direction:
+            count += f", {invisible.direction:,} of which change the direction of writing"
+        st.caption(f":material/warning: {count}.")
+        return st.toggle("Mark them", key="mark_invisible")
+
+
+def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
+    flags = "\n".join(f"{name}: {FLAGS[job._mapping[category.column]]}" for category, name in CATEGORY_NAMES.items())
+    facts = {
+        "Client": quote(job.client_id),
+        "Type and status": f"{quote(job.type)}, {job.status}",
+        "Completed": _name_completed(job, zone),
+        "Categories": flags if job.evaluated else "– No moderation log",
+    }
+    with st.grid(2, min_column_width=200):
+        for label, value in facts.items():
+            with st.container(gap=None):
+                st.caption(label)
+                st.text(value)
+    st.caption("Job id")
+    st.code(str(job.job_id), language=None)
+
+
+def _name_completed(job: Row[Any], zone: ZoneInfo) -> str:
+    if job.completed_at is None:
+        return "not yet"
+    took: timedelta = job.completed_at - job.created_at
+    if took < timedelta(0):
+        return f"{name_time(job.completed_at, zone)}, which is before it was created"
+    return f"{name_time(job.completed_at, zone)}, after {name_duration(took)}"
+
+
+def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
+    """Show every log in its order, with what changed since the one before; the last one counts."""
+    if not logs:
+        return
+    st.caption("Moderation logs, the last one counts" if len(logs) > 1 else "Moderation log")
+    frame = pd.DataFrame(
+        {
+            "time": [f"{log.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for log in logs],
+            "after": [_name_delay(log.created_at, job.created_at) for log in logs],
+            "changed": [
+                "first log" if previous is None else _name_changes(previous, log)
+                for previous, log in zip([None, *logs], logs, strict=False)
+            ],
+            **{category.value: [FLAGS[log._mapping[category.column]] for log in logs] for category in Category},
+        },
+        dtype="str",
+    )
+    text = st.column_config.TextColumn
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(10, len(logs) + 1) * ROW_HEIGHT + 3,
+        row_height=ROW_HEIGHT,
+        column_order=None if len(logs) > 1 else [str(name) for name in frame if name != "changed"],
+        column_config={
+            "time": text(f"Logged ({zone.key})", width=165),
+            "after": text("After", width=80, help="Since the job was created."),
+            "changed": text("What changed", width=230),
+            **{category.value: text(name, width=120) for category, name in CATEGORY_NAMES.items()},
+        },
+        key="logs",
+        alt="Moderation logs of this job, in their order",
+    )
+    if len(logs) == MOST_LOGS:
+        st.caption(f"The latest {MOST_LOGS} logs.")
+
+
+def _name_changes(previous: Row[Any], log: Row[Any]) -> str:
+    changes = [
+        f"{name}: {FLAGS[before][2:]} → {FLAGS[after][2:]}"
+        for category, name in CATEGORY_NAMES.items()
+        if (before := previous._mapping[category.column]) is not (after := log._mapping[category.column])
+    ]
+    return "; ".join(changes) or "nothing"
+
+
+def _name_delay(later: datetime, earlier: datetime) -> str:
+    return name_duration(later - earlier) if later >= earlier else "before it"
+
+
+def _show_same_prompt(resources: Resources, person: Actor, job_id: UUID, zone: ZoneInfo) -> None:
+    """Say how often the same prompt came, where the jobs are ours and so have the index for it."""
+    if not resources.databases.jobs_are_ours:
+        return
+    try:
+        with resources.databases.source.transaction(timeout=1) as connection:
+            same = find_same_prompt(connection, job_id, person.wall)
+    except QueryTooSlow:
+        return
+    if same is not None:
+        st.caption("The same prompt")
+        st.text(name_same_prompt(same, zone))
+
+
+def name_same_prompt(same: SamePrompt, zone: ZoneInfo) -> str:
+    """Say how often a prompt came, when, and from whom."""
+    if same.total == 1:
+        return "Only in this job."
+    more = "" if same.is_complete else "More than "
+    total = same.total if same.is_complete else same.total - 1
+    shown = [f"{quote(client)} {count:,}" for client, count in same.clients[:5]]
+    rest = len(same.clients) - len(shown)
+    clients = ", ".join(shown) + (f" and {rest:,} more clients" if rest else "")
+    times = f"from {name_time(same.first, zone)} to {name_time(same.last, zone)}"
+    return f"{more}{total:,} jobs, {times}.\nClients: {clients}."

@@ -1,0 +1,53 @@
+"""The note of a review: kept while it is typed, so that it survives whatever ends the session."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from core.actor import Actor
+from core.review.queues import renew_claim
+from core.review.verdicts import LONGEST_NOTE, find_draft, keep_draft
+from dashboard.session.person import find_person
+from dashboard.session.resources import get_resources
+
+NOTE = "review_note"
+
+_TYPING = st.components.v2.component(
+    "fencepost_review_note", html="<span></span>\n", js=Path(__file__).with_name("review_note.js").read_text()
+)
+
+
+@st.fragment
+def show_note(job_id: UUID) -> None:
+    """Show the field of the note."""
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if person is None:
+        return
+    st.text_area(
+        "Note",
+        key=NOTE,
+        max_chars=LONGEST_NOTE,
+        height=96,
+        help="It is kept while you write, and shown to whoever has reviewed this job, too.",
+        on_change=lambda: _keep(person, job_id, st.session_state[NOTE]),
+    )
+    typed: dict[str, Any] | None = _TYPING(
+        key="review_typing", data={"job": str(job_id)}, on_typed_change=lambda: None
+    ).typed
+    if typed is not None and typed.get("job") == str(job_id):
+        _keep(person, job_id, str(typed.get("note", "")))
+
+
+def find_note(person: Actor, job_id: UUID) -> str:
+    """Return the note that was being written, or nothing."""
+    return find_draft(get_resources().databases.ours, person, job_id)
+
+
+def _keep(person: Actor, job_id: UUID, note: str) -> None:
+    ours = get_resources().databases.ours
+    keep_draft(ours, person, job_id, note)
+    # Who writes about a job is at it.
+    renew_claim(ours, person, job_id)

@@ -1,0 +1,1 @@
+"""The page of reviews: `page.py`, and what it alone needs."""

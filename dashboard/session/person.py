@@ -1,0 +1,102 @@
+"""Who looks at a page."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.actor import DEMO_PERSON, Actor
+from core.auth.sign_in import Door, Visit
+from core.settings import Settings
+from dashboard.session.resources import get_resources
+from dashboard.widgets.primary_button import emphasis
+
+# Seconds after which a page that nobody touches notices that its session has ended.
+NOTICED_AFTER = 10
+
+
+def find_person(settings: Settings) -> Actor | None:
+    """Return the person of this session with the scopes held now, or None.
+
+    Demo mode knows one local user, who may do everything.
+    """
+    if settings.fencepost_demo:
+        return DEMO_PERSON
+    visit = find_visit()
+    return None if visit is None else visit.actor
+
+
+def find_visit() -> Visit | None:
+    """Return what becomes of this session, looked up anew, or None where nobody has signed in."""
+    door = get_resources().door
+    if door is None or not st.user.is_logged_in:
+        return None
+    claims = {name: value for name, value in st.user.to_dict().items() if name != "tokens"}
+    return door.enter(claims, st.context.ip_address)
+
+
+def recognise(settings: Settings, door: Door | None, name: str, session: str | None) -> Actor | None:
+    """Return the person whom a ticket names with the scopes held now, or None where the session has ended."""
+    if settings.fencepost_demo:
+        return DEMO_PERSON if name == DEMO_PERSON.name else None
+    return None if door is None or session is None else door.recognise(session)
+
+
+def watch_session(person: Actor) -> None:
+    """Let a page that nobody touches end with its session, too; and let it change when scopes do."""
+    settings = get_resources().settings
+
+    @st.fragment(run_every=NOTICED_AFTER)
+    def watch() -> None:
+        found = find_person(settings)
+        if found is None or found.scopes != person.scopes:
+            st.rerun()
+
+    watch()
+
+
+def show_person(person: Actor) -> None:
+    """Say who has signed in, and let them leave."""
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        st.text(person.address or person.name)
+        st.button("Sign out", icon=":material/logout:", type="tertiary", on_click=leave(person), key="sign_out")
+
+
+def leave(person: Actor | None) -> Callable[[], None]:
+    """Return what ends all sessions of a person, here and at the provider."""
+
+    def sign_out() -> None:
+        door = get_resources().door
+        if door is not None and person is not None:
+            door.sign_out(person)
+        st.logout()
+
+    return sign_out
+
+
+def show_sign_in(visit: Visit | None) -> None:
+    """Show who is not in how to come in, or why not."""
+    resources = get_resources()
+    st.title("Fencepost")
+    if resources.door is None:
+        st.write(
+            "There are no pages without sign-in: configure it in `.streamlit/secrets.toml`, for which "
+            "`.streamlit/secrets.toml.example` is a pattern, or start Fencepost in demo mode with `make run` to look "
+            "at demo jobs. The API and the command line work as they are."
+        )
+        return
+    if visit is not None and not visit.ended:
+        st.error("You have signed in, and may not come in.", icon=":material/block:")
+        st.text(f"{visit.address or 'No address'}\n{visit.refusal}")
+        st.button("Sign out", icon=":material/logout:", on_click=leave(None), key="sign_out")
+        return
+    if visit is not None:
+        st.info("Your session has ended: sign in again.", icon=":material/lock_clock:")
+    else:
+        st.write("Sign in to see what your moderation rejected.")
+    with st.container(horizontal=True):
+        for name in resources.providers:
+            label = "Sign in" if len(resources.providers) == 1 else f"Sign in with {name.capitalize()}"
+            named = None if len(resources.providers) == 1 and name == "default" else name
+            st.button(
+                label, icon=":material/login:", type=emphasis(), on_click=st.login, args=(named,), key=f"sign_in_{name}"
+            )

@@ -1,0 +1,177 @@
+"""The download route: whose ticket, in which browser, until when."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg
+import pytest
+
+from api.downloads import Downloads
+from api.services import create_services
+from core.actor import DEMO_PERSON, Actor, Scope
+from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket, TicketOffice
+from core.db.database import Databases
+from core.jobs.filter import DateRange, JobFilter
+from core.settings import Settings
+from tests.support.asgi import FakeReader, Then, exchange, run
+from tests.support.documents import HEADER
+from tests.support.rows import insert_job, insert_large_jobs
+
+APRIL = JobFilter(range=DateRange(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)))
+OFFICE = TicketOffice("a secret of this test")
+
+
+class Door:
+    """The downloads of a person who may lose the right to them."""
+
+    def __init__(self, databases: Databases, settings: Settings) -> None:
+        self.person: Actor | None = DEMO_PERSON
+        services = create_services(databases, settings)
+        self.app = Downloads(services, OFFICE, lambda name, _: self.person if name == DEMO_PERSON.name else None)
+
+    def get(
+        self, query: str, *, browser: str | None = "browser-1", method: str = "GET", path: str = DOWNLOAD_PATH
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Ask for a path; return status, headers and body."""
+        cookie = [] if browser is None else [(b"cookie", f"{BROWSER_COOKIE}={browser}".encode())]
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query.encode(),
+            "headers": [(b"host", b"localhost"), *cookie],
+        }
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def ask() -> None:
+            await self.app(scope, receive, send)
+
+        asyncio.run(ask())
+        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        return sent[0]["status"], headers, b"".join(message["body"] for message in sent[1:])
+
+
+@pytest.fixture
+def door(databases: Databases, settings: Settings) -> Door:
+    return Door(databases, settings)
+
+
+def ticket(person: str = DEMO_PERSON.name, browser: str = "browser-1") -> str:
+    return urlencode({"ticket": OFFICE.issue(Ticket(person, APRIL), browser=browser)})
+
+
+def test_a_ticket_gives_the_file_and_leaves_a_receipt(door: Door, connection: psycopg.Connection) -> None:
+    """The person of the ticket gets the export, and the receipt names person and door."""
+    insert_job(connection, prompt="a, b")
+
+    status, headers, body = door.get(ticket())
+
+    assert status == 200
+    assert headers["content-disposition"] == 'attachment; filename="jobs_2026-04-01_2026-05-01.csv"'
+    assert body.startswith(HEADER)
+    assert body.endswith(b',"a, b",,,,\n')
+    assert connection.execute("SELECT requested_by, via, status, rows FROM exports").fetchall() == [
+        ("user:demo", "dashboard", "complete", 1)
+    ]
+
+
+@pytest.mark.parametrize("browser", ["browser-2", "", None])
+def test_a_ticket_of_another_browser_is_refused(
+    door: Door, connection: psycopg.Connection, browser: str | None
+) -> None:
+    """A link that was sent to somebody else opens a small page, and no export was started."""
+    status, headers, body = door.get(ticket(), browser=browser)
+
+    assert status == 403
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert b"go back to the page and click again" in body
+    assert connection.execute("SELECT count(*) FROM exports").fetchone() == (0,)
+
+
+def test_every_changed_byte_makes_a_ticket_worthless(door: Door) -> None:
+    """A ticket is accepted as it was signed, or not at all."""
+    query = ticket()
+
+    for place in range(len("ticket="), len(query)):
+        letter = chr(ord(query[place]) + 1) if query[place].isalpha() and query[place] not in "Zz" else "A"
+        assert door.get(query[:place] + letter + query[place + 1 :])[0] == 403
+
+
+def test_a_ticket_ends_after_two_minutes(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that lay about is worthless."""
+    query = ticket()
+    now = time.time()
+
+    monkeypatch.setattr(time, "time", lambda: now + LIFETIME - 1)
+    in_time = door.get(query)[0]
+    monkeypatch.setattr(time, "time", lambda: now + LIFETIME + 2)
+    too_late = door.get(query)[0]
+
+    assert (in_time, too_late) == (200, 403)
+
+
+def test_a_person_who_lost_the_right_is_refused(door: Door) -> None:
+    """The person is looked up when the link is followed, not when it was made."""
+    query = ticket()
+
+    door.person = None
+
+    assert door.get(query)[0] == 403
+    assert door.get(ticket("user:somebody"))[0] == 403
+
+
+@pytest.mark.parametrize("query", ["", "ticket=", "ticket=x&ticket=y", "from=2026-04-01T00:00:00Z", "ticket=x&q=y"])
+def test_anything_but_one_ticket_is_refused(door: Door, query: str) -> None:
+    """The route takes a ticket and nothing else."""
+    assert door.get(query)[0] == 403
+
+
+def test_other_methods_and_paths_get_a_page(door: Door) -> None:
+    """HEAD costs nothing, and what is not there says so in a page."""
+    head = door.get(ticket(), method="HEAD")
+    other = door.get("", path="/downloads/other.csv")
+
+    assert (head[0], head[1]["allow"]) == (405, "GET")
+    assert other[0] == 404
+    assert b"<h1>There is nothing here</h1>" in other[2]
+
+
+def test_a_person_counts_as_a_client_of_their_own(databases: Databases, settings: Settings) -> None:
+    """Beyond the requests of a minute a person gets a page that says when to try again."""
+    door = Door(databases, settings.model_copy(update={"fencepost_requests_per_minute": 2}))
+
+    statuses = [door.get(ticket())[0] for _ in range(3)]
+
+    assert statuses == [200, 200, 429]
+    assert "retry-after" in door.get(ticket())[1]
+
+
+@pytest.mark.parametrize("left", [None, replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG}))])
+def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Connection, left: Actor | None) -> None:
+    """Who signs out or loses the scope in the middle of a download gets no more of it; the receipt says we ended it."""
+    insert_large_jobs(connection, 600, size=20_000)
+
+    async def download() -> FakeReader:
+        cookie = ("cookie", f"{BROWSER_COOKIE}=browser-1")
+        reader = FakeReader(f"{DOWNLOAD_PATH}?{ticket()}", headers=[cookie], reads=200_000, then=Then.STALL)
+        request = asyncio.create_task(exchange(door.app, reader))
+        await reader.stalled.wait()
+        door.person = left
+        await request
+        return reader
+
+    answer = run(download()).answer
+
+    assert (answer.status, answer.complete) == (200, False)
+    assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]

@@ -1,0 +1,121 @@
+"""Health: whether the database answers, while it goes, hangs and comes back."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from api.server import CLOSING, GRACE
+from core.db.database import migrate, open_databases
+from core.db.embedded import EmbeddedServer
+from core.settings import Settings
+from tests.support.asgi import EXPORT, make_key
+from tests.support.servers import serving
+from tests.support.serving import free_port, serve_api
+from tests.support.waiting import PATIENCE, wait_for
+
+UNAVAILABLE = {
+    "error": "UNAVAILABLE",
+    "message": "The database cannot be asked at the moment: try again in 5 seconds.",
+    "statusCode": 503,
+}
+
+
+@pytest.fixture
+def private_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL that a test may stop."""
+    server = EmbeddedServer(tmp_path / "private")
+    server.start()
+    migrate(Settings(database_url=SecretStr(server.url())))
+    yield server
+    server.stop()
+
+
+@contextmanager
+def stopped(server: EmbeddedServer) -> Iterator[None]:
+    """Let every process of a server hang for a block, as a machine does whose disk does not answer."""
+    with psycopg.connect(server.url("postgres", "postgres")) as connection:
+        rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        processes = [int((server.data / "postmaster.pid").read_text().split()[0]), *(pid for (pid,) in rows)]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+def told(answer: httpx.Response) -> tuple[int, object, str | None]:
+    return answer.status_code, json.loads(answer.content), answer.headers.get("retry-after")
+
+
+def test_health_follows_the_database(private_server: EmbeddedServer, tmp_path: Path) -> None:
+    """Health is 200 while the database answers, 503 while it is down, and 200 again when it is back."""
+    databases = open_databases(Settings(database_url=SecretStr(private_server.url())))
+    key = make_key(databases)
+    databases.close()
+
+    with serve_api(private_server.url(), tmp_path / "api.log") as api:
+        up = api.get("/health")
+        before = api.get(EXPORT, key)
+        private_server.stop()
+        down = [told(api.get("/health")), told(api.get(EXPORT, key))]
+        private_server.start()
+        back = api.get("/health")
+        after = api.get(EXPORT, key)
+
+    assert (up.status_code, up.content, up.headers["content-type"]) == (200, b'{"status":"ok"}', "application/json")
+    assert (up.headers["cache-control"], up.headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert down == [(503, UNAVAILABLE, "5")] * 2
+    assert (back.status_code, back.content) == (200, b'{"status":"ok"}')
+    assert (before.status_code, before.content) == (after.status_code, after.content) == (200, after.content)
+
+
+def test_server_that_hangs_is_503(private_server: EmbeddedServer, tmp_path: Path) -> None:
+    """A database that neither answers nor refuses does not make health hang, and does no harm that lasts."""
+    with serve_api(private_server.url(), tmp_path / "api.log") as api:
+        assert api.get("/health").status_code == 200
+
+        with stopped(private_server):
+            hanging = told(api.get("/health"))
+        back = wait_for(lambda: api.get("/health").status_code == 200, "health")
+
+    assert hanging == (503, UNAVAILABLE, "5")
+    assert back
+
+
+def test_a_database_that_hangs_keeps_no_server_from_ending(private_server: EmbeddedServer, tmp_path: Path) -> None:
+    """After SIGTERM API and dashboard end within their limits, with exit code 1 and a line on why."""
+    port, page_port = free_port(), free_port()
+    api = [sys.executable, "-m", "api", f"--port={port}"]
+    dashboard = [sys.executable, "-m", "dashboard", f"--server.port={page_port}"]
+    environment = {"DATABASE_URL": private_server.url()}
+
+    with (
+        serving(api, port, tmp_path, environment) as first,
+        serving(dashboard, page_port, tmp_path, environment) as second,
+        stopped(private_server),
+    ):
+        servers = (first, second)
+        with ThreadPoolExecutor() as threads:
+            answers = [threads.submit(httpx.get, f"{server.url}/health", timeout=PATIENCE) for server in servers]
+        for server in servers:
+            server.process.send_signal(signal.SIGTERM)
+        codes = [server.process.wait(timeout=GRACE + CLOSING + PATIENCE) for server in servers]
+        logs = [server.log for server in servers]
+
+    assert [answer.result().status_code for answer in answers] == [503, 503]
+    assert codes == [1, 1]
+    for log in logs:
+        assert "stopped without waiting any longer for the database" in log
+        assert "Traceback" not in log

@@ -1,0 +1,371 @@
+"""Databases: how they are named, opened, and what is said where they cannot be used."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from core.check.finding import problem
+from core.check.run import run_checks
+from core.db.database import Database, Databases, migrate, open_databases
+from core.db.embedded import EmbeddedServer
+from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, NotPossible, QueryTooSlow
+from core.settings import Settings
+from tests.conftest import TestServer
+from tests.support.documents import april, export_document, read_records
+from tests.support.rows import insert_job
+
+PASSWORD = "hunter2 / secret"  # with characters that a URL has to escape
+
+
+@pytest.fixture(scope="module")
+def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The libpq parameters of a server that asks the role `careful` for its password, in database `careful`."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("strict"))
+    server.start()
+    with psycopg.connect(server.url(role="postgres", database="postgres"), autocommit=True) as connection:
+        statement = psycopg.sql.SQL("CREATE ROLE careful LOGIN PASSWORD {}").format(PASSWORD)
+        connection.execute(statement)
+        connection.execute("CREATE DATABASE careful OWNER careful")
+        rules = server.data / "pg_hba.conf"
+        rules.write_text("local all careful scram-sha-256\n" + rules.read_text())
+        connection.execute("SELECT pg_reload_conf()")
+    yield f"host={quote(str(server.sockets))}"
+    server.stop()
+
+
+def opened(url: str, then: Callable[[Databases], object] = lambda _: None, **others: str) -> None:
+    """Open the databases as commands do, check them, do something, and close them."""
+    settings = Settings.model_validate({"database_url": url} | others)
+    databases = open_databases(settings)
+    try:
+        databases.check()
+        then(databases)
+    finally:
+        databases.close()
+
+
+def refusal(url: str, **others: str) -> str:
+    """Return what is said where a database cannot be used; it is one line and never holds a password."""
+    with pytest.raises(FencepostError) as caught:
+        opened(url, lambda _: None, **others)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "hunter2" not in message
+    assert "secret" not in message
+    return message
+
+
+@pytest.mark.parametrize("scheme", ["postgresql://", "postgres://", "postgresql+psycopg://", "  postgres+psycopg://"])
+def test_all_forms_of_an_address_are_alike(database_url: str, scheme: str) -> None:
+    """`postgresql://`, `postgres://` and `postgresql+psycopg://` name the same database."""
+    opened(database_url.replace("postgresql://", scheme))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://fencepost:hunter2@localhost/fencepost",
+        "sqlite:///hunter2.db",
+        "host=localhost password=hunter2",
+        "fencepost",
+        "postgresql+asyncpg://fencepost:hunter2@localhost/fencepost",
+        "postgresql://fencepost:hunter2@localhost:port/fencepost?colour=red",
+        "postgresql://fencepost:hunter2 secret@localhost/fencepost",
+        "POSTGRESQL://fencepost:hunter2@localhost/fencepost",
+        " ",
+    ],
+)
+@pytest.mark.parametrize("setting", ["DATABASE_URL", "SOURCE_DATABASE_URL"])
+def test_what_is_no_address_of_postgresql_is_refused(database_url: str, url: str, setting: str) -> None:
+    """An address of something else is refused by the name of its setting, without repeating it."""
+    urls = {"database_url": database_url, setting.lower(): url}
+
+    assert refusal(urls.pop("database_url"), **urls) == (
+        f"{setting} is not an address of PostgreSQL: write it as postgresql://user:password@host:5432/database."
+    )
+
+
+def test_a_missing_database_is_named_with_the_command_that_makes_it(server: TestServer) -> None:
+    """Where the database does not exist, the message says how to make it."""
+    assert refusal(server.url_of("fencepost_there_is_none")) == (
+        "There is no database fencepost_there_is_none in DATABASE_URL: "
+        "make it with `createdb fencepost_there_is_none`, then run `python -m core migrate`."
+    )
+
+
+def test_a_source_that_is_missing_is_not_to_be_made(database_url: str, server: TestServer) -> None:
+    """A source is never migrated: its name is wrong."""
+    assert refusal(database_url, source_database_url=server.url_of("fencepost_there_is_none")) == (
+        "There is no database fencepost_there_is_none in SOURCE_DATABASE_URL: correct its name."
+    )
+
+
+@pytest.mark.parametrize(("address", "place"), [("127.0.0.1:1", "127.0.0.1:1"), ("%2Fnonexistent", "/nonexistent")])
+def test_a_server_that_is_down_is_named(address: str, place: str) -> None:
+    """Where nobody answers, the message says where, and to start PostgreSQL."""
+    assert refusal(f"postgresql://fencepost:hunter2@{address}/jobs_db") == (
+        f"Cannot reach the database jobs_db at {place}: start PostgreSQL or correct DATABASE_URL."
+    )
+
+
+def test_a_database_without_tables_is_to_be_migrated(empty_database_url: str) -> None:
+    """Where the tables are missing, the message names the command."""
+    assert refusal(empty_database_url) == (
+        "The tables in DATABASE_URL are missing or old: run `python -m core migrate`."
+    )
+
+
+def test_a_source_without_tables_is_named(database_url: str, empty_database_url: str) -> None:
+    """A source that lacks the jobs is not to be migrated by us: the message says what it needs."""
+    assert refusal(database_url, source_database_url=empty_database_url) == (
+        "SOURCE_DATABASE_URL lacks a table or column that Fencepost needs: "
+        "give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)."
+    )
+
+
+@pytest.mark.parametrize("password", ["hunter2", ""])
+def test_a_wrong_password_is_refused_without_being_repeated(strict_server: str, password: str) -> None:
+    """A wrong or missing password is told as such."""
+    directory = conninfo_to_dict(f"postgresql:///?{strict_server}")["host"]
+
+    assert refusal(f"postgresql://careful:{password}@/careful?{strict_server}") == (
+        f"Cannot log in to the database careful at {directory}: correct the role or the password in DATABASE_URL."
+    )
+
+
+def test_the_check_says_in_one_line_that_it_cannot_log_in(strict_server: str) -> None:
+    """`core check` has nothing else to tell where the role is refused."""
+    url = f"postgresql://careful:hunter2@/careful?{strict_server}"
+    settings = Settings(database_url=SecretStr(url))
+    databases = open_databases(settings)
+    directory = conninfo_to_dict(f"postgresql:///?{strict_server}")["host"]
+
+    findings = list(run_checks(databases, settings))
+
+    databases.close()
+    assert findings == [
+        problem(
+            f"Cannot log in to the database careful at {directory}: correct the role or the password in DATABASE_URL."
+        )
+    ]
+
+
+def test_an_unknown_role_is_refused_alike(strict_server: str) -> None:
+    """A role that may not connect, or does not exist, is told as a wrong password is."""
+    directory = conninfo_to_dict(f"postgresql:///?{strict_server}")["host"]
+
+    assert refusal(f"postgresql://nobody:hunter2@/careful?{strict_server}") == (
+        f"Cannot log in to the database careful at {directory}: correct the role or the password in DATABASE_URL."
+    )
+
+
+def test_a_role_without_rights_is_told_to_get_them(strict_server: str) -> None:
+    """A role that may connect but not read is told what is missing; the owner of the tables is another."""
+    owner = f"postgresql://careful:{quote(PASSWORD, safe='')}@/careful?{strict_server}"
+    migrate(Settings(database_url=SecretStr(owner)))
+    opened(owner)
+
+    assert refusal(f"postgresql://fencepost@/careful?{strict_server}") == (
+        "The role of DATABASE_URL lacks a right on Fencepost's tables: grant it (see README.md)."
+    )
+
+
+def test_a_database_is_named_without_its_password() -> None:
+    """What is shown of a database is its name and its place."""
+    database = Database(
+        "DATABASE_URL", "postgresql://fencepost:hunter2@db.example.com:6432/jobs", read_only=False, remedy=""
+    )
+
+    assert str(database) == "the database jobs at db.example.com:6432"
+    database.close()
+
+
+@pytest.fixture
+def apart(
+    server: TestServer, database_url: str, empty_database_url: str, connection: psycopg.Connection
+) -> Iterator[Databases]:
+    """Our own database without jobs, and a source in another one without our tables."""
+    insert_job(connection, prompt="of the source")
+    connection.execute("DROP TABLE exports, api_keys, alembic_version")
+    settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
+    migrate(settings)
+    databases = open_databases(settings)
+    yield databases
+    databases.close()
+
+
+WRITES = [
+    "DELETE FROM jobs",
+    "INSERT INTO moderation_logs (job_id) VALUES (gen_random_uuid())",
+    "CREATE TABLE more (x int)",
+]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_the_source_cannot_be_written(apart: Databases, connection: psycopg.Connection, statement: str) -> None:
+    """Every transaction on SOURCE_DATABASE_URL is read-only: writing fails, and nothing is changed."""
+    with pytest.raises(DatabaseUnavailable) as caught, apart.source.transaction() as transaction:
+        transaction.execute(text(statement))
+
+    assert str(caught.value) == "SOURCE_DATABASE_URL cannot be written: name a database that is not read-only."
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("statement", WRITES)
+@pytest.mark.parametrize("name", ["source", "ours"])
+def test_an_export_cannot_write(databases: Databases, apart: Databases, name: str, statement: str) -> None:
+    """The connection of an export is read-only in any database, also in our own."""
+    database = apart.source if name == "source" else databases.ours
+
+    async def write() -> None:
+        connection = await database.connect_for_export()
+        try:
+            await connection.execute(statement.encode())
+        finally:
+            await connection.close()
+
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        asyncio.run(write())
+
+
+def test_no_statement_touches_both(apart: Databases) -> None:
+    """Exports and receipts work where neither database knows the other's tables."""
+    document = export_document(apart, april())
+
+    with apart.ours.transaction() as transaction:
+        receipts = transaction.execute(text("SELECT status, rows FROM exports")).all()
+    assert [record[6] for record in read_records(document)] == ["of the source"]
+    assert [tuple(row) for row in receipts] == [("complete", 1)]
+
+
+def test_the_source_may_have_several_hosts(
+    server: TestServer, database_url: str, connection: psycopg.Connection
+) -> None:
+    """A libpq address with several hosts that prefers a standby is opened on the one that answers."""
+    insert_job(connection, prompt="of the host that answers")
+    parts = {name: str(value) for name, value in conninfo_to_dict(database_url).items()}
+    parts |= {"host": f"/nonexistent,{parts['host']}", "target_session_attrs": "prefer-standby"}
+    if "port" in parts:
+        parts["port"] = f"1,{parts['port']}"
+    documents = []
+
+    opened(
+        database_url,
+        lambda databases: documents.append(export_document(databases, april())),
+        source_database_url=f"postgresql:///?{urlencode(parts, quote_via=quote)}",
+    )
+
+    assert [[record[6] for record in read_records(document)] for document in documents] == [
+        ["of the host that answers"]
+    ]
+
+
+def shown(databases: Databases, *names: str) -> list[str]:
+    with databases.ours.transaction() as transaction:
+        return [str(transaction.execute(text(f"SHOW {name}")).scalar_one()) for name in names]
+
+
+def test_sessions_have_limits_of_their_own(databases: Databases) -> None:
+    """Every session is limited alike, whatever role it belongs to; an export's lives as long as its reader reads."""
+
+    async def shown_in_export() -> list[str]:
+        connection = await databases.source.connect_for_export()
+        try:
+            names = (
+                *("statement_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval"),
+                *("transaction_isolation", "transaction_read_only", "client_encoding", "DateStyle", "TimeZone"),
+            )
+            rows = [await (await connection.execute(f"SHOW {name}".encode())).fetchone() for name in names]
+            return [str(row[0]) for row in rows if row is not None]
+        finally:
+            await connection.close()
+
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_encoding")
+    assert shown(databases, *names, "DateStyle", "TimeZone") == ["15s", "5s", "1min", "UTF8", "ISO, MDY", "UTC"]
+    assert asyncio.run(shown_in_export()) == ["0", "0", "1s", "repeatable read", "on", "UTF8", "ISO, MDY", "UTC"]
+
+
+def test_a_transaction_may_have_a_limit(databases: Databases) -> None:
+    """A statement that takes longer than its limit is `QueryTooSlow`; the next transaction has the usual one."""
+    with pytest.raises(QueryTooSlow) as caught, databases.ours.transaction(timeout=0.05) as transaction:
+        transaction.execute(text("SELECT pg_sleep(60)"))
+
+    assert str(caught.value) == "This search took too long; choose fewer days."
+    assert shown(databases, "statement_timeout") == ["15s"]
+
+
+def test_a_pool_recovers_when_the_server_has_dropped_its_connections(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """After a restart of the server the next transaction gets a new connection."""
+    shown(databases, "server_version")
+    connection.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    assert shown(databases, "statement_timeout") == ["15s"]
+
+
+def test_an_error_tells_neither_statements_nor_values(databases: Databases, caplog: pytest.LogCaptureFixture) -> None:
+    """What is said and logged of a refused statement is its class and SQLSTATE: anything more may quote a prompt."""
+    caplog.set_level(logging.DEBUG, "fencepost")
+
+    with pytest.raises(FencepostError) as caught, databases.ours.transaction() as transaction:
+        transaction.execute(text("SELECT CAST(:prompt AS integer)"), {"prompt": "a confidential prompt"})
+
+    assert str(caught.value) == ("The database refused a statement (SQLSTATE 22P02): this is a fault of Fencepost.")
+    assert caught.value.__cause__ is None
+    assert caplog.messages == ["database error: InvalidTextRepresentation 22P02 in DATABASE_URL"]
+
+
+def test_a_source_of_other_types_is_told_to_be_checked(database_url: str, empty_database_url: str) -> None:
+    """What queries cannot compare is no fault of ours: the message names the command that says more."""
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute("CREATE TABLE jobs (job_id text); CREATE TABLE moderation_logs ()")
+
+    def ask(databases: Databases) -> None:
+        with databases.source.transaction() as transaction:
+            transaction.execute(text("SELECT FROM jobs WHERE job_id > now()"))
+
+    with pytest.raises(NotPossible) as caught:
+        opened(database_url, ask, source_database_url=empty_database_url)
+
+    assert str(caught.value) == (
+        "SOURCE_DATABASE_URL does not answer a query as it should (SQLSTATE 42883): run `python -m core check`, which "
+        "says what types and values are wrong there."
+    )
+
+
+def test_a_database_that_is_read_only_is_named(
+    server: TestServer, database_url: str, connection: psycopg.Connection
+) -> None:
+    """Where our own database takes no writes, as a standby does, an export says so and does not begin."""
+    alter = psycopg.sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on")
+    connection.execute(alter.format(psycopg.sql.Identifier(connection.info.dbname)))
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        opened(database_url, lambda databases: export_document(databases, april()))
+
+    assert str(caught.value) == "DATABASE_URL cannot be written: name a database that is not read-only."
+
+
+def test_an_invalid_owner_is_named(database_url: str, tmp_path: Path) -> None:
+    """MIGRATE_DATABASE_URL is checked as the others are."""
+    settings = Settings(database_url=SecretStr(database_url), migrate_database_url=SecretStr("mysql://hunter2"))
+
+    with pytest.raises(InvalidSetting) as caught:
+        migrate(settings)
+
+    assert str(caught.value) == (
+        "MIGRATE_DATABASE_URL is not an address of PostgreSQL: "
+        "write it as postgresql://user:password@host:5432/database."
+    )

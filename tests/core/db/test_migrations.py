@@ -1,0 +1,192 @@
+"""Migrations: from nothing, again, at once, with and without jobs."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from core.db.database import Databases, migrate, open_databases
+from core.db.schema import counted, ours, source
+from core.errors import DatabaseUnavailable, NotPossible
+from core.settings import Settings
+from tests.conftest import TestServer
+
+OURS = ["alembic_version", "api_keys", "audit_events", "exports", "people"]
+OURS = [*OURS, "review_claims", "review_drafts", "reviews", "sessions", "syncs"]
+ALL = sorted([*OURS, "breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"])
+
+
+@pytest.fixture
+def empty(empty_database_url: str) -> Iterator[psycopg.Connection]:
+    """A connection to the database without tables. Commits at once."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        yield connection
+
+
+def tables(connection: psycopg.Connection) -> list[str]:
+    rows = connection.execute("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+    return [name for (name,) in rows]
+
+
+def definition(connection: psycopg.Connection) -> list[tuple[object, ...]]:
+    """Describe all columns, indexes and constraints."""
+    return connection.execute("""
+        SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity
+        FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT tablename, indexname, indexdef, '', '', '' FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), '', '', ''
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        ORDER BY 1, 2, 3
+    """).fetchall()
+
+
+def test_tables_are_created_from_nothing(empty_database_url: str, empty: psycopg.Connection) -> None:
+    """In an empty database all tables are made, and the application finds everything that it needs."""
+    settings = Settings(database_url=SecretStr(empty_database_url))
+
+    migrate(settings)
+
+    assert tables(empty) == ALL
+    check(settings)
+
+
+def test_migrating_again_changes_nothing(empty_database_url: str, empty: psycopg.Connection) -> None:
+    """A second run finds nothing to do."""
+    settings = Settings(database_url=SecretStr(empty_database_url))
+    migrate(settings)
+    before = definition(empty)
+
+    migrate(settings)
+
+    assert definition(empty) == before
+
+
+def test_without_jobs_only_our_own_tables_are_made(
+    empty_database_url: str, empty: psycopg.Connection, database_url: str, connection: psycopg.Connection
+) -> None:
+    """Where the jobs live elsewhere, none are made here, and nothing is made there."""
+    connection.execute("DROP TABLE exports, api_keys, audit_events, sessions, people, alembic_version")
+    connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs")
+    settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
+
+    migrate(settings)
+
+    assert tables(empty) == OURS
+    assert tables(connection) == ["breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"]
+    check(settings)
+
+
+def test_jobs_are_added_when_they_move_in(
+    empty_database_url: str, empty: psycopg.Connection, database_url: str
+) -> None:
+    """Who unsets SOURCE_DATABASE_URL later is told to migrate, and gets the jobs' tables then."""
+    url = SecretStr(empty_database_url)
+    migrate(Settings(database_url=url, source_database_url=SecretStr(database_url)))
+    alone = Settings(database_url=url)
+
+    with pytest.raises(DatabaseUnavailable):
+        check(alone)
+    migrate(alone)
+
+    assert tables(empty) == ALL
+    check(alone)
+
+
+def test_the_owner_migrates_where_it_is_named(
+    empty_database_url: str, empty: psycopg.Connection, server: TestServer
+) -> None:
+    """With MIGRATE_DATABASE_URL that address is used for migrations, and DATABASE_URL is not even opened."""
+    settings = Settings(
+        database_url=SecretStr(server.url_of("fencepost_there_is_none")),
+        migrate_database_url=SecretStr(empty_database_url),
+    )
+
+    migrate(settings)
+
+    assert tables(empty) == ALL
+
+
+def test_processes_that_migrate_at_once_do_not_disturb_each_other(
+    empty_database_url: str, empty: psycopg.Connection
+) -> None:
+    """Several starts at one moment make the tables once."""
+    settings = Settings(database_url=SecretStr(empty_database_url))
+    failures: list[BaseException] = []
+
+    def migrate_too() -> None:
+        try:
+            migrate(settings)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=migrate_too) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    assert tables(empty) == ALL
+
+
+def test_a_migration_is_all_or_nothing(empty_database_url: str, empty: psycopg.Connection) -> None:
+    """Where a table of that name stands in the way, nothing is made at all."""
+    empty.execute("CREATE TABLE moderation_logs (something text)")
+
+    with pytest.raises(NotPossible):
+        migrate(Settings(database_url=SecretStr(empty_database_url)))
+
+    assert tables(empty) == ["moderation_logs"]
+
+
+def test_the_tables_have_the_columns_that_the_code_knows(connection: psycopg.Connection) -> None:
+    """What the migrations make and what `core.db.schema` declares agree, column by column."""
+    known = {
+        (table.name, column.name, "NO" if not column.nullable else "YES")
+        for metadata in (ours, source, counted)
+        for table in metadata.tables.values()
+        for column in table.columns
+    }
+
+    made = connection.execute("""
+        SELECT table_name::text, column_name::text, is_nullable::text FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    """).fetchall()
+
+    assert set(made) == known
+
+
+def test_the_tables_have_the_columns_of_the_contract(connection: psycopg.Connection) -> None:
+    """The columns of the jobs, their logs and the receipts are those that others rely on, in their order."""
+    rows = connection.execute("""
+        SELECT table_name::text, string_agg(column_name || ' ' || data_type, ', ' ORDER BY ordinal_position)
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name IN ('jobs', 'moderation_logs', 'exports') GROUP BY 1
+    """).fetchall()
+
+    assert dict(rows) == {
+        "jobs": (
+            "job_id uuid, client_id text, type text, status text, is_prohibited boolean, "
+            "created_at timestamp with time zone, completed_at timestamp with time zone, prompt text, reason text"
+        ),
+        "moderation_logs": (
+            "log_id bigint, job_id uuid, created_at timestamp with time zone, "
+            "category_ai_adult_general boolean, category_underage boolean, category_nsfw boolean"
+        ),
+        "exports": (
+            "export_id uuid, requested_by text, via text, client_id text, filter jsonb, "
+            "snapshot_at timestamp with time zone, started_at timestamp with time zone, "
+            "heartbeat_at timestamp with time zone, finished_at timestamp with time zone, "
+            "status text, rows bigint, bytes bigint, sha256 text"
+        ),
+    }
+
+
+def check(settings: Settings) -> None:
+    opened: Databases = open_databases(settings)
+    try:
+        opened.check()
+    finally:
+        opened.close()

@@ -1,0 +1,94 @@
+"""A filter as a sentence, for a person who was not there."""
+
+import pytest
+
+from core.jobs.filter import PARAMETERS, JobFilter
+from core.jobs.filter_sentence import describe_filter, quote
+from tests.support.documents import APRIL, april
+
+SPAN = "from 1 Apr 2026 00:00 up to, not including, 1 May 2026 00:00 (UTC)"
+
+# A value of every parameter beside the bounds, and the sentence of a filter with it.
+SENTENCES: dict[tuple[str, str], str] = {
+    ("from", APRIL["from"]): f"All jobs {SPAN}.",
+    ("to", APRIL["to"]): f"All jobs {SPAN}.",
+    ("type", "prompt"): f"Jobs {SPAN}, type “prompt”.",
+    ("type", "pre,post,image"): f"Jobs {SPAN}, type “image”, “post” or “pre”.",
+    ("status", "queued,failed"): f"Jobs {SPAN}, status queued or failed.",
+    ("decision", "reject"): f"Rejected jobs {SPAN}.",
+    ("decision", "reject,pass,undecided"): f"Rejected, passed or undecided jobs {SPAN}.",
+    ("category", "nsfw,underage"): f"Jobs {SPAN}, flagged Underage or NSFW.",
+    ("category", "none"): f"Jobs {SPAN}, evaluated and not flagged.",
+    ("category_ai_adult_general", "true"): f"Jobs {SPAN}, AI adult content is yes.",
+    ("category_underage", "false"): f"Jobs {SPAN}, Underage is no.",
+    ("category_nsfw", "empty"): f"Jobs {SPAN}, NSFW is empty.",
+    ("evaluated", "true"): f"Jobs {SPAN}, with a moderation log.",
+    ("evaluated", "false"): f"Jobs {SPAN}, without a moderation log.",
+    ("q", "blue lighthouse"): f"Jobs {SPAN}, prompt contains “blue lighthouse”.",
+    ("job_id", "0B9F"): f"Jobs {SPAN}, job id begins with “0b9f”.",
+    ("client_id", "acme"): f"Jobs of client “acme” {SPAN}.",
+    ("spreadsheet_safe", "true"): f"Jobs {SPAN}, cells guarded for spreadsheets.",
+}
+
+
+def test_no_parameter_is_forgotten() -> None:
+    """Every parameter of the export is described here; a new one fails until it has its words."""
+    assert {name for name, _ in SENTENCES} == set(PARAMETERS)
+
+
+@pytest.mark.parametrize(("name", "value"), SENTENCES)
+def test_a_parameter_is_said_in_words(name: str, value: str) -> None:
+    """Each parameter alone gives its sentence."""
+    assert describe_filter(april(**{name: value})) == SENTENCES[name, value]
+
+
+def test_all_parameters_make_one_sentence() -> None:
+    """All parameters at once are one sentence, and none is left out."""
+    job_filter = april(
+        type="prompt",
+        status="completed",
+        decision="reject",
+        category="nsfw",
+        category_nsfw="true",
+        evaluated="true",
+        q="boat",
+        job_id="0b",
+        client_id="acme",
+        spreadsheet_safe="true",
+    )
+
+    assert describe_filter(job_filter) == (
+        f"Rejected jobs of client “acme” {SPAN}, type “prompt”, status completed, flagged NSFW, NSFW is yes, "
+        "with a moderation log, prompt contains “boat”, job id begins with “0b”, cells guarded for spreadsheets."
+    )
+
+
+def test_times_are_exact() -> None:
+    """Seconds and their fractions are said where there are some, in UTC, in any year."""
+    bounds = {"from": "0001-02-03T01:00:00+01:00", "to": "0001-02-03T00:00:09.000005Z"}
+
+    assert describe_filter(JobFilter.from_params(bounds.items())) == (
+        "All jobs from 3 Feb 1 00:00 up to, not including, 3 Feb 1 00:00:09.000005 (UTC)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("<b>*x*</b> $y$", "“<b>*x*</b> $y$”"),
+        ("a\u202eb\u2069c\u200bd", "“a\\u{202e}b\\u{2069}c\\u{200b}d”"),
+        ("one\ntwo\ttab", "“one\\u{a}two\\u{9}tab”"),
+        ("שלום", "“\u2068שלום\u2069”"),
+    ],
+)
+def test_a_text_from_outside_cannot_change_how_the_rest_is_read(value: str, quoted: str) -> None:
+    """Invisible and direction-changing characters are written as numbers; right-to-left text is isolated."""
+    assert quote(value) == quoted
+
+
+def test_a_long_text_is_shortened_where_that_is_wanted() -> None:
+    """A list shows the beginning of what was searched for, a receipt all of it."""
+    job_filter = april(q="x" * 500)
+
+    assert describe_filter(job_filter, longest=10) == f"Jobs {SPAN}, prompt contains “{'x' * 9}…”."
+    assert describe_filter(job_filter) == f"Jobs {SPAN}, prompt contains “{'x' * 500}”."

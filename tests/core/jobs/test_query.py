@@ -1,0 +1,458 @@
+"""The query over jobs, compared with plain Python over the same rows."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from sqlalchemy import event
+
+from core.db.database import Databases, open_databases
+from core.errors import DatabaseUnavailable
+from core.jobs.filter import STATUSES, Category, JobFilter
+from core.jobs.hidden_text import Texts, find_hidden
+from core.jobs.query import Page, PageKey, Wall, count_jobs, page_jobs
+from core.settings import Settings
+from tests.conftest import TestServer
+from tests.support.documents import APRIL, april, export_document, read_records
+from tests.support.rows import NOON, insert_job, insert_log
+from tests.support.strategies import lists
+
+CLIENTS = ("acme", "bluebird", "Acme", "acme%", "it's")
+TYPES = ("prompt", "image", "a b", "É")
+PROMPTS = (
+    *("a fox in the snow", "A FOX", "École d'été", "ÉCOLE", "100% of 5_0", "1000 of 5x0", "back\\slash", "\\%"),
+    *('say "hi", he said', "line\r\nline", "", "🦊", "日本の庭園", "it's", "{x} %(y)s :z $1 %s ?", None),
+)
+SOUGHT = (
+    *("fox", "FOX", "é", "É", "école", "ÉTÉ", "%", "_", "\\", "5_0", "0%", "\\%", "back\\", "'", "it's", '"hi",'),
+    *("\r\n", "🦊", "の庭", "%(y)s", ":z", "{x}", "%s ?", " ", "nowhere", "--", "%%"),
+)
+# Few enough that many jobs share one.
+TIMES = [NOON + timedelta(minutes=minutes) for minutes in range(25)]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    created_at: datetime
+    flags: dict[Category, bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    job_id: UUID
+    client_id: str
+    type: str
+    status: str
+    is_prohibited: bool | None
+    created_at: datetime
+    prompt: str | None
+    # In the order in which they are written.
+    logs: list[Log] = field(default_factory=list)
+
+    @property
+    def latest(self) -> dict[Category, bool | None] | None:
+        """The flags of the log that counts: of the latest ones the one that was written last."""
+        return max(enumerate(self.logs), key=lambda log: (log[1].created_at, log[0]))[1].flags if self.logs else None
+
+
+def matches(job: Job, params: dict[str, str], wall: Wall) -> bool:
+    """Decide in plain Python whether the parameters mean a job and the wall shows it."""
+    start, end = (datetime.fromisoformat(params[name]) for name in ("from", "to"))
+    if not start <= job.created_at < end or wall.client_id not in (None, job.client_id):
+        return False
+    return all(holds(job, name, value) for name, value in params.items() if name not in ("from", "to"))
+
+
+def holds(job: Job, name: str, value: str) -> bool:
+    """Decide for one parameter."""
+    shown = {True: "true", False: "false", None: "empty"}
+    latest = job.latest
+    match name:
+        case "type" | "status":
+            return str(getattr(job, name)) in value.split(",")
+        case "decision":
+            return {True: "reject", False: "pass", None: "undecided"}[job.is_prohibited] in value.split(",")
+        case "category" if value == "none":
+            return latest is not None and True not in latest.values()
+        case "category":
+            return latest is not None and any(latest[Category(item)] for item in value.split(","))
+        case "evaluated":
+            return (latest is not None) == (value == "true")
+        case "q":
+            return job.prompt is not None and value.lower() in job.prompt.lower()
+        case "job_id":
+            return str(job.job_id).startswith(value.lower())
+        case "client_id":
+            return job.client_id == value
+        case "spreadsheet_safe":
+            return True
+        case _:
+            return shown[latest[Category(name.removeprefix("category_"))] if latest else None] == value
+
+
+def draw_jobs(number: int) -> list[Job]:
+    """Draw jobs of every kind from a fixed seed: undecided ones, without logs, with several, with ties."""
+    rng = random.Random("jobs")
+    flag = (True, False, False, None)
+    return [
+        Job(
+            # Few first digits, so that prefixes find several.
+            job_id=UUID(int=rng.getrandbits(128) % (1 << 123) | rng.randrange(2) << 127),
+            client_id=rng.choice(CLIENTS),
+            type=rng.choice(TYPES),
+            status=rng.choice(STATUSES),
+            is_prohibited=rng.choice((True, False, None)),
+            created_at=rng.choice(TIMES),
+            prompt=rng.choice(PROMPTS),
+            logs=[
+                Log(NOON + timedelta(seconds=rng.randrange(2)), {category: rng.choice(flag) for category in Category})
+                for _ in range(rng.choice((0, 1, 1, 2, 3)))
+            ],
+        )
+        for _ in range(number)
+    ]
+
+
+def insert_jobs(connection: psycopg.Connection, jobs: list[Job]) -> None:
+    for job in jobs:
+        values = {name: getattr(job, name) for name in Job.__dataclass_fields__ if name != "logs"}
+        insert_job(connection, **values)
+        for log in job.logs:
+            flags = {category.column: flag for category, flag in log.flags.items()}
+            insert_log(connection, job.job_id, created_at=log.created_at, **flags)
+
+
+JOBS = draw_jobs(300)
+
+
+@pytest.fixture(scope="module")
+def stocked(server: TestServer) -> Iterator[Databases]:
+    """A database that holds `JOBS`, for tests that only read."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    url = server.create_migrated(name)
+    with psycopg.connect(url) as connection:
+        insert_jobs(connection, JOBS)
+    opened = open_databases(Settings(database_url=SecretStr(url)))
+    yield opened
+    opened.close()
+    server.drop(name)
+
+
+def read_page(
+    databases: Databases,
+    job_filter: JobFilter,
+    wall: Wall | None = None,
+    *,
+    after: PageKey | None = None,
+    limit: int = 10_000,
+    texts: Texts = Texts.NONE,
+) -> Page:
+    source = databases.source
+    with source.transaction() as connection:
+        return page_jobs(
+            connection, job_filter, wall or Wall(None), source.folding(), after=after, limit=limit, texts=texts
+        )
+
+
+def count(databases: Databases, job_filter: JobFilter, wall: Wall | None = None, limit: int | None = None) -> int:
+    source = databases.source
+    with source.transaction() as connection:
+        return count_jobs(connection, job_filter, wall or Wall(None), source.folding(), limit=limit)
+
+
+def check_against_oracle(databases: Databases, params: dict[str, str], wall: Wall) -> None:
+    """Compare the page, the count and the export with what plain Python finds."""
+    job_filter = JobFilter.from_params(params.items())
+    expected = [job for job in JOBS if matches(job, params, wall)]
+    expected.sort(key=lambda job: (job.created_at, job.job_id))
+
+    page = read_page(databases, job_filter, wall)
+    exported = read_records(export_document(databases, job_filter, wall))
+
+    assert [row.job_id for row in reversed(page.rows)] == [job.job_id for job in expected]
+    assert [record[0] for record in exported] == [str(job.job_id) for job in expected]
+    assert count(databases, job_filter, wall) == len(expected)
+
+
+# Values of each parameter that find some of `JOBS`, and some that find none.
+SINGLE = {
+    "type": ["prompt", "image,a b", "É", "é", "unknown"],
+    "status": [*STATUSES, "queued,failed", ",".join(STATUSES)],
+    "decision": ["reject", "pass", "undecided", "reject,undecided", "reject,pass,undecided"],
+    "category": ["nsfw", "underage,ai_adult_general", "ai_adult_general,underage,nsfw", "none"],
+    **{category.column: ["true", "false", "empty"] for category in Category},
+    "evaluated": ["true", "false"],
+    "q": list(SOUGHT),
+    "job_id": ["0", "8", "f", str(JOBS[0].job_id)[:2].upper(), str(JOBS[0].job_id)[:9], str(JOBS[0].job_id)],
+    "client_id": [*CLIENTS, "ACME", "acm_", "nobody"],
+    "spreadsheet_safe": ["true"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in SINGLE.items() for value in values])
+def test_each_filter_alone_finds_what_plain_python_finds(stocked: Databases, name: str, value: str) -> None:
+    """A parameter means exactly the jobs that its description names; so says the page, the count and the export."""
+    check_against_oracle(stocked, APRIL | {name: value}, Wall(None))
+
+
+def test_the_drawn_jobs_are_of_every_kind() -> None:
+    """The oracle is worth its name only where every kind of job occurs, and every search but one finds something."""
+    ties = [job for job in JOBS if len(job.logs) > len({log.created_at for log in job.logs})]
+    flags = {flag for job in JOBS if job.latest for flag in job.latest.values()}
+    found = {sought for sought in SOUGHT if any(matches(job, APRIL | {"q": sought}, Wall(None)) for job in JOBS)}
+
+    assert ties
+    assert flags == {True, False, None}
+    assert {len(job.logs) for job in JOBS} == {0, 1, 2, 3}
+    assert len({job.created_at for job in JOBS}) < len(JOBS) / 10
+    assert set(SOUGHT) - found == {"nowhere", "--", "%%"}
+
+
+@st.composite
+def some_params(draw: st.DrawFn) -> dict[str, str]:
+    """Draw parameters that have a chance to find some of `JOBS`."""
+    first, last = sorted((draw(st.sampled_from([*TIMES, NOON - timedelta(days=1)])), draw(st.sampled_from(TIMES))))
+    values = {
+        "type": lists(*TYPES),
+        "status": lists(*STATUSES),
+        "decision": lists("reject", "pass", "undecided"),
+        "category": lists(*Category) | st.just("none"),
+        **{category.column: st.sampled_from(["true", "false", "empty"]) for category in Category},
+        "evaluated": st.sampled_from(["true", "false"]),
+        "q": st.sampled_from(SOUGHT),
+        "job_id": st.tuples(st.sampled_from(JOBS), st.integers(1, 36)).map(lambda d: str(d[0].job_id)[: d[1]]),
+        "client_id": st.sampled_from(CLIENTS),
+    }
+    names = draw(st.lists(st.sampled_from(sorted(values)), max_size=4, unique=True))
+    bounds = {"from": f"{first:%Y-%m-%dT%H:%M:%SZ}", "to": f"{last:%Y-%m-%dT%H:%M:%SZ}"}
+    return bounds | {name: draw(values[name]) for name in names}
+
+
+@given(params=some_params(), client=st.sampled_from([None, *CLIENTS, "nobody"]))
+@example(params=APRIL, client="acme")
+@example(params=APRIL | {"client_id": "bluebird"}, client="acme")
+@settings(max_examples=120)
+def test_filters_combined_find_what_plain_python_finds(
+    stocked: Databases, params: dict[str, str], client: str | None
+) -> None:
+    """All parameters and the wall combine with AND."""
+    check_against_oracle(stocked, params, Wall(client))
+
+
+@given(params=some_params(), client=st.sampled_from([*CLIENTS, "nobody", "", "acme' OR true --"]))
+@settings(max_examples=50)
+def test_no_filter_sees_behind_the_wall(stocked: Databases, params: dict[str, str], client: str) -> None:
+    """A wall of one client shows no job of another, whatever the filter says, even where it names another client."""
+    job_filter = JobFilter.from_params((APRIL | params).items())
+
+    page = read_page(stocked, job_filter, Wall(client))
+
+    assert {row.client_id for row in page.rows} <= {client}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 50, 299, 300, 301])
+def test_paging_shows_each_job_once(stocked: Databases, limit: int) -> None:
+    """Forward by keyset each job comes once, newest first, at any depth and where many jobs share a time."""
+    expected = [job.job_id for job in sorted(JOBS, key=lambda job: (job.created_at, job.job_id), reverse=True)]
+
+    pages = walk_forward(stocked, april(), limit)
+
+    assert [row.job_id for page in pages for row in page.rows] == expected
+    assert [len(page.rows) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert [page.has_previous for page in pages] == [False] + [True] * (len(pages) - 1)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 50, 150])
+def test_paging_backward_shows_the_same_pages(stocked: Databases, limit: int) -> None:
+    """From the last page back to the first, every page is the one that was shown on the way forward."""
+    forward = walk_forward(stocked, april(decision="reject,pass"), limit)
+    backward = [forward[-1]]
+
+    while backward[-1].has_previous:
+        backward.append(read_page(stocked, april(decision="reject,pass"), after=backward[-1].previous, limit=limit))
+
+    assert [page.rows for page in reversed(backward)] == [page.rows for page in forward]
+
+
+def walk_forward(databases: Databases, job_filter: JobFilter, limit: int) -> list[Page]:
+    pages = [read_page(databases, job_filter, limit=limit)]
+    while pages[-1].next is not None:
+        pages.append(read_page(databases, job_filter, after=pages[-1].next, limit=limit))
+    return pages
+
+
+@given(place=st.sampled_from(JOBS), limit=st.integers(1, 60))
+@settings(max_examples=30)
+def test_going_back_from_any_place_skips_no_job(stocked: Databases, place: Job, limit: int) -> None:
+    """From a key that no page began with, the way back still shows every job before it."""
+    key = PageKey(place.created_at, place.job_id)
+    pages = [read_page(stocked, april(), after=key, limit=limit)]
+
+    while pages[-1].has_previous:
+        pages.append(read_page(stocked, april(), after=pages[-1].previous, limit=limit))
+
+    shown = {row.job_id for page in pages[1:] for row in page.rows}
+    assert shown >= {job.job_id for job in JOBS if (job.created_at, job.job_id) >= (key.created_at, key.job_id)}
+    assert pages[-1].previous is None
+
+
+def test_a_page_of_nothing_has_no_neighbours(stocked: Databases) -> None:
+    """Where nothing matches there is an empty page, and nowhere to go."""
+    assert read_page(stocked, april(type="unknown"), limit=10) == Page([], None, has_previous=False, previous=None)
+
+
+def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
+    """With all texts hidden neither prompt nor reason is selected; with all shown both are."""
+    statements: list[str] = []
+    event.listen(stocked.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    hidden = read_page(stocked, april(), limit=5, after=PageKey(TIMES[9], UUID(int=0)))
+    asked = [statement for statement in statements if "jobs" in statement]
+    shown = read_page(stocked, april(), limit=5, texts=Texts.ALL)
+
+    columns = ["job_id", "client_id", "type", "status", "is_prohibited", "created_at", "completed_at"]
+    columns += [*(category.column for category in Category), "evaluated"]
+    assert list(hidden.rows[0]._fields) == columns
+    assert list(shown.rows[0]._fields) == [*columns, "prompt", "reason"]
+    assert len(asked) == 2
+    assert not [statement for statement in asked if "prompt" in statement or "reason" in statement]
+
+
+@pytest.mark.parametrize("texts", Texts)
+def test_texts_are_read_by_the_rule_that_pages_explain(
+    databases: Databases, connection: psycopg.Connection, texts: Texts
+) -> None:
+    """For each kind of job the database sends its texts exactly where nothing is said to be hidden."""
+    for decision, log, flags in itertools.product(
+        (True, False, None), (True, False), itertools.product((True, False, None), repeat=len(Category))
+    ):
+        job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason="a reason")
+        if log:
+            insert_log(
+                connection, job_id, **{category.column: flag for category, flag in zip(Category, flags, strict=True)}
+            )
+
+    rows = read_page(databases, april(), limit=1_000, texts=texts).rows
+
+    sent = {
+        row.job_id: "prompt" in row._fields and (row.prompt, row.reason) == ("a prompt", "a reason") for row in rows
+    }
+    assert len(rows) == 3 * 2 * 27
+    assert sent == {row.job_id: find_hidden(row, texts) is None for row in rows}
+    assert len(set(sent.values())) == (1 if texts in (Texts.NONE, Texts.ALL) else 2)
+
+
+def test_a_page_shows_the_beginning_of_long_texts(databases: Databases, connection: psycopg.Connection) -> None:
+    """A page reads no more than 300 characters of a prompt and of a reason."""
+    insert_job(connection, prompt="🦊" * 301, reason="é" * 300)
+
+    row = read_page(databases, april(), texts=Texts.ALL).rows[0]
+
+    assert (row.prompt, row.reason) == ("🦊" * 300, "é" * 300)
+
+
+def test_a_page_shows_the_log_that_counts(stocked: Databases) -> None:
+    """A row has the flags of its latest log, and says whether there is one."""
+    flags = {
+        job.job_id: (tuple(job.latest.values()) if job.latest else (None, None, None), True if job.latest else None)
+        for job in JOBS
+    }
+
+    page = read_page(stocked, april())
+
+    assert {
+        row.job_id: (tuple(row._mapping[category.column] for category in Category), row.evaluated) for row in page.rows
+    } == flags
+
+
+@pytest.mark.parametrize(
+    ("params", "limit", "expected"),
+    [({}, 0, 0), ({}, 299, 299), ({}, 300, 300), ({}, 301, 300), ({}, None, 300), ({"type": "unknown"}, 10, 0)],
+)
+def test_a_count_stops_at_its_limit(
+    stocked: Databases, params: dict[str, str], limit: int | None, expected: int
+) -> None:
+    """A count with a limit goes no further than that."""
+    assert count(stocked, april(**params), limit=limit) == expected
+
+
+@pytest.mark.parametrize("sought", ["jobs", "JOBS", "ß", "Ǆ", "Ω", "я"])
+def test_letters_of_other_alphabets_are_folded_too(
+    databases: Databases, connection: psycopg.Connection, sought: str
+) -> None:
+    """A search disregards case in every alphabet, whatever locale the database was made with."""
+    for text in (sought.lower(), sought.upper() if len(sought.upper()) == len(sought) else sought):
+        insert_job(connection, prompt=f"<{text}>")
+
+    assert count(databases, april(q=sought)) == 2
+
+
+VIEWS = """
+    ALTER TABLE jobs RENAME TO stored_jobs;
+    ALTER TABLE moderation_logs RENAME TO stored_logs;
+    CREATE VIEW jobs AS SELECT * FROM stored_jobs WHERE job_id < '7fffffff-ffff-ffff-ffff-ffffffffffff'
+        UNION ALL SELECT * FROM stored_jobs WHERE job_id >= '7fffffff-ffff-ffff-ffff-ffffffffffff';
+    CREATE VIEW moderation_logs AS SELECT * FROM stored_logs OFFSET 0;
+"""
+PARTITIONS = """
+    DROP TABLE moderation_logs, jobs;
+    CREATE TABLE jobs (job_id uuid, client_id text, type text, status text, is_prohibited boolean,
+        created_at timestamptz, completed_at timestamptz, prompt text, reason text) PARTITION BY RANGE (created_at);
+    CREATE TABLE jobs_early PARTITION OF jobs FOR VALUES FROM (MINVALUE) TO ('2026-04-15 12:10:00Z');
+    CREATE TABLE jobs_late PARTITION OF jobs FOR VALUES FROM ('2026-04-15 12:10:00Z') TO (MAXVALUE);
+    CREATE TABLE moderation_logs (log_id bigint GENERATED ALWAYS AS IDENTITY, job_id uuid, created_at timestamptz,
+        category_ai_adult_general boolean, category_underage boolean, category_nsfw boolean);
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("", VIEWS), (PARTITIONS, "")], ids=["views without keys", "partitions without keys"]
+)
+def test_the_tables_may_be_views_or_partitioned(
+    databases: Databases, connection: psycopg.Connection, before: str, after: str
+) -> None:
+    """The source's tables may be views, may be partitioned, and may lack every key and index."""
+    connection.execute(before.encode())
+    insert_jobs(connection, JOBS)
+    connection.execute(after.encode())
+    databases.check()
+
+    for params in ({}, {"category": "none"}, {"q": "É"}, {"decision": "reject", "evaluated": "false"}):
+        check_against_oracle(databases, APRIL | params, Wall("acme"))
+        check_against_oracle(databases, APRIL | params, Wall(None))
+
+
+def test_a_source_without_a_column_is_named(databases: Databases, connection: psycopg.Connection) -> None:
+    """Where the source lacks a column, the error says so in one sentence, without SQL."""
+    connection.execute("ALTER TABLE jobs DROP COLUMN reason")
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        export_document(databases, april())
+
+    assert str(caught.value) == (
+        "DATABASE_URL lacks a table or column that Fencepost needs: run `python -m core migrate`."
+    )
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_place_outside_the_range_is_a_page_all_the_same(
+    databases: Databases, connection: psycopg.Connection, days: int
+) -> None:
+    """An old bookmark of a relative range names a place that has left it: that is no error."""
+    insert_job(connection)
+    folding = databases.source.folding()
+    outside = PageKey(NOON + timedelta(days=days), UUID(int=1))
+
+    with databases.source.transaction() as asking:
+        page = page_jobs(asking, april(), Wall(None), folding, after=outside, limit=10, texts=Texts.NONE)
+
+    assert len(page.rows) == (1 if days > 0 else 0)
+    assert page.has_previous == (days < 0)

@@ -1,0 +1,1 @@
+"""Tests of `dashboard/`, a folder for each package, without a browser."""

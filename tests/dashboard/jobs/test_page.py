@@ -1,0 +1,594 @@
+"""The page of jobs, run as Streamlit runs it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+import streamlit as st
+from sqlalchemy import event
+from streamlit.testing.v1 import AppTest
+
+from core.audit.events import Event
+from core.auth.tickets import TicketOffice
+from core.db.database import Databases
+from core.settings import Settings
+from dashboard.address.periods import preset_range
+from dashboard.exports.receipt_corner import SETTLED
+from dashboard.jobs.download_bar import curl_command
+from dashboard.jobs.filter_chips import list_chips
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.support.documents import april
+from tests.support.rows import NOON, insert_job, insert_log
+
+PAGE = str(ROOT / "dashboard" / "jobs" / "page.py")
+APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+
+HOSTILE = "<img src=x onerror=alert(1)> **bold** $\\alpha$ :material/home: :red[x] \u202eevil\u200b"
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def demo(settings: Settings) -> Settings:
+    return settings.model_copy(update={"fencepost_demo": True})
+
+
+@pytest.fixture
+def open_page(databases: Databases, demo: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open the page at an address, as the demo person."""
+    # AppTest has no browser: it answers for one with objects that are neither text nor bytes.
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    monkeypatch.setattr(type(st.context), "url", property(lambda _: "http://localhost:3051/"))
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+
+    def open_at(**params: str) -> AppTest:
+        app = AppTest.from_file(PAGE, default_timeout=60)
+        for name, value in (params if "range" in params else APRIL | params).items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_at
+
+
+def address(app: AppTest) -> dict[str, str]:
+    """Return the parameters of the address, each of which stands there once."""
+    return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+
+
+def shown(app: AppTest) -> str:
+    """Return what is shown as plain text, and in tables."""
+    frames = "\n".join(element.value.to_csv() for element in app.dataframe)
+    return "\n".join([*(element.value for element in app.text), frames])
+
+
+def rendered(app: AppTest) -> str:
+    """Return what is rendered as Markdown."""
+    found = [*app.markdown, *app.caption, *app.title, *app.info, *app.error, *app.warning]
+    return "\n".join([*(str(element.value) for element in found), *(button.label for button in app.button)])
+
+
+def sent(app: AppTest) -> str:
+    """Return all that the page has sent to the browser, components included."""
+    return repr(app.main) + "".join(str(element.proto) for element in app.get("bidi_component")) + shown(app)
+
+
+def events(connection: psycopg.Connection) -> list[tuple[str, str | None, dict[str, object]]]:
+    return connection.execute("SELECT event, subject, details - 'filter' FROM audit_events ORDER BY seq").fetchall()
+
+
+def test_no_jobs_at_all(open_page: OpenPage) -> None:
+    """An empty database shows a sentence, figures of nothing, and no table."""
+    app = open_page()
+
+    assert [info.value for info in app.info] == ["No jobs match."]
+    assert "There is no job in this period. Nor is there one at any other time." in rendered(app)
+    assert len(app.dataframe) == 0
+    assert [metric.value for metric in app.metric] == ["0", "0", "–", "0", "0"]
+
+
+def test_figures_are_those_of_the_range_and_the_time_before(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Jobs, rejected, their share of the decided, undecided and not evaluated, each with its change."""
+    for number in range(4):
+        job_id = insert_job(connection, is_prohibited=(True, False, None, True)[number])
+        if number == 0:
+            insert_log(connection, job_id)
+    for decision in (True, False):
+        insert_log(connection, insert_job(connection, is_prohibited=decision, created_at=NOON - timedelta(days=30)))
+
+    app = open_page(decision="pass")
+
+    assert [(metric.label, metric.value, metric.delta) for metric in app.metric] == [
+        ("Jobs", "4", "+100.0 %"),
+        ("Rejected", "2", "+100.0 %"),
+        ("Rejection rate", "66.7%", "+16.7 points"),
+        ("Undecided", "1", ""),
+        ("Not evaluated", "3", ""),
+    ]
+
+
+def test_what_removed_everything_is_offered_to_be_dropped(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Each condition without which there would be jobs is a button that says how many."""
+    insert_job(connection, type="image", is_prohibited=True)
+    insert_job(connection, type="image", is_prohibited=True)
+    insert_job(connection, type="prompt", is_prohibited=True, client_id="beta")
+
+    app = open_page(type="video", decision="reject")
+
+    buttons = {button.key: button.label for button in app.button if (button.key or "").startswith("drop_")}
+    assert list(buttons) == ["drop_type"]
+    assert buttons["drop_type"].endswith(": 3 jobs")
+    app.button(key="drop_type").click().run()
+    assert address(app) == {**APRIL, "decision": "reject"}
+    assert len(app.dataframe[0].value) == 3
+
+
+def test_several_filters_together_are_said_to_have_removed_everything(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Where no single one is to blame, the page says so."""
+    insert_job(connection, type="image", is_prohibited=True)
+
+    app = open_page(type="video", decision="pass")
+
+    assert "several did together" in rendered(app)
+
+
+def test_an_empty_period_offers_the_newest_jobs(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Who opens an old file is led to its last week, the client's where one is chosen; the filter stays."""
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=100))
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=106))
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=107))
+    insert_job(connection, client_id="beta", created_at=NOON - timedelta(days=50))
+
+    app = open_page(client_id="acme", decision="pass,reject")
+
+    assert "This client has no job in this period. The newest one is of Mon 5 Jan 2026." in rendered(app)
+    app.button(key="newest_jobs").click().run()
+    assert address(app) == {
+        "from": "2025-12-30T00:00:00Z",
+        "to": "2026-01-06T00:00:00Z",
+        "decision": "reject,pass",
+        "client_id": "acme",
+    }
+    assert len(app.dataframe[0].value) == 2
+
+
+def test_a_client_without_jobs_in_the_period_is_led_to_its_newest(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Also where others have jobs in the period; it can be left out, too."""
+    insert_job(connection, client_id="acme", created_at=NOON - timedelta(days=100))
+    insert_job(connection, client_id="beta")
+
+    app = open_page(client_id="acme")
+
+    assert "This client has no job in this period. The newest one is of Mon 5 Jan 2026." in rendered(app)
+    assert [button.key for button in app.button if (button.key or "").startswith("drop_")] == ["drop_client_id"]
+
+
+def test_chips_name_each_filter_and_drop_it(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Every parameter of the export but the bounds has a chip; dropping all of them one by one leaves the range."""
+    every = {
+        "decision": "reject,pass",
+        "client_id": "acme",
+        "type": "prompt,image",
+        "status": "failed",
+        "category": "nsfw,underage",
+        "category_ai_adult_general": "empty",
+        "category_nsfw": "true",
+        "category_underage": "false",
+        "evaluated": "true",
+        "q": "100 %",
+        "job_id": "00",
+        "spreadsheet_safe": "true",
+    }
+
+    job_filter = april(**every)
+    app = open_page(**every)
+
+    chips = list_chips(job_filter)
+    assert {chip.name for chip in chips} == set(every)
+    assert [button.label for button in app.button if (button.key or "").startswith("chip_")] == [
+        chip.label for chip in chips
+    ]
+    for chip in chips:
+        left = chip.without.to_params()
+        assert set(job_filter.to_params()) - set(left) == {chip.name}
+    app.button(key="clear_filters").click().run()
+    assert set(app.query_params) == {"from", "to"}
+
+
+def test_the_form_shows_the_address_and_writes_it(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Every filter of the contract has a control, which shows it and writes it back the same."""
+    insert_job(connection, client_id="acme")
+    every = {
+        "type": "image,odd",
+        "status": "completed,failed",
+        "decision": "reject",
+        "category": "underage",
+        "category_nsfw": "empty",
+        "evaluated": "false",
+        "q": "a_b%",
+        "job_id": "0123",
+        "client_id": "acme",
+    }
+
+    app = open_page(**every)
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+
+    assert address(app) == {**APRIL, **every}
+    assert not app.error
+
+
+def test_times_of_day_narrow_the_days(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A time of the first and of the last day become the bounds; without them days are whole."""
+    app = open_page()
+    first, last = app.time_input
+    first.set_value(time(8, 30))
+    last.set_value(time(17))
+
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+
+    assert address(app)["from"] == "2026-04-01T08:30:00Z"
+    assert address(app)["to"] == "2026-04-30T17:00:00Z"
+
+
+@pytest.mark.parametrize(("period", "since"), [("24h", timedelta(minutes=5)), ("7d", timedelta(days=1))])
+def test_a_relative_range_stays_relative_however_long_the_page_was_open(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, period: str, since: timedelta
+) -> None:
+    """Days and times that nobody touched are no choice, also where the form was filled yesterday."""
+    app = open_page()
+    app.query_params.clear()
+    app.query_params["range"] = period
+    app.run()
+    monkeypatch.setattr(
+        "dashboard.address.view.preset_range", lambda name, zone, now: preset_range(name, zone, now + since)
+    )
+
+    app.run()
+    app.multiselect[0].set_value(["failed"])
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+
+    assert address(app) == {"range": period, "status": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("preference", "hidden"),
+    [(None, {"plain": False, "flagged": True, "underage": True, "rejected": True, "no log": True}),
+     ("hide-all", dict.fromkeys(("plain", "flagged", "underage", "rejected", "no log"), True)),
+     ("show", {"plain": False, "flagged": False, "underage": True, "rejected": False, "no log": False})],
+)  # fmt: skip
+def test_hidden_means_not_sent(
+    open_page: OpenPage, connection: psycopg.Connection, preference: str | None, hidden: dict[str, bool]
+) -> None:
+    """Under each default the texts that are hidden are nowhere in what is sent, in the list and beside it."""
+    ids: dict[str, UUID] = {}
+    for kind in hidden:
+        ids[kind] = insert_job(
+            connection, prompt=f"prompt {kind}", reason=f"reason {kind}", is_prohibited=kind == "rejected"
+        )
+        if kind != "no log":
+            insert_log(connection, ids[kind], category_nsfw=kind == "flagged", category_underage=kind == "underage")
+    if preference is not None:
+        connection.execute(
+            "INSERT INTO people (person, address, preferences) VALUES ('user:demo', 'demo', %s)",
+            (psycopg.types.json.Jsonb({"hiding": preference}),),
+        )
+
+    for kind, job_id in ids.items():
+        everything = sent(open_page(job=str(job_id)))
+        for other, is_hidden in hidden.items():
+            assert (f"prompt {other}" in everything) is not is_hidden, (kind, other)
+            assert (f"reason {other}" in everything) is not is_hidden, (kind, other)
+
+
+def test_a_reveal_is_for_one_job_and_in_the_audit(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Revealed is the open job alone, after the audit has it; opened again it is hidden again."""
+    job_id = insert_job(connection, prompt="a harmless secret", is_prohibited=True)
+    other = insert_job(connection, prompt="another secret", is_prohibited=True)
+
+    app = open_page(job=str(job_id))
+    before = sent(app)
+    app.button(key="reveal").click().run()
+    after = sent(app)
+    app.query_params["job"] = str(other)
+    app.run()
+    next_one = sent(app)
+
+    assert "a harmless secret" not in before
+    assert "a harmless secret" in after
+    assert "secret" not in next_one
+    assert [row for row in events(connection) if row[0] != Event.JOBS_LISTED] == [
+        ("job-opened", str(job_id), {"text": False}),
+        ("prompt-revealed", str(job_id), {}),
+        ("job-opened", str(other), {"text": False}),
+    ]
+
+
+def test_the_switch_for_the_page_ends_with_the_page(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Show prompts shows all of this page; on the next one they are hidden again."""
+    for number in range(30):
+        insert_job(
+            connection, prompt=f"secret {number}", is_prohibited=True, created_at=NOON + timedelta(seconds=number)
+        )
+
+    app = open_page(size="25")
+    app.toggle(key="show_prompts").set_value(True).run()
+    on_this = sent(app)
+    app.button(key="older").click().run()
+
+    assert "secret 29" in on_this
+    assert "secret" not in sent(app)
+    assert [row[2] for row in events(connection)] == [
+        {"shown": 25, "text": False},
+        {"shown": 25, "text": True},
+        {"shown": 5, "text": False, "after": address(app)["after"]},
+    ]
+
+
+def test_no_row_in_the_audit_no_look(open_page: OpenPage, connection: psycopg.Connection, databases: Databases) -> None:
+    """Where the audit cannot be written, neither the list nor the job is sent."""
+    insert_log(connection, insert_job(connection, prompt="a plain prompt", type="sought"))
+    connection.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
+    )
+    connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+    app = AppTest.from_file(PAGE, default_timeout=60)
+    for name, value in APRIL.items():
+        app.query_params[name] = value
+    app.run()
+
+    assert len(app.exception) == 1
+    assert len(app.dataframe) == 0
+    assert "a plain prompt" not in sent(app)
+
+
+def test_a_long_prompt_is_sent_in_two_steps(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """At first 20,000 characters of two million, then all of them on demand."""
+    job_id = insert_job(connection, prompt="🦊" * 20_000 + "Z" * 2_000_000)
+    insert_log(connection, job_id)
+
+    app = open_page(job=str(job_id))
+    first = sent(app)
+    app.button(key="show_all").click().run()
+
+    assert "ZZ" not in first
+    assert app.session_state["all_of"] == job_id
+    assert "Show all 2,020,000 characters" not in rendered(app)
+    assert "Z" * 2_000_000 in sent(app)
+
+
+def test_hostile_texts_are_never_markdown(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Whatever a job or an address holds is shown as text, or escaped in a label."""
+    job_id = insert_job(connection, prompt=HOSTILE, reason=HOSTILE, type=HOSTILE, client_id=HOSTILE)
+    insert_log(connection, job_id)
+
+    app = open_page(job=str(job_id), client_id=HOSTILE, type=HOSTILE, q="<img")
+
+    unescaped = re.sub(r"\\[!-/:-@\[-`{-~]", "", rendered(app))
+    for markup in ("<img", "**bold**", "$", ":material/home:", ":red[x]"):
+        assert markup not in unescaped
+    assert ":material/warning: 4 invisible characters, 2 of which change the direction of writing." in [
+        caption.value for caption in app.caption
+    ]
+    assert len(app.dataframe[0].value) == 1
+
+
+def test_every_log_is_shown_with_what_changed(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Logs stand in their order, each with its change against the one before."""
+    job_id = insert_job(connection)
+    insert_log(connection, job_id, created_at=NOON + timedelta(seconds=2))
+    insert_log(connection, job_id, created_at=NOON + timedelta(seconds=9), category_nsfw=True, category_underage=None)
+    insert_log(connection, job_id, created_at=NOON + timedelta(seconds=70), category_nsfw=True, category_underage=None)
+
+    app = open_page(job=str(job_id))
+
+    logs = app.dataframe[1].value
+    assert list(logs["after"]) == ["2.0 s", "9.0 s", "1 min 10 s"]
+    assert list(logs["changed"]) == ["first log", "Underage: No → Not evaluated; NSFW: No → Yes", "nothing"]
+
+
+def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Next and Previous walk all jobs of the filter one by one, over the bounds of pages, and back."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(60)
+    ]
+    insert_job(connection, is_prohibited=False)
+
+    app = open_page(size="25", decision="reject")
+    walked = []
+    for _ in ids:
+        app.button(key="step_older").click().run()
+        walked.append(address(app)["job"])
+    app.button(key="step_older").click().run()
+    at_the_end = address(app)["job"]
+    back = [at_the_end]
+    for _ in ids[1:]:
+        app.button(key="step_newer").click().run()
+        back.append(address(app)["job"])
+    app.button(key="step_newer").click().run()
+
+    assert walked == ids
+    assert at_the_end == ids[-1]
+    assert [toast.value for toast in app.toast] == ["This is the first job of this filter."]
+    assert back == ids[::-1]
+    assert "after" not in app.query_params
+    app.button(key="close_job").click().run()
+    assert "job" not in app.query_params
+
+
+def test_a_step_reads_the_job_and_neither_list_nor_figures(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases
+) -> None:
+    """From job to job what stands around it is kept; Refresh reads it again."""
+    for number in range(3):
+        insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number))
+    statements: list[str] = []
+    event.listen(databases.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    def of_the_range() -> int:
+        return sum("jobs.created_at >=" in statement for statement in statements)
+
+    app = open_page(decision="reject")
+    opened = of_the_range()
+    statements.clear()
+    for _ in range(2):
+        app.button(key="step_older").click().run()
+    app.button(key="close_job").click().run()
+    stepped = of_the_range()
+    insert_job(connection, is_prohibited=True)
+    app.run()
+
+    assert opened > 0
+    assert stepped == 0
+    assert of_the_range() == opened
+    assert len(app.dataframe[0].value) == 4
+
+
+def test_steps_begin_at_a_job_that_is_not_on_the_page(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A link to a job, without its place in the list, still has neighbours."""
+    ids = [
+        str(insert_job(connection, created_at=NOON - timedelta(seconds=number), is_prohibited=True))
+        for number in range(60)
+    ]
+
+    app = open_page(size="25", job=ids[40])
+    app.button(key="step_older").click().run()
+    older = address(app)["job"]
+    app = open_page(size="25", job=ids[40])
+    app.button(key="step_newer").click().run()
+
+    assert older == ids[41]
+    assert address(app)["job"] == ids[39]
+    assert ids[39] == app.dataframe[0].value["id"].iloc[0]
+
+
+@pytest.mark.parametrize("job", ["00000000-0000-4000-8000-000000000000", "not-a-job"])
+def test_a_job_that_is_not_there_gets_a_sentence(open_page: OpenPage, job: str) -> None:
+    """An address of no job says so, and the list stays."""
+    app = open_page(job=job)
+
+    assert "There is no job with this id" in rendered(app) or "job is not the id of a job" in shown(app)
+
+
+def test_the_count_is_made_exact_on_demand(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Beyond 10,000 the button says so, until somebody wants to know."""
+    connection.execute(
+        """
+        INSERT INTO jobs (job_id, client_id, type, status, created_at)
+        SELECT gen_random_uuid(), 'acme', 'prompt', 'queued', %s FROM generate_series(1, 10007)
+        """,
+        (NOON,),
+    )
+
+    app = open_page()
+    before = [link.proto.label for link in app.get("link_button")]
+    app.button(key="count_exactly").click().run()
+    after = [link.proto.label for link in app.get("link_button")]
+
+    assert before == ["Download CSV · all jobs · 10,000+ rows"]
+    assert after == ["Download CSV · all jobs · 10,007 rows"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("running", "Download running"), ("interrupted", "Download interrupted"), ("failed", "Download failed")],
+)
+def test_a_download_that_did_not_end_well_is_said_in_its_corner(
+    open_page: OpenPage, connection: psycopg.Connection, status: str, said: str
+) -> None:
+    """What runs is looked at again; what was cut off is no export, and the corner says so."""
+    _insert_export(connection, status)
+
+    app = open_page()
+    before = sent(app)
+    app.session_state["awaited_since"] = datetime.now(UTC) - SETTLED
+    app.session_state["awaiting"] = True
+    app.run()
+
+    assert said not in before
+    assert said in sent(app)
+    assert app.session_state["awaiting"] is (status == "running")
+
+
+def test_an_earlier_download_does_not_end_the_look_for_the_one_just_asked_for(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Somebody downloads in two windows, or twice: the corner comes to show the newest, as long as it runs."""
+    _insert_export(connection, "interrupted")
+    app = open_page()
+    app.session_state["awaited_since"] = datetime.now(UTC)
+    app.session_state["awaiting"] = True
+    app.run()
+    still_awaited = app.session_state["awaiting"]
+
+    _insert_export(connection, "running")
+    app.run()
+    running = sent(app)
+    # Another click, of which nothing is known yet.
+    connection.execute("UPDATE exports SET status = 'failed', finished_at = now() WHERE status = 'running'")
+    app.session_state["receipt_before"] = app.session_state["receipt_shown"]
+    app.run()
+
+    assert still_awaited
+    assert "Download running" in running
+    assert "Download failed" not in sent(app)
+
+
+def _insert_export(connection: psycopg.Connection, status: str) -> None:
+    """Insert the receipt of a download that the person of demo mode asked for just now."""
+    connection.execute(
+        """
+        INSERT INTO exports (export_id, requested_by, via, filter, finished_at, status)
+        VALUES (gen_random_uuid(), 'user:demo', 'dashboard', %s, CASE WHEN %s <> 'running' THEN now() END, %s)
+        """,
+        (psycopg.types.json.Jsonb(APRIL), status, status),
+    )
+
+
+def test_the_default_is_kept_and_counted_looks_are_ones_own(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """The choice is kept for the person; the page says how much they opened and revealed today."""
+    job_id = insert_job(connection, is_prohibited=True, prompt="hidden")
+
+    app = open_page(job=str(job_id))
+    app.button(key="reveal").click().run()
+    app.radio[0].set_value("hide-all").run()
+
+    assert "Today you have opened 1 and revealed 1." in rendered(app)
+    assert connection.execute("SELECT preferences FROM people").fetchall() == [({"hiding": "hide-all"},)]
+    assert open_page().radio[0].value == "hide-all"
+
+
+def test_the_same_prompt_is_said(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Beside the job stands how often its prompt came, from whom, first and last."""
+    for client in ("acme", "beta", "acme"):
+        job_id = insert_job(connection, client_id=client, prompt="the same")
+
+    app = open_page(job=str(job_id))
+
+    assert "3 jobs, from Wed 15 Apr 2026, 12:00:00 (UTC) to Wed 15 Apr 2026, 12:00:00 (UTC)." in shown(app)
+    assert "Clients: “acme” 2, “beta” 1." in shown(app)
+
+
+def test_the_command_quotes_whatever_is_sought() -> None:
+    """The command holds the whole filter, and nothing in it ends the quotes."""
+    command = curl_command("https://fencepost.example.com", april(q='it\'s $HOME `id` "x"', decision="reject"))
+
+    assert command == (
+        'curl --fail -OJ -H "Authorization: Bearer $FENCEPOST_KEY" \\\n'
+        "  'https://fencepost.example.com/api/v1/jobs/export?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z"
+        "&decision=reject&q=it%27s+%24HOME+%60id%60+%22x%22'"
+    )

@@ -1,0 +1,241 @@
+"""The page of reviews, and the review beside a job, run as Streamlit runs them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.auth.tickets import TicketOffice
+from core.db.database import Databases
+from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.dashboard.jobs.test_page import APRIL, address, rendered, shown
+from tests.support.rows import NOON, insert_job, insert_log
+
+# The link to the other page needs both to stand beside the script.
+MAIN = """
+import streamlit as st
+st.navigation([st.Page("reviews/page.py", default=True), st.Page("jobs/page.py", url_path="jobs")]).run()
+"""
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OpenPage:
+    """Open the page of reviews at an address, as the demo person."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    monkeypatch.setattr(type(st.context), "url", property(lambda _: "http://localhost:3051/"))
+    demo = settings.model_copy(update={"fencepost_demo": True})
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+    for name in ("jobs", "reviews"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "main.py").write_text(MAIN)
+    (tmp_path / "jobs" / "page.py").write_text("")
+    page = ROOT / "dashboard" / "reviews" / "page.py"
+    (tmp_path / "reviews" / "page.py").write_text(f"import runpy\nrunpy.run_path({str(page)!r})\n")
+
+    def open_at(**params: str) -> AppTest:
+        app = AppTest.from_file(str(tmp_path / "main.py"), default_timeout=60)
+        for name, value in (APRIL | params).items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_at
+
+
+def verdicts(connection: psycopg.Connection) -> list[tuple[str, str | None]]:
+    return connection.execute(
+        "SELECT verdict, note FROM reviews WHERE superseded_at IS NULL ORDER BY review_id"
+    ).fetchall()
+
+
+def test_three_jobs_one_after_the_other(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Start gives the newest job, each verdict gives the next one, and at the end it is said."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(3)
+    ]
+
+    app = open_page()
+    app.button(key="start").click().run()
+    seen = []
+    for verdict in ("agree", "overturn", "unsure"):
+        seen.append(address(app)["job"])
+        app.button(key=f"verdict_{verdict}").click().run()
+
+    assert seen == ids
+    assert verdicts(connection) == [("agree", None), ("overturn", None), ("unsure", None)]
+    assert "Nothing is left in this queue for this filter." in rendered(app)
+    assert "job" not in address(app)
+
+
+def test_an_escalation_asks_for_a_note(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Without a note nothing is recorded and the page says why; the note survives, and then it is."""
+    job_id = insert_job(connection, is_prohibited=True)
+
+    app = open_page(job=str(job_id))
+    app.button(key="verdict_escalate").click().run()
+    refused = [error.value for error in app.error]
+    app.text_area(key="review_note").set_value("please look").run()
+    app = open_page(job=str(job_id))
+    draft = app.text_area(key="review_note").value
+    app.button(key="verdict_escalate").click().run()
+
+    assert refused == ["Say in a note why somebody else should look at this job."]
+    assert draft == "please look"
+    assert verdicts(connection) == [("escalate", "please look")]
+
+
+def test_take_back_returns_to_the_job(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """U takes the last verdict back and shows its job again."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(2)
+    ]
+
+    app = open_page()
+    app.button(key="start").click().run()
+    app.button(key="verdict_agree").click().run()
+    assert address(app)["job"] == ids[1]
+    app.button(key="take_back").click().run()
+
+    assert address(app)["job"] == ids[0]
+    assert verdicts(connection) == []
+
+
+def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """U twice takes back the last two verdicts, the last one first, each back at its job with its note."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(3)
+    ]
+    app = open_page()
+    app.button(key="start").click().run()
+    app.text_area(key="review_note").set_value("the first note").run()
+    app.button(key="verdict_agree").click().run()
+    app.button(key="verdict_overturn").click().run()
+
+    app.button(key="take_back").click().run()
+    after_one = (address(app)["job"], verdicts(connection))
+    app.button(key="take_back").click().run()
+
+    assert after_one == (ids[1], [("agree", "the first note")])
+    assert (address(app)["job"], verdicts(connection)) == (ids[0], [])
+    assert app.text_area(key="review_note").value == "the first note"
+    assert app.button(key="take_back").disabled
+
+
+def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Who comes back to a job finds what they said in the fields, and may withdraw it in another session, too."""
+    job_id = insert_job(connection, is_prohibited=True)
+    app = open_page(job=str(job_id), queue="escalated")
+    app.pills(key="review_categories").set_value(["nsfw"]).run()
+    app.text_area(key="review_note").set_value("a note").run()
+    app.button(key="verdict_agree").click().run()
+
+    app = open_page(job=str(job_id))
+    filled = (app.text_area(key="review_note").value, app.pills(key="review_categories").value)
+    app.button(key="take_back").click().run()
+
+    assert filled == ("a note", ["nsfw"])
+    assert verdicts(connection) == []
+
+
+def test_stopping_leaves_the_job_to_others(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Only a decided job that there is gets kept for somebody, and only until they stop."""
+    undecided = insert_job(connection, is_prohibited=None)
+    job_id = insert_job(connection, is_prohibited=True)
+    held = "SELECT job_id FROM review_claims WHERE ends_at > now()"
+
+    said = rendered(open_page(job=str(undecided)))
+    open_page(job="0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d")
+    before = connection.execute(held).fetchall()
+    app = open_page(job=str(job_id))
+    open_at = connection.execute(held).fetchall()
+    app.button(key="stop").click().run()
+
+    assert "This job is not decided yet, so there is nothing to review." in said
+    assert (before, open_at, connection.execute(held).fetchall()) == ([], [(job_id,)], [])
+
+
+def test_whoever_comes_second_is_told(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A link to a job that somebody else is at opens it, with a warning."""
+    job_id = insert_job(connection, is_prohibited=True)
+    connection.execute("INSERT INTO review_claims VALUES (%s, 'user:other', now() + interval '1 minute')", (job_id,))
+
+    app = open_page(job=str(job_id))
+
+    assert "Somebody else is at this job: skip it, or expect two reviews." in [item.value for item in app.warning]
+
+
+def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """The number is said beforehand, and the one verdict is recorded for each."""
+    for _ in range(3):
+        job_id = insert_job(connection, is_prohibited=True, prompt="the same")
+        insert_log(connection, job_id)
+
+    app = open_page(job=str(job_id))
+    box = app.checkbox(key="review_all")
+    assert box.label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
+    box.check().run()
+    app.button(key="verdict_agree").click().run()
+
+    assert verdicts(connection) == [("agree", None)] * 3
+
+
+def test_all_means_what_one_has_not_reviewed(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """The number leaves out what one reviewed before; what was decided the other way is said; U undoes all of it."""
+    ids = [insert_job(connection, is_prohibited=number != 1, prompt="the same " * 100_000) for number in range(4)]
+    app = open_page(job=str(ids[0]))
+    app.button(key="verdict_unsure").click().run()
+
+    app = open_page(job=str(ids[1]))
+    box = app.checkbox(key="review_all")
+    label, said = box.label, rendered(app)
+    box.check().run()
+    app.button(key="verdict_agree").click().run()
+    applied = sorted(verdicts(connection))
+    app.button(key="take_back").click().run()
+
+    assert label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
+    assert "2 of them were decided the other way." in said
+    assert applied == [("agree", None)] * 3 + [("unsure", None)]
+    assert verdicts(connection) == [("unsure", None)]
+
+
+def test_others_are_shown_after_ones_own_as_text(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """A colleague's note is not sent before, and is text afterwards."""
+    job_id = insert_job(connection, is_prohibited=True)
+    connection.execute(
+        """
+        INSERT INTO reviews (act_id, person, job_id, client_id, job_created_at, is_prohibited, evaluated, verdict, note)
+        VALUES (gen_random_uuid(), 'user:other', %s, 'acme', %s, true, false, 'overturn', '**bold** :material/home:')
+        """,
+        (job_id, NOON),
+    )
+
+    app = open_page(job=str(job_id), queue="disagreed")
+    before = shown(app) + rendered(app)
+    app.button(key="verdict_agree").click().run()
+    app = open_page(job=str(job_id))
+
+    assert "bold" not in before
+    assert "**bold** :material/home:" in shown(app)
+    assert "bold" not in rendered(app)
+
+
+@pytest.mark.parametrize("query", [{"queue": "odd"}, {"sampled": "perhaps"}, {"bad": "x"}])
+def test_a_wrong_address_gets_a_sentence(open_page: OpenPage, query: dict[str, str]) -> None:
+    """What is wrong with an address is said, and the page works."""
+    app = open_page(**query)
+
+    assert "This address is not valid" in rendered(app)
+    assert app.button(key="start")

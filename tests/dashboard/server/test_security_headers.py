@@ -1,0 +1,83 @@
+"""What browsers are told, and what the log tells of requests."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
+
+from dashboard.server.security_headers import HEADERS, with_security_headers
+from tests.support.servers import serving_dashboard
+
+
+def test_the_policy_allows_no_script_but_streamlits_own() -> None:
+    """No inline script, no eval and no other host; the hash is that of the installed page."""
+    policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
+
+    assert re.fullmatch(r"'self' blob:( 'sha256-[A-Za-z0-9+/=]{44}')+", policy["script-src"])
+    assert policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert policy["style-src"] == "'self' 'unsafe-inline'"
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
+def test_behind_tls_every_cookie_stays_there(scheme: str, secure: bool) -> None:
+    """Cookies that others set get `Secure`, and the browser is told to come back by TLS only."""
+    sent: list[Message] = []
+    scope = {"type": "http", "scheme": scheme}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    response = PlainTextResponse("here", headers={"set-cookie": "a=b; Path=/"})
+    response.set_cookie("c", "d", secure=True)
+    asyncio.run(response(scope, receive, with_security_headers(scope, send)))
+
+    headers = httpx.Headers(sent[0]["headers"])
+    assert ["secure" in cookie.lower() for cookie in headers.get_list("set-cookie")] == [secure, True]
+    assert ("strict-transport-security" in headers) == secure
+
+
+def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Path) -> None:
+    """Pages, files, API and refusals carry the headers and an id; the log has a line each, without query."""
+    with serving_dashboard(database_url, tmp_path) as server:
+        answers = [
+            httpx.get(server.url + target, headers=headers, trust_env=False)
+            for target, headers in [
+                ("/?q=secret-word", {"X-Request-Id": "given-1"}),
+                ("/api/v1/jobs/export?q=secret-word", {"X-Request-Id": "bad id"}),
+                ("/downloads/jobs.csv?ticket=secret-word", {}),
+                ("/a%0Ab/fp_secretword", {}),
+                ("/api/v1/jobs/export%3Fq=secret-word", {}),
+                (f"/downloads/{'.eJx-secret' * 9}", {}),
+                ("/", {"Host": "evil.example"}),
+            ]
+        ]
+    # A line is written after its answer was sent: the last one may come later than the answer.
+    log = server.log
+
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "server" not in answer.headers
+        assert f"{answer.status_code}" in log
+    assert answers[0].headers["x-request-id"] == "given-1"
+    assert re.fullmatch("[0-9a-f]{32}", answers[1].headers["x-request-id"])
+    lines = [line.split("fencepost.requests: ")[1] for line in log.splitlines() if "fencepost.requests" in line]
+    assert [re.sub(r"\d+ ms \S+$", "… ms", line) for line in lines] == [
+        "GET /health 200 … ms",
+        "GET / 200 … ms",
+        "GET /api/v1/jobs/export 401 … ms",
+        "GET /downloads/jobs.csv 403 … ms",
+        "GET /a\\nb/(a key) 404 … ms",
+        "GET /api/v1/jobs/export(cut) 404 … ms",
+        "GET /downloads/(long) 404 … ms",
+        "GET / 403 … ms",
+    ]
+    assert "secret" not in log

@@ -1,0 +1,1 @@
+"""What holds across packages: imports, walls, grants, read-only sources, plans, pages alike."""

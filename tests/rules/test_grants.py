@@ -1,0 +1,257 @@
+"""Least privilege: the grants of the README are what the application's role needs, and no more."""
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+
+from core.actor import COMMAND_LINE, Scope
+from core.audit.events import Event, record
+from core.audit.verification import check_chain
+from core.auth.api_keys import create_key, find_key, list_keys, parse_key, revoke_key
+from core.auth.preferences import keep_preference
+from core.auth.sign_in import Door
+from core.check.finding import Level
+from core.check.run import run_checks
+from core.db.database import Databases, migrate, open_databases
+from core.db.partitions import make_months
+from core.errors import DatabaseUnavailable
+from core.export.receipts import close_lost_receipts
+from core.intake.importer import import_jobs, tidy
+from core.intake.sync_progress import SyncName, note_progress
+from core.jobs.query import Wall
+from core.review.queues import Queue, claim_next
+from core.review.verdicts import Review, Verdict, keep_draft, record_review, take_back
+from core.settings import Settings
+from tests.conftest import ROOT, TestServer
+from tests.core.auth.test_sign_in import claims_of
+from tests.core.review.test_verdicts import job
+from tests.support.asgi import EXPORT, ask, create_api, make_key
+from tests.support.documents import HEADER, april, export_document, read_records
+from tests.support.rows import NOON, insert_job
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the URL of sessions that are another role's from their start; the embedded server lets no other log in."""
+    return f"{url}&options={quote(f'-c role={role}')}"
+
+
+@pytest.fixture
+def roles(empty_database_url: str, server: TestServer) -> Iterator[tuple[str, str]]:
+    """An owner and an application's role, neither a superuser; the owner's database is empty."""
+    owner, app = (f"fencepost_{name}_{uuid4().hex[:8]}" for name in ("owner", "app"))
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        for role in (owner, app):
+            connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(owner)))
+        connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(owner)))
+        yield owner, app
+        for role in (app, owner):
+            connection.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER").format(sql.Identifier(role)))
+            connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture
+def least(empty_database_url: str, roles: tuple[str, str]) -> Iterator[Databases]:
+    """The databases as the application's role, which has the README's grants; the tables are the owner's."""
+    settings = settings_of(empty_database_url, roles)
+    migrate(settings)
+    grant(empty_database_url, roles)
+    opened = open_databases(settings)
+    yield opened
+    opened.close()
+
+
+def grant(url: str, roles: tuple[str, str]) -> None:
+    """Let the owner grant what the README says."""
+    owner, app = roles
+    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    grants = "".join(block for block in blocks if "GRANT" in block).replace("fencepost_app", app)
+    assert grants.count("GRANT") == 6
+    with psycopg.connect(as_role(url, owner), autocommit=True) as connection:
+        connection.execute(grants.encode())
+
+
+def settings_of(url: str, roles: tuple[str, str]) -> Settings:
+    owner, app = (SecretStr(as_role(url, role)) for role in roles)
+    return Settings(database_url=app, migrate_database_url=owner)
+
+
+def test_everything_works_with_the_grants_of_the_readme(
+    least: Databases, empty_database_url: str, roles: tuple[str, str]
+) -> None:
+    """Sign-in, exports, receipts, keys, reviews, preferences and the audit need no right beyond the README's."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        job_id = insert_job(connection)
+
+    least.check()
+    document = export_document(least, april(), workers=2)
+    answer = ask(create_api(least, settings_of(empty_database_url, roles)), EXPORT, make_key(least))
+    key = create_key(
+        least, COMMAND_LINE, name="a", wall=Wall("acme"), scopes=frozenset({Scope.JOB_READ}), expires_at=None
+    )
+    presented = parse_key(key)
+    assert presented is not None
+    found = find_key(least.ours, presented)
+    revoke_key(least, COMMAND_LINE, presented.key_id)
+    close_lost_receipts(least)
+    record(least, Event.JOBS_LISTED, COMMAND_LINE)
+    people = {"fencepost_staff": "a@example.com"}
+    door = Door(least, settings_of(empty_database_url, roles).model_copy(update=people), ("default",))
+    person = door.enter(claims_of("a@example.com")).actor
+    assert person is not None
+    keep_preference(least.ours, person, "spreadsheet_safe", True)
+    keep_draft(least.ours, person, job_id, "a draft")
+    claimed = claim_next(least, person, april(), Queue.NEW)
+    act = record_review(least, person, [job(least, job_id)], Review(Verdict.AGREE))
+    taken_back = take_back(least, person, act)
+    door.sign_out(person)
+
+    assert claimed is not None
+    assert (claimed.job_id, taken_back) == (job_id, 1)
+    assert (answer.status, answer.body) == (200, document)
+    assert found is not None
+    assert len(list_keys(least.ours)) == 2
+    assert "one unbroken chain of 12 events" in check_chain(least)
+
+
+def test_imports_need_the_rights_that_the_readme_names_for_them(
+    least: Databases, empty_database_url: str, roles: tuple[str, str]
+) -> None:
+    """A role that may also write jobs imports files and pulls from other servers; without that it is refused."""
+    owner, app = roles
+    (rights,) = re.findall(r"`(INSERT, [A-Z, ]+ ON jobs, moderation_logs)`", (ROOT / "README.md").read_text())
+
+    def take() -> int:
+        length = timedelta(days=1)
+        name = SyncName("https://api.example.com", "", "acme")
+        note = partial(note_progress, name=name, start=NOON, end=NOON + length, length=length)
+        return import_jobs(
+            least, io.BytesIO(document), COMMAND_LINE, client_id="acme", name="a.csv", along=note
+        ).inserted
+
+    document = HEADER + f"{uuid4()},prompt,completed,true,2026-04-15T12:00:00Z,,,,true,,\n".encode()
+    with pytest.raises(DatabaseUnavailable, match="lacks a right"):
+        take()
+    with psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection:
+        insert_job(connection, client_id="demo-a")
+        connection.execute(f"GRANT {rights} TO {app}".encode())
+
+    assert take() == 1
+    tidy(least.ours)
+    with psycopg.connect(as_role(empty_database_url, owner)) as connection:
+        assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("acme",)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_events SET actor = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events", "DROP TABLE jobs"],
+)
+def test_the_application_cannot_change_the_audit(
+    least: Databases, empty_database_url: str, roles: tuple[str, str], statement: str
+) -> None:
+    """The application's role lacks the right, and the owner, who has it, meets the trigger."""
+    record(least, Event.JOBS_LISTED, COMMAND_LINE)
+    owner, app = roles
+
+    with (
+        psycopg.connect(as_role(empty_database_url, app), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement.encode())
+    if "audit_events" in statement:
+        with (
+            psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection,
+            pytest.raises(psycopg.errors.RaiseException, match="append-only"),
+        ):
+            connection.execute(statement.encode())
+
+    check_chain(least)
+
+
+def test_the_check_knows_the_grants(least: Databases, empty_database_url: str, roles: tuple[str, str]) -> None:
+    """`core check` finds the README's grants enough, names one that is missing, and what is too much for the audit."""
+    owner, app = roles
+    settings = settings_of(empty_database_url, roles)
+
+    def texts() -> list[tuple[Level, str]]:
+        return [(found.level, found.text) for found in run_checks(least, settings)]
+
+    enough = texts()
+    with psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection:
+        connection.execute(f"REVOKE INSERT ON exports FROM {app}; GRANT DELETE ON audit_events TO {app}".encode())
+    changed = texts()
+
+    assert [text for level, text in enough if level is Level.PROBLEM] == []
+    assert (Level.OK, f"The role {app} can add to the audit, and change nothing in it.") in enough
+    assert [text for level, text in changed if level is Level.PROBLEM] == [
+        f"The role {app} lacks INSERT on exports: grant it, as the owner (see README.md)."
+    ]
+    assert (
+        Level.ADVICE,
+        f"The role {app} has more rights on audit_events than it needs: take them away, as the owner.",
+    ) in changed
+
+
+def test_the_application_has_these_rights_only(
+    least: Databases, empty_database_url: str, roles: tuple[str, str]
+) -> None:
+    """What the README grants is what the role has: rows are added, and changed only where they have a life."""
+    living = {"SELECT", "INSERT", "UPDATE"}
+    rights = {
+        **{table: {"SELECT"} for table in ("jobs", "moderation_logs", "alembic_version")},
+        # Of a review, only the column that says that it was superseded may change.
+        **{table: {"SELECT", "INSERT"} for table in ("audit_events", "reviews")},
+        **dict.fromkeys(
+            ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), living
+        ),
+        **{table: {"SELECT", "INSERT", "DELETE"} for table in ("breakdown_counts", "breakdown_changes")},
+    }
+    every = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        held = {
+            table: {
+                right
+                for right in every
+                if connection.execute("SELECT has_table_privilege(%s, %s, %s)", [roles[1], table, right]).fetchone()
+                == (True,)
+            }
+            for (table,) in tables
+        }
+
+    assert held == rights
+
+
+def test_jobs_in_months_need_no_more(empty_database_url: str, roles: tuple[str, str]) -> None:
+    """The application reads months with the same grants and makes none; the owner's `migrate` does."""
+    settings = settings_of(empty_database_url, roles)
+    migrate(settings, partitioned=True)
+    grant(empty_database_url, roles)
+    opened = open_databases(settings)
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        insert_job(connection)
+        place = "SELECT tableoid::regclass::text FROM jobs"
+
+        opened.check()
+        make_months(opened.ours.transaction, [NOON])
+        document = export_document(opened, april(), workers=2)
+        before = connection.execute(place).fetchall()
+        migrate(settings)
+        after = connection.execute(place).fetchall()
+
+    assert read_records(document)
+    assert (before, after) == ([("jobs_other",)], [("jobs_2026_04",)])
+    assert export_document(opened, april()) == document
+    opened.close()

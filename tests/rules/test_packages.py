@@ -1,0 +1,147 @@
+"""The rooms of the house: who may import whom, and what only one module may do. Read from the sources themselves."""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+ROOMS = ("core", "api", "dashboard")
+
+# What each room does without. `core` knows nothing of those who call it, nor of what they are made with.
+NOT_IMPORTED = {
+    "core": {"streamlit", "starlette", "uvicorn", "pandas", "api", "dashboard", "tests", "benchmarks"},
+    "api": {"streamlit", "pandas", "dashboard", "tests", "benchmarks"},
+    "dashboard": {"tests", "benchmarks"},
+}
+
+
+def modules(*rooms: str) -> list[Path]:
+    return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), filename=str(path))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Return the first names of all modules that a source imports, wherever in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their module in full"
+            found.add(str(node.module).split(".")[0])
+    return found
+
+
+def names(tree: ast.Module) -> Iterator[str]:
+    """Return every name that a source uses, dotted as it is written, and what it imports as `module.name`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            yield ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def users(rooms: tuple[str, ...], uses: Callable[[ast.Module], bool]) -> set[str]:
+    """Return the modules whose source does something."""
+    return {name_of(path) for path in modules(*rooms) if uses(parse(path))}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_one_way(room: str) -> None:
+    """`api` and `dashboard` import `core`, `dashboard` also `api`; never the other way round."""
+    found = {name_of(path): imported(parse(path)) & NOT_IMPORTED[room] for path in modules(room)}
+
+    assert found
+    assert {path: forbidden for path, forbidden in found.items() if forbidden} == {}
+
+
+def test_only_what_composes_the_server_knows_the_api() -> None:
+    """Pages know `core` alone; the server is put together from pages and API in four modules."""
+    knowing = users(("dashboard",), lambda tree: "api" in imported(tree))
+
+    composing = {"__main__.py", "app.py", "server/guard.py", "server/sign_in_failure.py"}
+    assert knowing == {f"dashboard/{name}" for name in composing}
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """`os.environ`, `os.getenv` and settings from the environment occur in `core/settings.py` only."""
+    reading = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "environ", "getenv"}
+    reading |= {"BaseSettings", "pydantic_settings.BaseSettings"}
+
+    assert users(ROOMS, lambda tree: bool(reading & set(names(tree)))) == {"core/settings.py"}
+
+
+def test_only_the_database_opens_connections() -> None:
+    """Connections and engines are opened in `core/db/database.py`; the embedded server asks whether it answers."""
+    opening = {"create_engine", "sqlalchemy.create_engine", "psycopg.connect", "psycopg.AsyncConnection.connect"}
+    opening |= {"psycopg.Connection.connect", "Connection.connect", "AsyncConnection.connect", "create_async_engine"}
+
+    assert users(ROOMS, lambda tree: bool(opening & set(names(tree)))) == {"core/db/database.py", "core/db/embedded.py"}
+
+
+def selects_jobs(tree: ast.Module) -> bool:
+    """Tell whether a source builds a select of the source's tables, in SQLAlchemy or as text."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "select":
+            arguments = " ".join(map(ast.unparse, node.args))
+            if re.search(r"\b(jobs|moderation_logs)\b", arguments):
+                return True
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # Columns of the tables, that is; whether a table exists or holds anything may be asked by others.
+            text = " ".join(node.value.split())
+            if re.search(r"\bSELECT (?!FROM\b)[^()]*\bFROM (jobs|moderation_logs)\b", text):
+                return True
+    return False
+
+
+def test_only_the_query_selects_jobs() -> None:
+    """What is shown or exported of the jobs is selected where the wall is built in: by the query, or as one job.
+
+    Migrations show nothing.
+    """
+    found = {path for path in users(ROOMS, selects_jobs) if not path.startswith("core/db/migrations/")}
+
+    assert found == {"core/jobs/query.py", "core/jobs/job.py"}
+
+
+def test_only_the_csv_format_copies_out() -> None:
+    """`COPY … TO` occurs in `core/csv/format.py` only, and nobody writes CSV with Python's own module."""
+
+    def copies(tree: ast.Module) -> bool:
+        texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+        return any(isinstance(text, str) and re.search(r"^\s*COPY .* TO ", text) for text in texts)
+
+    assert users(ROOMS, copies) == {"core/csv/format.py"}
+    assert users(ROOMS, lambda tree: "csv" in imported(tree)) == set()
+
+
+@pytest.mark.parametrize("folder", ["dashboard"])
+def test_no_page_hides_a_module_of_the_standard_library(folder: str) -> None:
+    """Streamlit puts the script's folder first on the import path, so no file there bears a standard module's name."""
+    found = {path.stem for path in (ROOT / folder).iterdir() if path.name != "__pycache__"}
+
+    assert found & set(sys.stdlib_module_names) == set()
+
+
+def test_no_folder_is_named_pages() -> None:
+    """Streamlit would claim a folder named `pages` and show everything in it to everybody."""
+    assert [path for room in ROOMS for path in (ROOT / room).rglob("pages") if path.is_dir()] == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    """Each module says in its first line what it is for."""
+    missing = [name_of(path) for path in modules(*ROOMS) if ast.get_docstring(parse(path)) is None]
+
+    assert missing == []

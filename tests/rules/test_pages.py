@@ -1,0 +1,242 @@
+"""What holds of every page alike: with nothing to show, with something, with hostile texts, and with nobody there."""
+
+import re
+from collections.abc import Callable
+from uuid import UUID
+
+import psycopg
+import pytest
+import streamlit as st
+from psycopg.types.json import Jsonb
+from sqlalchemy import event
+from streamlit.testing.v1 import AppTest
+
+from core.actor import Actor
+from core.audit.events import Event, record
+from core.auth.sign_in import Door
+from core.auth.tickets import TicketOffice
+from core.db.database import Databases
+from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
+from core.jobs.query import Wall
+from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.support.documents import APRIL, april
+from tests.support.rows import insert_job, insert_log
+from tests.support.said import list_said
+
+MAIN = ROOT / "dashboard" / "main.py"
+PAGES = ("jobs", "categories", "reviews", "exports", "keys", "audit")
+
+# What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
+HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
+MARKUP = ("<img>", "**b**", "$x$", ":red[r]", ":material/home:", "\u202e")
+LONG = HOSTILE * 50_000
+
+# Where Streamlit shows a text as nothing but text, or does not show it at all: what widgets hold, what is to be copied,
+# what our own components get, and the addresses of links.
+MIXED = {"cell", "Text.body", "Selectbox.options", "Selectbox.raw_value", "MultiSelect.options"}
+PLAIN = {
+    *(*MIXED, "MultiSelect.raw_values", "TextInput.value", "TextArea.value"),
+    *("Code.code_text", "BidiComponent.json", "LinkButton.url", "PageLink.query_string"),
+}
+
+# Where the form and the chips of the page of jobs show its filter.
+FORM = {
+    *("Button.label", "TextInput.value"),
+    *("Selectbox.options", "Selectbox.raw_value", "MultiSelect.options", "MultiSelect.raw_values"),
+}
+
+JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
+KEY = "abcdefghijkl"
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open a page at an address, through the script that runs for all of them, as the demo person."""
+    # AppTest has no browser: it answers for one with an object that is no text.
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    demo = settings.model_copy(update={"fencepost_demo": True})
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+    return _open
+
+
+def _open(page: str, **params: str) -> AppTest:
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.context = {"url": f"http://localhost:3051/{page}", "timezone": "Europe/Berlin"}
+    # A page can be gone to once they have been registered.
+    app.run()
+    app.switch_page(f"{page}/page.py")
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def fill(databases: Databases, connection: psycopg.Connection, text: str, *, prompt: str) -> None:
+    """Put a text wherever somebody outside may have put one: two jobs, reviews, a key, two exports, an event."""
+    for job_id, is_prohibited in ((JOB, True), (SAME, False)):
+        outside = {"prompt": prompt, "reason": text, "type": text, "client_id": text}
+        insert_job(connection, job_id=job_id, is_prohibited=is_prohibited, **outside)
+        insert_log(connection, job_id, category_nsfw=True)
+    connection.execute("INSERT INTO people (person, address) VALUES (%s, %s)", (text, text))
+    connection.execute(
+        """
+        INSERT INTO people (person, address, preferences) VALUES ('user:demo', 'demo', %s)
+        """,
+        (Jsonb({"hiding": "show"}),),
+    )
+    for person in (text, "user:demo"):
+        connection.execute(
+            """
+            INSERT INTO reviews
+                (act_id, person, job_id, client_id, job_created_at, is_prohibited, evaluated, verdict, note)
+            VALUES (gen_random_uuid(), %s, %s, %s, '2026-04-15T12:00:00Z', true, true, 'overturn', %s)
+            """,
+            (person, JOB, text, text),
+        )
+    connection.execute(
+        "INSERT INTO api_keys (key_id, name, client_id, scopes, secret_sha256, created_by)"
+        " VALUES (%s, %s, %s, '{job:read}', %s, %s)",
+        (KEY, text, text, bytes(32), text),
+    )
+    for export_id, name in ((EXPORT, f"key:{KEY}"), (OTHER_EXPORT, text)):
+        actor = Actor(name, Wall(None), frozenset())
+        open_receipt(databases, actor, export_id, april(q=text, type=text, client_id=text), via=Via.API)
+        close_receipt(databases, actor, export_id, Progress(12, 345), Status.INTERRUPTED)
+    stranger = Actor(text, Wall(None), frozenset(), text, text)
+    record(databases, Event.REFUSED, stranger, subject=text, details={"filter": {"q": text}})
+
+
+@pytest.mark.parametrize(
+    ("page", "params", "sentence"),
+    [
+        ("jobs", APRIL, "No jobs match."),
+        ("categories", APRIL, "No jobs match. Choose other days or another client."),
+        ("reviews", APRIL, "Nothing is left in this queue for this filter."),
+        ("exports", {}, "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."),
+        ("keys", {}, "There are no keys yet."),
+        ("audit", {"who": "nobody"}, "No events match. Choose other days or clear the filter."),
+    ],
+)
+def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dict[str, str], sentence: str) -> None:
+    """Where there is nothing a sentence says so, and no table or chart is empty."""
+    app = open_page(page, **params)
+    if page == "reviews":
+        app.button(key="start").click().run()
+
+    assert [info.value for info in app.info] == [sentence]
+    assert (len(app.dataframe), len(app.get("vega_lite_chart")), list(app.error)) == (0, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("page", "params", "shown"),
+    [
+        ("jobs", APRIL, ("Download CSV · all jobs · 2 rows", "✕ Rejected", str(JOB), "a prompt")),
+        ("jobs", APRIL | {"job": str(JOB)}, ("“acme”", "2 jobs, from Wed 15 Apr 2026", "Your review")),
+        ("categories", APRIL, ("Passed although flagged", "Day by day", "2 verdicts overturn the decision, of 2")),
+        ("reviews", APRIL | {"job": str(JOB)}, (str(JOB), "Agree", "“acme”: overturn")),
+        ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),
+        ("exports", {"export": str(EXPORT)}, ("345 bytes", str(EXPORT), "Show these jobs")),
+        ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
+        ("audit", {}, ("refused", "filter: (q: acme)", "export-finished")),
+    ],
+)
+def test_with_data_a_page_shows_it(
+    open_page: OpenPage,
+    databases: Databases,
+    connection: psycopg.Connection,
+    page: str,
+    params: dict[str, str],
+    shown: tuple[str, ...],
+) -> None:
+    """Ordinary data is on each page, and on what it opens."""
+    fill(databases, connection, "acme", prompt="a prompt")
+
+    texts = [text for _, text in list_said(open_page(page, **params))]
+
+    assert [part for part in shown if not any(part in text for text in texts)] == []
+
+
+FILTER = APRIL | {"client_id": HOSTILE, "type": HOSTILE, "q": HOSTILE}
+WRONG = {f"{HOSTILE} is": HOSTILE}
+
+
+@pytest.mark.parametrize(
+    ("page", "params", "places"),
+    [
+        ("jobs", FILTER | {"job": str(JOB)}, {*FORM, "cell", "Text.body", "BidiComponent.json", "TextArea.value"}),
+        ("jobs", FILTER | {"client_id": f"x{HOSTILE[1:]}"}, FORM),
+        ("jobs", WRONG, {"Text.body", "Selectbox.options"}),
+        ("categories", FILTER, {"Text.body", "Selectbox.options", "Selectbox.raw_value"}),
+        ("categories", WRONG, {"Text.body", "Selectbox.options"}),
+        ("reviews", FILTER | {"job": str(JOB)}, {"Text.body", "BidiComponent.json", "TextArea.value"}),
+        ("reviews", WRONG, {"Text.body"}),
+        ("exports", {}, {"Text.body"}),
+        ("exports", {"export": str(EXPORT)}, {"Text.body"}),
+        ("exports", {"export": str(OTHER_EXPORT)}, {"Text.body"}),
+        ("keys", {}, {"cell", "Selectbox.options"}),
+        ("audit", {}, {"cell"}),
+        ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.value"}),
+    ],
+)
+def test_hostile_texts_are_text(
+    open_page: OpenPage,
+    databases: Databases,
+    connection: psycopg.Connection,
+    page: str,
+    params: dict[str, str],
+    places: set[str],
+) -> None:
+    """HTML, Markdown, LaTeX and directives are text wherever they stand, and marks of direction turn nothing of ours.
+
+    Of a prompt of two million characters no more than the first 20,000 are sent.
+    """
+    fill(databases, connection, HOSTILE, prompt=LONG)
+
+    said = list_said(open_page(page, **params))
+
+    found = [(place, text) for place, text in said if "<img" in text or "\\<img" in text]
+    markdown = [(place, re.sub(r"\\([!-/:-@\[-`{-~])", "", text)) for place, text in said if place not in PLAIN]
+    assert {place for place, _ in found} == places
+    assert [(place, text) for place, text in markdown for markup in MARKUP if markup in text] == []
+    assert [(place, text) for place, text in said if place in MIXED and turns(text)] == []
+    assert sum(text.count("<img>") for _, text in said) < 1_000
+
+
+def turns(text: str) -> bool:
+    """Tell whether a mark of direction reaches beyond what came from outside: only a line of its own holds it."""
+    lines = [re.sub("\u2068[^\u2069]*\u2069", "", line) for line in text.splitlines()]
+    return any("\u202e" in line and not HOSTILE.startswith(line.replace(HOSTILE, "")) for line in lines)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_asked_where_nobody_has_signed_in(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, page: str
+) -> None:
+    """Without a person no page borrows a connection or shows anything, by its address or its script, door or none."""
+    fill(databases, connection, "acme", prompt="a prompt")
+    staff = settings.model_copy(update={"fencepost_staff": "staff@example.com"})
+    asked: list[str] = []
+    for database in {databases.ours, databases.source}:
+        event.listen(database.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
+        event.listen(database.engine, "checkout", lambda *_: asked.append("a connection"))
+    address = {"exports": {"export": str(EXPORT)}, "keys": {}, "audit": {}}.get(page, APRIL | {"job": str(JOB)})
+
+    apps = []
+    for door in (None, Door(databases, staff, ("default",))):
+        provide(Resources(databases, staff, TicketOffice("x" * 43), door, ("default",)))
+        for script in (MAIN, MAIN.with_name(page) / "page.py"):
+            app = AppTest.from_file(str(script), default_timeout=60)
+            app.user = {"is_logged_in": False}
+            for name, value in address.items():
+                app.query_params[name] = value
+            apps.append(app.run())
+
+    assert asked == []
+    assert [list(app.exception) for app in apps] == [[]] * 4
+    assert [[title.value for title in app.title] for app in apps] == [["Fencepost"], [], ["Fencepost"], []]
+    assert [text for app in apps for _, text in list_said(app) if "acme" in text or "a prompt" in text] == []

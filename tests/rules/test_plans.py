@@ -1,0 +1,146 @@
+"""Pages are index work: the plans that PostgreSQL chooses on 300,000 jobs."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from core.counts.by_day import breakdown_query, count_ahead
+from core.csv.format import export_query
+from core.db.database import Databases, Folding, open_databases
+from core.jobs.filter import JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.query import PageKey, Slice, Wall, above_query, count_query, newest_query, page_query
+from core.settings import Settings
+from tests.conftest import TestServer
+from tests.support.plans import explain, read_blocks, sequential, sorted_rows
+
+JOBS = 300_000
+PAGE = 50
+YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
+
+# A job every hundred seconds; one in eight rejected, one in 25 undecided, as rare types and statuses as in real life.
+FILL = """
+    INSERT INTO jobs
+    SELECT gen_random_uuid(), 'client-' || n %% 7, (ARRAY['prompt', 'pre', 'post', 'image', 'video'])[1 + n %% 97 %% 5],
+        CASE WHEN n %% 50 = 0 THEN 'failed' WHEN n %% 51 = 0 THEN 'queued' ELSE 'completed' END,
+        CASE WHEN n %% 25 = 0 THEN NULL ELSE n %% 8 = 0 END,
+        timestamptz '2026-01-01 00:00:00+00' + n * interval '100 seconds', NULL, 'a prompt of an ordinary length', NULL
+    FROM generate_series(1, %s) AS n;
+"""
+LOGS = """
+    INSERT INTO moderation_logs (job_id, created_at, category_ai_adult_general, category_underage, category_nsfw)
+    SELECT job_id, created_at, false, false, is_prohibited FROM jobs WHERE is_prohibited IS NOT NULL
+"""
+
+FILTERS: list[dict[str, str]] = [
+    {},
+    {"decision": "reject"},
+    {"decision": "pass"},
+    {"decision": "undecided"},
+    {"decision": "reject,pass"},
+    {"status": "failed"},
+    {"status": "completed"},
+    {"type": "video"},
+    {"client_id": "client-3"},
+    {"client_id": "client-3", "decision": "reject"},
+    {"client_id": "client-3", "type": "pre"},
+    {"decision": "reject", "type": "pre", "status": "completed"},
+]
+
+
+@pytest.fixture(scope="module")
+def large(server: TestServer) -> Iterator[Databases]:
+    """A database of 300,000 jobs, analysed and vacuumed as it would be after a while."""
+    name = f"fencepost_test_plans_{uuid4().hex[:8]}"
+    url = server.create_migrated(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(FILL, (JOBS,))
+        connection.execute(LOGS)
+        connection.execute("VACUUM (ANALYZE) jobs, moderation_logs")
+    databases = open_databases(Settings(database_url=SecretStr(url)))
+    yield databases
+    databases.close()
+    server.drop(name)
+
+
+def key_of(databases: Databases, place: int) -> PageKey:
+    """Find the job that stands so deep in the list, newest first."""
+    with databases.source.transaction() as connection:
+        row = connection.exec_driver_sql(
+            f"SELECT created_at, job_id FROM jobs ORDER BY created_at DESC, job_id DESC OFFSET {place} LIMIT 1"
+        ).one()
+    return PageKey(*row)
+
+
+@pytest.mark.parametrize("given", FILTERS, ids=str)
+@pytest.mark.parametrize("place", [None, 200_000])
+@pytest.mark.parametrize("upwards", [False, True])
+def test_a_page_is_index_work_at_any_depth(
+    large: Databases, given: dict[str, str], place: int | None, upwards: bool
+) -> None:
+    """No page scans the table or sorts more than itself, the first as little as one 200,000 jobs deep."""
+    if place is None and upwards:
+        place = JOBS - 1
+    after = None if place is None else key_of(large, place)
+    job_filter = JobFilter.from_params((YEAR | given).items())
+
+    if upwards and after is not None:
+        query = above_query(job_filter, Wall(None), Folding(None), after, limit=PAGE + 1)
+    else:
+        query = page_query(job_filter, Wall(None), Folding(None), after=after, limit=PAGE + 1, texts=Texts.ALL)
+    nodes = explain(large, query)
+
+    assert sequential(nodes) == []
+    assert sorted_rows(nodes) <= PAGE + 1
+    assert read_blocks(nodes) < 2_000
+
+
+@pytest.mark.parametrize("given", FILTERS, ids=str)
+def test_a_bounded_count_is_index_work(large: Databases, given: dict[str, str]) -> None:
+    """Counting to 10,001 reads a stretch of an index, never the table from end to end."""
+    job_filter = JobFilter.from_params((YEAR | given).items())
+
+    nodes = explain(large, count_query(job_filter, Wall(None), Folding(None), limit=10_001))
+
+    assert sequential(nodes) == []
+    assert sorted_rows(nodes) == 0
+
+
+@pytest.mark.parametrize(("wall", "client"), [(None, None), (None, "client-3"), ("client-3", None)])
+def test_the_newest_job_is_the_end_of_an_index(large: Databases, wall: str | None, client: str | None) -> None:
+    """When the newest job was created takes a step down an index, of one client or of all."""
+    nodes = explain(large, newest_query(Wall(wall), client))
+
+    assert sequential(nodes) == []
+    assert read_blocks(nodes) < 20
+
+
+def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None:
+    """A slice in the middle of a year touches as little as one at its beginning."""
+    job_filter = JobFilter.from_params(YEAR.items())
+    part = Slice(key_of(large, 100_000), key_of(large, 99_000))
+
+    nodes = explain(large, export_query(job_filter, Wall(None), Folding(None), part))
+
+    assert nodes[0]["Actual Rows"] == 1000
+    assert sequential(nodes) == []
+    assert read_blocks(nodes) < 8_000
+
+
+def test_a_breakdown_of_what_was_counted_reads_no_job(large: Databases) -> None:
+    """Where nothing has changed since, the days of months are sums of what was counted ahead."""
+    job_filter = JobFilter.from_params((YEAR | {"to": "2026-07-01T00:00:00Z"}).items())
+    count_ahead(large.ours)
+    large.ours.vacuum("breakdown_counts", "breakdown_changes")
+    query = breakdown_query(job_filter, Wall(None), Folding(None), ZoneInfo("Asia/Kathmandu"), counted_ahead=True)
+
+    nodes = explain(large, query)
+
+    read = {node.get("Relation Name"): node["Actual Rows"] * node["Actual Loops"] for node in nodes}
+    assert read["breakdown_counts"] > 0
+    assert read["jobs"] == 0
+    assert sequential(nodes) == []

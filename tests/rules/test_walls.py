@@ -1,0 +1,212 @@
+"""Clients are walls: no parameter, header or receipt id leads a client's key to another's job or export."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from api.openapi import DOCUMENT
+from api.routes import Api
+from core.csv.format import BOM, HEADER
+from core.db.database import Databases
+from core.jobs.filter import PARAMETERS
+from core.settings import Settings
+from tests.support.asgi import APRIL, EXPORT, Answer, FakeReader, ask, create_api, exchange, make_key
+from tests.support.rows import insert_job, insert_log
+
+OURS, THEIRS = "acme", "other"
+SECRET = "what only the other client may read"
+THEIR_JOB = UUID("0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d")
+OUR_JOB = UUID("0b9f3c1e-5a7d-4e0b-9c55-ffffffffffff")
+
+# What somebody would try as the name of another client, whatever the parameter is called.
+CLIENTS = (
+    *(THEIRS, f" {THEIRS}", f"{THEIRS} ", f"{OURS},{THEIRS}", f"{THEIRS},{OURS}", "Other", "*", "%", "_", "null"),
+    *("other' OR '1'='1", "other'--", f"{OURS}' OR client_id='{THEIRS}", "' UNION SELECT * FROM jobs--", "all"),
+)
+TEXTS = (SECRET, "what only", "%", "_", "\\", str(THEIR_JOB), str(THEIR_JOB)[:8], "true", "false", "1", "0b9f3c1e")
+
+HEADERS = [
+    (name, value)
+    for value in (THEIRS, "127.0.0.1", "admin", "true")
+    for name in (
+        *("host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-user", "x-forwarded-client", "forwarded"),
+        *("x-forwarded-prefix", "x-forwarded-proto", "x-real-ip", "x-client-id", "client-id", "x-tenant-id"),
+        *("x-user", "remote-user", "x-remote-user", "x-api-key", "x-auth-request-user", "x-original-user"),
+        *("cookie", "from", "origin", "referer", "x-http-method-override", "x-original-url", "x-rewrite-url"),
+        *("proxy-authorization", "x-authorization", "x-scope", "x-wall"),
+    )
+] + [
+    ("x-original-url", f"/api/v1/jobs/export?client_id={THEIRS}"),
+    ("x-rewrite-url", f"/api/v1/jobs/export?client_id={THEIRS}"),
+    ("cookie", f"client_id={THEIRS}; fencepost_browser=x"),
+    ("forwarded", f"for={THEIRS};host={THEIRS};by={THEIRS}"),
+    ("range", "bytes=0-"),
+    ("range", "bytes=-1000000"),
+    ("if-range", '"x"'),
+    ("if-none-match", "*"),
+    ("prefer", "count=exact"),
+    ("prefer", f"count=exact, client={THEIRS}"),
+    ("prefer", f"client_id={THEIRS}; return=representation"),
+    ("accept", "application/json"),
+    ("accept-encoding", "gzip, br"),
+    ("x-http-method-override", "HEAD"),
+]
+
+
+@pytest.fixture
+def api(databases: Databases, settings: Settings, connection: psycopg.Connection) -> Api:
+    """An API before a job of ours and a job of theirs that is alike in everything a filter can ask for."""
+    for job_id, client, prompt in ((OUR_JOB, OURS, "ours"), (THEIR_JOB, THEIRS, SECRET)):
+        insert_job(connection, job_id=job_id, client_id=client, prompt=prompt, reason=prompt)
+        insert_log(connection, job_id, category_nsfw=True)
+    return create_api(databases, settings, fencepost_requests_per_minute=100_000)
+
+
+@pytest.fixture
+def key(databases: Databases) -> str:
+    return make_key(databases, OURS)
+
+
+def parameters(path: str, place: str) -> list[dict[str, Any]]:
+    return [each for each in DOCUMENT["paths"][path]["get"].get("parameters", []) if each["in"] == place]
+
+
+def values(parameter: dict[str, Any]) -> Iterator[str]:
+    """Yield every value that the description names, and everything that could mean another client or its job."""
+    schema = parameter["schema"]
+    listed = [*schema.get("enum", []), *schema.get("items", {}).get("enum", [])]
+    yield from listed
+    if len(listed) > 1:
+        yield ",".join(listed)
+    yield from (*CLIENTS, *TEXTS)
+
+
+def ask_all(api: Api, requests: Iterable[tuple[str, list[str], list[tuple[str, str]]]]) -> list[Answer]:
+    """Ask one after the other, in one loop."""
+
+    async def asking() -> list[Answer]:
+        return [
+            (await exchange(api, FakeReader(target, *authorization, headers=headers))).answer
+            for target, authorization, headers in requests
+        ]
+
+    async def limited() -> list[Answer]:
+        return await asyncio.wait_for(asking(), 300)
+
+    return asyncio.run(limited())
+
+
+def assert_nothing_of_theirs(answers: list[Answer]) -> None:
+    """An export holds our job or, where a filter excludes it, none; what is no export repeats at most the question."""
+    for answer in answers:
+        assert answer.headers.get("x-total-count") in (None, "0", "1")
+        if answer.status == 200:
+            assert answer.body.startswith(BOM + HEADER)
+            assert answer.body.count(b"\n") <= 2
+            assert SECRET.encode() not in answer.body
+            assert str(THEIR_JOB).encode() not in answer.body
+
+
+def test_the_description_names_every_parameter() -> None:
+    """What the tests below try is all that there is: the description and the parser know the same parameters."""
+    assert [each["name"] for each in parameters("/api/v1/jobs/export", "query")] == list(PARAMETERS)
+    assert {place["in"] for path in DOCUMENT["paths"].values() for place in path["get"].get("parameters", [])} == {
+        *("query", "header", "path")
+    }
+
+
+def test_there_is_something_to_be_kept_from(api: Api, databases: Databases) -> None:
+    """A staff key reaches what the tests below must not, by the same requests."""
+    staff = make_key(databases, None)
+
+    answers = [ask(api, f"{EXPORT}&{query}", staff) for query in (f"client_id={THEIRS}", "q=what%20only", "job_id=0b9")]
+
+    assert [SECRET.encode() in answer.body for answer in answers] == [True] * 3
+
+
+@pytest.mark.parametrize("path", list(DOCUMENT["paths"]))
+def test_no_parameter_opens_a_wall(api: Api, key: str, path: str) -> None:
+    """Every parameter of every route, with every value that it names and many that it does not, alone and twice."""
+    base = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"} if path.endswith("export") else {}
+    queries = [f"client={THEIRS}", f"client_id%00={THEIRS}", f"Client_Id={THEIRS}", f"client_id[]={THEIRS}"]
+    # The parameters of an export are tried on the other routes, too.
+    for parameter in parameters("/api/v1/jobs/export", "query"):
+        name = parameter["name"]
+        queries.extend(urlencode(base | {name: value}, quote_via=quote) for value in values(parameter))
+        # The last, the first or the joined value could count elsewhere.
+        queries.append(urlencode([*base.items(), (name, OURS), (name, THEIRS)]))
+        queries.append(urlencode([*base.items(), ("client_id", OURS), ("client_id", THEIRS), (name, "x")]))
+    target = path.replace("{export_id}", str(THEIR_JOB))
+
+    answers = ask_all(api, [(f"{target}?{query}", [key], []) for query in queries])
+
+    if path.endswith("export"):
+        assert_nothing_of_theirs(answers)
+        assert {answer.status for answer in answers} == {200, 400, 403}
+    else:
+        assert len({(answer.status, answer.body) for answer in answers}) == 1
+        assert SECRET.encode() not in answers[0].body
+
+
+def test_no_header_opens_a_wall(api: Api, key: str) -> None:
+    """Whatever stands in a header, be it of a proxy or of this API: the answer is that of our own export."""
+    named = [(each["name"].lower(), value) for each in parameters("/api/v1/jobs/export", "header") for value in CLIENTS]
+
+    answers = ask_all(api, [(EXPORT, [key], [header]) for header in HEADERS + named])
+
+    assert_nothing_of_theirs(answers)
+    assert {(answer.status, answer.body.count(b"\n")) for answer in answers} == {(200, 2)}
+
+
+def test_no_second_way_to_present_a_key_opens_a_wall(api: Api, databases: Databases, key: str) -> None:
+    """A key counts in one Authorization header alone; with another's beside it, or in another place, it is refused."""
+    theirs = make_key(databases, THEIRS)
+    bare = theirs.removeprefix("Bearer ")
+    both = [[key, theirs], [theirs, key], [f"{key}, {theirs}"], [f"{key} {bare}"], [f"{key},{bare}"], [f"Basic {bare}"]]
+    elsewhere = [
+        *(f"{EXPORT}&{name}={bare}" for name in ("access_token", "token", "api_key", "key", "authorization")),
+        f"/api/v1/jobs/export?{APRIL}#{bare}",
+    ]
+
+    refused = ask_all(api, [(EXPORT, authorization, []) for authorization in both])
+    unread = ask_all(api, [(target, [], []) for target in elsewhere])
+    beside = ask_all(
+        api, [(EXPORT, [key], [(name, theirs)]) for name in ("x-authorization", "proxy-authorization", "x-api-key")]
+    )
+
+    assert {answer.status for answer in refused + unread} == {401}
+    assert_nothing_of_theirs(beside)
+    assert [answer.status for answer in beside] == [200] * 3
+
+
+def test_no_receipt_of_theirs_is_ours(api: Api, databases: Databases, key: str) -> None:
+    """However the id of their export is written, there is nothing at that address; nor of a staff export."""
+    theirs = ask(api, EXPORT, make_key(databases, THEIRS)).headers["x-export-id"]
+    of_staff = ask(api, EXPORT, make_key(databases, None)).headers["x-export-id"]
+    about_them = ask(api, f"{EXPORT}&client_id={THEIRS}", make_key(databases, None)).headers["x-export-id"]
+    spellings = [
+        spelling
+        for each in (theirs, of_staff, about_them)
+        for spelling in (
+            *(each, each.upper(), each.replace("-", ""), f"{{{each}}}", f"urn:uuid:{each}", quote(f"{each}/")),
+            *(
+                f"{each}?client_id={THEIRS}",
+                f"{each}?export_id={each}",
+                f"{each};x",
+                f"{each}%20",
+                f"../exports/{each}",
+            ),
+        )
+    ]
+
+    answers = ask_all(api, [(f"/api/v1/exports/{spelling}", [key], []) for spelling in spellings])
+    own = ask_all(
+        api, [(f"/api/v1/exports/{each}", [key], [header]) for each in (theirs, of_staff) for header in HEADERS]
+    )
+
+    assert {(answer.status, answer.body) for answer in answers + own} == {(404, answers[0].body)}

@@ -1,0 +1,1 @@
+"""What helps tests: servers, rows, documents, browsers. No test stands here."""

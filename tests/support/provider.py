@@ -1,0 +1,127 @@
+"""An OpenID provider: authorization code flow (OpenID Connect Core, section 3.1) for whoever the test says is there."""
+
+import base64
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import uvicorn
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from tests.support.serving import free_port
+from tests.support.waiting import wait_for
+
+CLIENT_ID = "fencepost-tests"
+CLIENT_SECRET = "not a secret"
+
+
+class Provider:
+    """A running provider. `claims` are those of the person in front of it; whoever comes is let in at once."""
+
+    def __init__(self, port: int) -> None:
+        self.issuer = f"http://localhost:{port}"
+        self.claims: dict[str, Any] = {}
+        self.signed_out = 0
+        self._key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
+        self._codes: dict[str, dict[str, str]] = {}
+        self.app = Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self._metadata),
+                Route("/jwks", self._jwks),
+                Route("/authorize", self._authorize),
+                Route("/token", self._token, methods=["POST"]),
+                Route("/logout", self._logout),
+            ]
+        )
+
+    def is_here(self, address: str, **claims: Any) -> None:
+        """Let somebody stand in front of the provider."""
+        now = int(time.time())
+        self.claims = {"sub": f"id of {address}", "email": address, "email_verified": True, "auth_time": now} | claims
+
+    def secrets_toml(self, redirect_uri: str) -> str:
+        """Return what Fencepost's `secrets.toml` says of this provider."""
+        return f"""
+            [auth]
+            redirect_uri = "{redirect_uri}"
+            cookie_secret = "{"a secret of the tests " * 3}"
+
+            [auth.company]
+            client_id = "{CLIENT_ID}"
+            client_secret = "{CLIENT_SECRET}"
+            server_metadata_url = "{self.issuer}/.well-known/openid-configuration"
+            authorize_params = {{ max_age = 43200 }}
+        """
+
+    async def _metadata(self, _: Request) -> Response:
+        addresses = {"authorization": "authorize", "token": "token", "end_session": "logout"}
+        return JSONResponse(
+            {
+                "issuer": self.issuer,
+                **{f"{name}_endpoint": f"{self.issuer}/{path}" for name, path in addresses.items()},
+                "jwks_uri": f"{self.issuer}/jwks",
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+                "code_challenge_methods_supported": ["S256"],
+            }
+        )
+
+    async def _jwks(self, _: Request) -> Response:
+        return JSONResponse({"keys": [self._key.as_dict(private=False)]})
+
+    async def _authorize(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        assert asked["client_id"] == CLIENT_ID
+        assert asked["max_age"] == "43200"
+        code = secrets.token_urlsafe(16)
+        self._codes[code] = asked
+        answer = urlencode({"code": code, "state": asked["state"]})
+        return RedirectResponse(f"{asked['redirect_uri']}?{answer}", 302)
+
+    async def _token(self, request: Request) -> Response:
+        form = await request.form()
+        asked = self._codes.pop(str(form["code"]), None)
+        credentials = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(str(form.get("code_verifier")).encode()).digest())
+        if (
+            asked is None
+            or request.headers.get("authorization") != f"Basic {credentials}"
+            or asked["redirect_uri"] != form["redirect_uri"]
+            or asked["code_challenge"] != challenge.rstrip(b"=").decode()
+        ):
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        now = int(time.time())
+        claims = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
+        token = jwt.encode({"alg": "RS256", "kid": "one"}, claims | self.claims, self._key)
+        return JSONResponse({"access_token": "unused", "token_type": "Bearer", "id_token": token, "expires_in": 300})
+
+    async def _logout(self, request: Request) -> Response:
+        self.signed_out += 1
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"], 302)
+
+
+@contextmanager
+def running_provider() -> Iterator[Provider]:
+    """Run a provider on the loopback for a block."""
+    port = free_port()
+    provider = Provider(port)
+    server = uvicorn.Server(uvicorn.Config(provider.app, host="localhost", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_for(lambda: server.started, "the provider")
+        yield provider
+    finally:
+        server.should_exit = True
+        thread.join()

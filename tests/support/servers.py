@@ -1,0 +1,74 @@
+"""Servers as users start them, each on a free port of the loopback interface."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import ROOT
+from tests.support.serving import free_port
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that answers. `log` is what it has written to standard error so far."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+
+@contextmanager
+def serving_dashboard(database_url: str, directory: Path, **environment: str) -> Iterator[RunningServer]:
+    """Serve dashboard and API in demo mode until the block ends."""
+    port = free_port()
+    variables = {
+        "DATABASE_URL": database_url,
+        "FENCEPOST_DEMO": "1",
+        "STREAMLIT_SERVER_PORT": str(port),
+        "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
+    } | environment
+    with serving([sys.executable, "-m", "dashboard"], port, directory, variables) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    command: list[str], port: int, directory: Path, environment: dict[str, str], *, cwd: Path = ROOT
+) -> Iterator[RunningServer]:
+    """Start a server, wait until its `/health` answers, and end it with SIGTERM."""
+    log_file = directory / f"server-{port}.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(command, cwd=cwd, env=os.environ | environment, stdout=log, stderr=log)
+    server = RunningServer(f"http://127.0.0.1:{port}", process, log_file)
+    try:
+        _wait_until_it_answers(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _wait_until_it_answers(server: RunningServer) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.process.poll() is None, server.log
+        try:
+            httpx.get(f"{server.url}/health", timeout=10)
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"the server does not answer:\n{server.log}")

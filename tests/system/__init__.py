@@ -1,0 +1,1 @@
+"""Whole processes and what stands around them: servers, standbys, shards, deployment, commands."""

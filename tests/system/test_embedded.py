@@ -1,0 +1,354 @@
+"""The embedded PostgreSQL: private, shared by the processes of one checkout, and gone when the last one leaves."""
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from core.db.embedded import LONGEST_SOCKET_DIRECTORY, EmbeddedServer
+from core.errors import DatabaseUnavailable
+from tests.conftest import ROOT
+from tests.support.documents import APRIL, HEADER
+
+# A process that uses the server until its standard input ends.
+USER = """
+import sys
+from pathlib import Path
+from core.db.embedded import EmbeddedServer
+server = EmbeddedServer(Path(sys.argv[1]))
+print(server.start(), flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+# A process that asks for the server's account under another name.
+ASK_ACCOUNT = """
+import sys
+from core import embedded
+embedded.ACCOUNT = sys.argv[1]
+print("ready", flush=True)
+sys.stdin.readline()
+print(embedded._account().pw_uid)
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A server that was started in an empty directory, beneath a directory that is closed to everybody else."""
+    closed = tmp_path_factory.mktemp("closed")
+    closed.chmod(0o700)
+    server = EmbeddedServer(closed / "checkout" / ".fencepost")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path, running: EmbeddedServer) -> Path:
+    """The home of a server that was made already, stopped: a copy, so that a test need not make its own."""
+    home = tmp_path / ".fencepost"
+    home.mkdir(mode=0o700)
+    pristine = running.home.with_name("pristine")
+    if not pristine.exists():
+        made = EmbeddedServer(pristine)
+        made.start()
+        made.stop()
+    subprocess.run(["cp", "-a", str(pristine / "postgres"), str(home / "postgres")], check=True)
+    return home
+
+
+def ask(server: EmbeddedServer, query: str, **whom: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(server.url(**whom)) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def begin_user(home: Path) -> subprocess.Popen[str]:
+    """Start a process that uses the server, without waiting for it."""
+    return subprocess.Popen(
+        [sys.executable, "-c", USER, str(home)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for_url(user: subprocess.Popen[str]) -> str:
+    assert user.stdout is not None
+    return user.stdout.readline().strip()
+
+
+def end_user(user: subprocess.Popen[str]) -> None:
+    """Let a process leave in peace, and close its pipes."""
+    with user:
+        user.communicate(timeout=60)
+    assert user.returncode == 0
+
+
+def test_a_server_starts_where_there_was_nothing(running: EmbeddedServer) -> None:
+    """In an empty directory a PostgreSQL 18 is made and started, even beneath a directory that is closed to others."""
+    version = ask(
+        running, "SELECT current_setting('server_version_num')::int / 10000, current_user, current_database()"
+    )
+
+    assert version == [(18, "fencepost", "fencepost")]
+
+
+def test_only_the_owner_can_enter(running: EmbeddedServer) -> None:
+    """Home, data and socket directory are closed to everybody else, and the server listens on no port."""
+    assert [mode(path) for path in (running.home, running.data, running.sockets)] == [0o700] * 3
+    assert mode(running.home.parent.parent) == 0o700
+    assert ask(running, "SELECT current_setting('listen_addresses')") == [("",)]
+    assert mode(running.sockets / ".s.PGSQL.5432") == 0o700
+
+
+def test_the_application_is_no_superuser(running: EmbeddedServer) -> None:
+    """The role of the application owns its database and has no right beyond."""
+    attributes = ask(
+        running,
+        "SELECT rolname::text, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
+        " FROM pg_roles WHERE rolcanlogin ORDER BY 1",
+    )
+    owner = ask(running, "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = 'fencepost'")
+
+    assert attributes == [("fencepost", False, False, False, False, False), ("postgres", True, True, True, True, True)]
+    assert owner == [("fencepost",)]
+
+
+def test_nobody_else_can_connect(running: EmbeddedServer) -> None:
+    """`peer` lets in the account that owns the checkout, as the two roles that there are."""
+    rules = (running.data / "pg_hba.conf").read_text()
+
+    assert rules == "local all fencepost,postgres peer map=owner\n"
+    assert not answers(running.url(role="root"))
+
+
+def test_text_is_sorted_and_folded_alike_everywhere(running: EmbeddedServer) -> None:
+    """The locale is the built-in C.UTF-8, so that no locale of the machine decides anything."""
+    locale = ask(
+        running,
+        "SELECT datlocprovider::text, datlocale, pg_encoding_to_char(encoding)::text"
+        " FROM pg_database WHERE datname = 'fencepost'",
+    )
+
+    assert locale == [("b", "C.UTF-8", "UTF8")]
+    assert ask(running, "SELECT lower('ÉΩЯ'), 'B' < 'a'") == [("éωя", True)]
+
+
+def test_the_log_holds_no_text_of_jobs(running: EmbeddedServer) -> None:
+    """An error is logged without its statement and its values, because both can quote a prompt."""
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        ask(running, "SELECT 'a confidential prompt'::json")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        ask(running, "SELECT 1 / 0, 'a confidential prompt'")
+
+    log = (running.data / "server.log").read_text()
+    assert "division by zero" in log
+    assert "confidential" not in log
+
+
+def test_starting_again_is_harmless(running: EmbeddedServer) -> None:
+    """A server that was started already is simply named again; stopping one that was not started does nothing."""
+    assert running.start() == running.url()
+
+    EmbeddedServer(running.home).stop()
+
+    assert answers(running.url())
+
+
+def test_the_last_process_stops_it_and_the_data_stays(home: Path) -> None:
+    """Two users of one home share a server; it runs until both have left, and keeps its data."""
+    first, second = EmbeddedServer(home), EmbeddedServer(home)
+    first.start()
+    url = second.start()
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
+
+    first.stop()
+    while_one_uses_it = answers(url)
+    second.stop()
+    afterwards = answers(url)
+    again = EmbeddedServer(home)
+    again.start()
+
+    try:
+        assert [while_one_uses_it, afterwards] == [True, False]
+        assert ask(again, "SELECT answer FROM kept") == [(42,)]
+    finally:
+        again.stop()
+
+
+def test_two_processes_that_start_at_once_share_it(tmp_path: Path) -> None:
+    """Two processes that find nothing make one server between them; the last one stops it."""
+    home = tmp_path / ".fencepost"
+    first, second = begin_user(home), begin_user(home)
+
+    urls = [wait_for_url(first), wait_for_url(second)]
+    end_user(first)
+    while_one_uses_it = answers(urls[1])
+    end_user(second)
+
+    assert urls == [EmbeddedServer(home).url()] * 2
+    assert [while_one_uses_it, answers(urls[0])] == [True, False]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root needs another account, and only root may make one")
+def test_several_that_need_the_account_at_once_get_one(request: pytest.FixtureRequest) -> None:
+    """Checkouts that start at once on a fresh machine all find the account with the number that it keeps."""
+    name = f"fencepost_t{os.getpid()}"
+    request.addfinalizer(lambda: subprocess.run(["userdel", name], check=True))
+
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASK_ACCOUNT, name],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in asking:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in asking:
+        assert process.stdin is not None
+        process.stdin.write("now\n")
+        process.stdin.flush()
+    numbers = [process.communicate(timeout=60)[0].strip() for process in asking]
+
+    assert numbers == [str(pwd.getpwnam(name).pw_uid)] * 4
+
+
+def test_a_killed_process_does_not_keep_it_running(home: Path) -> None:
+    """A user that is killed leaves the server to the others, and the last of these still stops it."""
+    killed, other = begin_user(home), EmbeddedServer(home)
+    url = wait_for_url(killed)
+
+    with killed:
+        killed.kill()
+        killed.wait()
+        if killed.stdin is not None:
+            killed.stdin.close()
+    after_the_kill = answers(url)
+    other.start()
+    other.stop()
+
+    assert [after_the_kill, answers(url)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 120, "a b", "it's 100%41 a?b#c&d", "a,b", "é ü"], ids=["long", "blank", "signs", "comma", "letters"]
+)
+def test_a_checkout_may_lie_anywhere(home: Path, tmp_path: Path, name: str) -> None:
+    """A path that is too long for a socket, or has characters that a URL or a shell would take amiss, works as well."""
+    (tmp_path / name).mkdir()
+    moved = home.rename(tmp_path / name / ".fencepost")
+    server = EmbeddedServer(moved)
+
+    url = server.start()
+
+    try:
+        assert len(os.fsencode(server.sockets)) <= LONGEST_SOCKET_DIRECTORY
+        assert mode(server.sockets) == 0o700
+        assert answers(url)
+    finally:
+        server.stop()
+        if not server.sockets.is_relative_to(moved):
+            shutil.rmtree(server.sockets)
+
+
+def test_a_directory_of_somebody_else_is_not_used_for_the_socket(home: Path, tmp_path: Path) -> None:
+    """Where somebody has put something in the socket's place beforehand, the server does not start."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (home / "run").symlink_to(elsewhere)
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        EmbeddedServer(home).start()
+
+    assert str(caught.value) == f"{home / 'run'} belongs to somebody else: remove it, or set DATABASE_URL."
+
+
+def test_data_of_another_version_is_left_alone(home: Path) -> None:
+    """Data of another PostgreSQL is neither used nor changed; the message says how to go on."""
+    (home / "postgres" / "PG_VERSION").write_text("17\n")
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        EmbeddedServer(home).start()
+
+    assert str(caught.value) == (
+        f"{home / 'postgres'} was made by PostgreSQL 17, and this version brings 18: "
+        "export its jobs with the version that made it, then move the directory away."
+    )
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """Where the home cannot be made, the message names it and the remedy."""
+    (tmp_path / "file").touch()
+    home = tmp_path / "file" / ".fencepost"
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        EmbeddedServer(home).start()
+
+    assert str(caught.value) == (
+        f"The embedded PostgreSQL cannot use {home}: Not a directory. "
+        "Make it writable or free some space, or set DATABASE_URL."
+    )
+
+
+def test_a_server_that_does_not_start_names_its_logs(home: Path) -> None:
+    """Where the server refuses its configuration, the message says where to look, and nobody counts as its user."""
+    with (home / "postgres" / "postgresql.conf").open("a") as file:
+        file.write("there_is_no_such_setting = on\n")
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        EmbeddedServer(home).start()
+
+    assert str(caught.value) == (
+        "The embedded PostgreSQL could not be started (pg_ctl failed): "
+        f"look into {home / 'programs.log'} and {home / 'postgres' / 'server.log'}, or set DATABASE_URL."
+    )
+
+
+def test_a_half_made_server_is_made_anew(tmp_path: Path) -> None:
+    """What is left of an interrupted start is thrown away: a server has its name only when it is complete."""
+    home = tmp_path / ".fencepost"
+    (home / "postgres.new" / "base").mkdir(parents=True)
+    server = EmbeddedServer(home)
+
+    url = server.start()
+
+    try:
+        assert answers(url)
+        assert not (home / "postgres.new").exists()
+    finally:
+        server.stop()
+
+
+def test_commands_use_it_where_no_database_is_named(tmp_path: Path) -> None:
+    """In a fresh checkout without DATABASE_URL a command makes, migrates and uses the embedded server, and stops it."""
+    checkout = tmp_path / "my checkout"
+    shutil.copytree(ROOT / "core", checkout / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "core", "export", "--from", APRIL["from"], "--to", APRIL["to"]]
+
+    done = subprocess.run(command, cwd=checkout, capture_output=True, check=False, timeout=120)
+
+    assert (done.returncode, done.stdout) == (0, HEADER), done.stderr
+    assert (checkout / ".fencepost" / "postgres" / "PG_VERSION").read_text() == "18\n"
+    assert not (checkout / ".fencepost" / "postgres" / "postmaster.pid").exists()
