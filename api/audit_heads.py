@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from core.audit.events import find_head
-from core.db.database import Databases
+from core.audit.chain import find_head
+from core.db.databases import Databases
 from core.errors import FencepostError
 
 log = logging.getLogger("fencepost.audit")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core.csv.format import COLUMNS
+from core.export.job_columns import COLUMNS
 from core.export.receipts import Status, Via
 from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, Decision
 

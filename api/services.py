@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from api.limits import ExportSlots, RequestLimit
 from core.auth.key_use import LastUse
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
 from core.settings import Settings
 

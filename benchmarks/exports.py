@@ -20,7 +20,8 @@ from benchmarks.peers import QUERY, SAME_BYTES
 from benchmarks.server import ROOT, UNTIL, Bench, ask_health
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import Wall, page_jobs
+from core.jobs.pages import page_jobs
+from core.jobs.wall import Wall
 
 ADMIN_PORT = 3098
 

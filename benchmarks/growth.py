@@ -10,7 +10,9 @@ from core.counts.by_day import break_down
 from core.errors import QueryTooSlow
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import PageKey, Wall, count_jobs, page_jobs
+from core.jobs.pages import page_jobs
+from core.jobs.query import PageKey, count_jobs
+from core.jobs.wall import Wall
 
 FILTERS: dict[str, dict[str, str]] = {
     "all jobs": {},

@@ -15,12 +15,13 @@ import psycopg
 from pydantic import SecretStr
 
 from benchmarks.results import write_section
-from core.csv.format import BOM, COLUMNS
+from core.csv.format import BOM
 from core.csv.records import copy_statement
-from core.db.database import migrate, open_databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
+from core.export.job_columns import COLUMNS
+from core.instants import print_instant
 from core.intake.demo import PERIOD, seed_jobs
-from core.jobs.filter import print_instant
 from core.settings import Settings
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)

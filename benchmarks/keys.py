@@ -24,9 +24,10 @@ from pydantic import SecretStr
 from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import BASE62, create_key, revoke_key
 from core.cli.runner import open_checked
-from core.db.database import Databases, migrate
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
-from core.jobs.query import Wall
+from core.db.startup import migrate
+from core.jobs.wall import Wall
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

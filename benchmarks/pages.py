@@ -27,10 +27,12 @@ from benchmarks.bare_page import name_row
 from benchmarks.figures import p95
 from benchmarks.results import write_section
 from benchmarks.server import ROOT, UNTIL, stored
-from core.db.database import Databases
-from core.jobs.filter import JobFilter, print_instant
+from core.db.databases import Databases
+from core.instants import print_instant
+from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import Wall, page_jobs
+from core.jobs.pages import page_jobs
+from core.jobs.wall import Wall
 
 JOBS_PORT, BARE_PORT = 3096, 3095
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")

@@ -16,10 +16,11 @@ from pydantic import SecretStr
 from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import create_key
 from core.cli.runner import open_checked
-from core.db.database import Databases, migrate
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate
 from core.intake.demo import PERIOD, has_jobs, seed_jobs
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

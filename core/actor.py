@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from core.errors import FencepostError
 from core.jobs.filter import JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 
 class Scope(StrEnum):

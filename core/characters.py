@@ -58,3 +58,22 @@ def check_shown(field: str, value: str) -> None:
     """Raise `InvalidParameter` where a name holds a character that cannot be shown beside other names."""
     if _UNSHOWN.search(value):
         raise InvalidParameter(f"{field} contains a character that cannot be shown: remove it.")
+
+
+# Bidirectional classes of letters that are written from right to left (Unicode, UAX #9).
+_RIGHT_TO_LEFT = ("R", "AL")
+
+
+def quote(value: str, longest: int | None = None) -> str:
+    """Quote a text from outside: invisible and direction-changing characters are written as their numbers."""
+    if longest is not None and len(value) > longest:
+        value = value[: longest - 1] + "…"
+    shown = "".join(character if character.isprintable() else f"\\u{{{ord(character):x}}}" for character in value)
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown):
+        shown = f"\N{FIRST STRONG ISOLATE}{shown}\N{POP DIRECTIONAL ISOLATE}"
+    return f"“{shown}”"
+
+
+def make_storable(note: str) -> str:
+    """Replace what PostgreSQL's text cannot hold: NUL, and halves of surrogates."""
+    return note.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

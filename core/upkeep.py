@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from core.counts.by_day import count_ahead
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
 

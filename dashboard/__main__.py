@@ -11,7 +11,7 @@ from streamlit.web.cli import configurator_options
 from api.audit_heads import logging_heads
 from api.server import serve
 from core.cli.runner import open_checked, run_command
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.intake.demo import has_jobs, seed_jobs
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep

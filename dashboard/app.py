@@ -13,7 +13,7 @@ from api.routes import Api
 from api.services import create_services
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import InvalidSetting
 from core.settings import Settings
 from dashboard.server.guard import Guard, is_loopback

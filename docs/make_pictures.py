@@ -64,10 +64,10 @@ def _dashboard(directory: Path) -> Iterator[None]:
     from pydantic import SecretStr
 
     from core.cli.runner import open_checked
-    from core.db.database import migrate
     from core.db.embedded import EmbeddedServer
+    from core.db.startup import migrate
+    from core.instants import parse_instant
     from core.intake.demo import seed_jobs
-    from core.jobs.filter import parse_instant
     from core.settings import Settings
 
     embedded = EmbeddedServer(directory / "fencepost")

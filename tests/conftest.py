@@ -15,8 +15,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

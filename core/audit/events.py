@@ -1,27 +1,16 @@
 """The audit: an append-only chain of events, each hashed together with the one before it."""
 
-import hashlib
-import hmac
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text
 
 from core.actor import Actor
-from core.db.database import Database, Databases
+from core.audit.chain import GENESIS, chain_hash
+from core.db.databases import Databases
 from core.db.schema import audit_events
-from core.errors import InvalidParameter
-from core.jobs.filter import print_exact
-
-# What stands before the first event in place of a hash.
-GENESIS = bytes(32)
-
-_HEAD = re.compile(r"(\d{1,18}):([0-9a-fA-F]{64})", re.ASCII)
 
 # What a text or a jsonb of PostgreSQL cannot hold: NUL, and halves of surrogates, which are no UTF-8.
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -49,39 +38,6 @@ class Event(StrEnum):
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"
     REVIEWS_EXPORTED = "reviews-exported"
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The end of the chain: who notes it can tell later whether anything up to it was touched."""
-
-    seq: int
-    hash: bytes
-
-    def __str__(self) -> str:
-        return f"{self.seq}:{self.hash.hex()}"
-
-
-EMPTY = Head(0, GENESIS)
-
-
-def parse_head(value: str) -> Head:
-    """Read what `core audit head` prints; raise `InvalidParameter` for anything else."""
-    match = _HEAD.fullmatch(value.strip())
-    if match is None or (int(match[1]) == 0 and bytes.fromhex(match[2]) != GENESIS):
-        raise InvalidParameter(
-            "expect is not the head of an audit: give what `python -m core audit head` printed, SEQ:HASH with 64 "
-            "hexadecimal digits."
-        )
-    return Head(int(match[1]), bytes.fromhex(match[2]))
-
-
-def find_head(database: Database) -> Head:
-    """Return the last event's number and hash, or `EMPTY` where there is none."""
-    last = select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
-    with database.transaction() as connection:
-        row = connection.execute(last).one_or_none()
-    return EMPTY if row is None else Head(row.seq, bytes(row.hash))
 
 
 def record(
@@ -140,22 +96,6 @@ def append(
         "details": _storable(details or {}),
     }
     connection.execute(insert(audit_events).values(**values, hash=chain_hash(key, previous, values)))
-
-
-def chain_hash(key: bytes | None, previous: bytes, values: Mapping[str, Any]) -> bytes:
-    """Hash an event: HMAC-SHA256(key, previous hash ‖ canonical JSON), or without a key plain SHA-256 of the same.
-
-    Canonical: all members but the hash in the order of their names, no spaces, UTF-8, times in UTC with microseconds.
-    """
-    canonical = json.dumps(
-        {name: print_exact(value) if isinstance(value, datetime) else value for name, value in values.items()},
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-    ).encode()
-    if key is None:
-        return hashlib.sha256(previous + canonical).digest()
-    return hmac.digest(key, previous + canonical, "sha256")
 
 
 def _storable(value: Any) -> Any:

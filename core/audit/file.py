@@ -10,7 +10,8 @@ from core.audit.events import Event, record
 from core.audit.filter import AuditFilter
 from core.csv.format import guarded, instant
 from core.csv.table_file import OwnFile, start_own_file
-from core.db.database import Databases, Folding
+from core.db.databases import Databases
+from core.db.folding import Folding
 from core.db.schema import audit_events
 
 COLUMNS = ("seq", "at", "event", "actor", "address", "remote_address", "subject", "details", "hash")

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_
 
 from core.audit.events import Event
-from core.db.database import Folding
+from core.db.folding import Folding
 from core.db.schema import audit_events
 from core.errors import InvalidParameter
-from core.jobs.filter import DateRange, parse_instant, print_instant
+from core.instants import parse_instant, print_instant
+from core.jobs.filter import DateRange
 from core.jobs.query import contains
 
 LONGEST_WHO = 200

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, literal, select, tuple_
 
 from core.audit.filter import AuditFilter
-from core.db.database import Folding
+from core.db.folding import Folding
 from core.db.schema import audit_events
 
 _ORDER = (audit_events.c.at, audit_events.c.seq)

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Text, cast, select, text
 
-from core.audit.events import EMPTY, Head, chain_hash
+from core.audit.chain import EMPTY, Head, chain_hash
 from core.csv.format import instant
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.db.schema import audit_events
 from core.errors import NotPossible
 

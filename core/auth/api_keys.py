@@ -17,10 +17,11 @@ from sqlalchemy import Connection, Row, case, exists, func, insert, or_, select,
 from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
 from core.characters import check_shown
-from core.db.database import Database, Databases
+from core.db.database import Database
+from core.db.databases import Databases
 from core.db.schema import api_keys, people
 from core.errors import InvalidParameter, NotPossible
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_ID_LENGTH = 12

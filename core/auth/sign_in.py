@@ -16,17 +16,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, append
-from core.db.database import Databases
+from core.auth.allow_list import LOWER, parse_lists
+from core.db.databases import Databases
 from core.db.schema import people, sessions
-from core.errors import InvalidSetting
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.settings import Settings
 
 # A provider's clock may be so far behind ours.
 CLOCK_SKEW = timedelta(minutes=2)
-
-# Only the letters of ASCII: others fold to them (the Kelvin sign to k), and would let a stranger's address match.
-_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +58,13 @@ class Door:
     def __init__(self, databases: Databases, settings: Settings, providers: tuple[str, ...]) -> None:
         """Raises `InvalidSetting` where a list of people has an entry that could mean nobody, or too many."""
         self._databases = databases
-        self._lists, self._trusted = _parse(settings, providers)
+        self._lists, self._trusted = parse_lists(settings, providers)
         self._hours = timedelta(hours=settings.fencepost_session_hours)
 
     @staticmethod
     def check(settings: Settings, providers: tuple[str, ...]) -> None:
         """Raise `InvalidSetting` as the making of a door does, before there are databases."""
-        _parse(settings, providers)
+        parse_lists(settings, providers)
 
     def enter(self, claims: Mapping[str, Any], remote_address: str | None = None) -> Visit:
         """Recognise the person of a session by the claims of its ID token; remember the session.
@@ -171,62 +168,6 @@ class Door:
             append(connection, self._databases.audit_key, event, actor, details={"provider": identity.provider})
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """Who is meant: an address or a whole domain (`@` in front), at one provider or, where there is one, at that."""
-
-    provider: str | None
-    address: str
-
-    def means(self, provider: str, address: str) -> bool:
-        if self.provider not in (None, provider):
-            return False
-        local, at, domain = address.rpartition("@")
-        if not at or not local or "@" in local or not domain:
-            return False
-        return self.address in (f"{local}@{domain}", f"@{domain}")
-
-
-def _parse(settings: Settings, providers: tuple[str, ...]) -> tuple[dict[Scope, tuple[_Entry, ...]], frozenset[str]]:
-    lists = {
-        Scope.JOB_READ: _parse_list("FENCEPOST_STAFF", settings.fencepost_staff, providers),
-        Scope.ADMIN_CONFIG: _parse_list("FENCEPOST_ADMINS", settings.fencepost_admins, providers),
-    }
-    return lists, _parse_providers(settings.fencepost_trust_email, providers)
-
-
-def _parse_list(setting: str, value: str, providers: tuple[str, ...]) -> tuple[_Entry, ...]:
-    entries = []
-    for item in filter(None, map(str.strip, value.split(","))):
-        provider, colon, address = item.rpartition(":")
-        address = address.strip().translate(_LOWER)
-        local, at, domain = address.rpartition("@")
-        if not at or not domain or "@" in local or any(character.isspace() for character in address):
-            raise InvalidSetting(
-                f"{setting} has an entry that is neither an address nor @domain: write it as name@example.org or "
-                "@example.org."
-            )
-        if colon and providers and provider not in providers:
-            raise InvalidSetting(
-                f"{setting} names a provider that [auth] does not have: it has {', '.join(providers)}."
-            )
-        if not colon and len(providers) > 1:
-            raise InvalidSetting(
-                f"{setting} has an entry without its provider, and there are several: write {providers[0]}:address."
-            )
-        entries.append(_Entry(provider if colon else None, address))
-    return tuple(entries)
-
-
-def _parse_providers(value: str, providers: tuple[str, ...]) -> frozenset[str]:
-    named = frozenset(filter(None, map(str.strip, value.split(","))))
-    if providers and not named <= frozenset(providers):
-        raise InvalidSetting(
-            f"FENCEPOST_TRUST_EMAIL names a provider that [auth] does not have: it has {', '.join(providers)}."
-        )
-    return named
-
-
 def _identify(claims: Mapping[str, Any]) -> _Identity | None:
     issuer, subject, address = (claims.get(name) for name in ("iss", "sub", "email"))
     provider = claims.get("provider")
@@ -238,7 +179,7 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
     return _Identity(
         session=hashlib.sha256(canonical).hexdigest(),
         person=f"user:{issuer}|{subject}",
-        address=str(address).strip().translate(_LOWER),
+        address=str(address).strip().translate(LOWER),
         provider=str(provider),
         # A boolean (OpenID Connect Core, section 5.1); some providers send it as text.
         is_verified=claims.get("email_verified") in (True, "true"),

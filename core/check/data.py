@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, text
 
+from core.characters import quote
 from core.check.finding import Finding, advice, ok, problem
 from core.check.plan import explain
 from core.check.relation import Relation
@@ -12,7 +13,6 @@ from core.check.wanted_index import print_size
 from core.db.database import Database
 from core.errors import NotPossible, QueryTooSlow
 from core.jobs.filter import STATUSES
-from core.jobs.filter_sentence import quote
 
 # Seconds that each look at all rows may take, and the rows that are looked at where that is not enough.
 TIMEOUT = 5

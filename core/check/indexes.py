@@ -12,7 +12,7 @@ from core.check.finding import Finding, advice, ok, problem
 from core.check.plan import BITMAPS_ONLY, INDEXES_ONLY, Plan, explain
 from core.check.relation import Relation, is_plain
 from core.check.wanted_index import ENTRY, SORTED, TAKEN_APART, TRIGRAMS, Advisor, Wanted
-from core.db.database import Folding
+from core.db.folding import Folding
 
 # Jobs beyond which pages and exports cannot do without the two first indexes.
 MANY = 100_000

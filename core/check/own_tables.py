@@ -6,7 +6,8 @@ from sqlalchemy import Connection, text
 
 from core.check.finding import Finding, advice, ok, problem
 from core.db import migrations
-from core.db.database import MIGRATE, Databases
+from core.db.databases import Databases
+from core.db.driver_errors import MIGRATE
 
 # What the role needs (README.md), by table.
 RIGHTS = {

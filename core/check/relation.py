@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from core.check.finding import Finding, advice, ok, problem
-from core.db.database import BEHIND
+from core.db.relations import BEHIND
 
 NAMES = ("jobs", "moderation_logs")
 

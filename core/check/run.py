@@ -12,7 +12,7 @@ from core.check.relation import NAMES, check_relation, find_relation
 from core.check.rights import check_policies, check_reading, check_writing
 from core.check.server import check_server
 from core.check.snapshot import check_snapshot
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import DatabaseUnavailable, FencepostError
 from core.settings import Settings
 

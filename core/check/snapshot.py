@@ -3,7 +3,7 @@
 from core.check.finding import Finding, advice, ok
 from core.db.database import Database
 from core.errors import FencepostError
-from core.export.export import take_snapshot
+from core.export.snapshot import take_snapshot
 
 
 async def check_snapshot(source: Database) -> Finding:

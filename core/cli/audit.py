@@ -2,7 +2,7 @@
 
 import click
 
-from core.audit.events import find_head, parse_head
+from core.audit.chain import find_head, parse_head
 from core.audit.verification import check_chain
 from core.cli.runner import open_checked
 from core.settings import load_settings

@@ -6,7 +6,7 @@ import click
 
 from core.check.finding import Level
 from core.check.run import run_checks
-from core.db.database import open_databases
+from core.db.startup import open_databases
 from core.settings import load_settings
 
 

@@ -4,31 +4,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
-from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import urlencode
+from typing import BinaryIO
 
 import click
 
 from core.actor import COMMAND_LINE
+from core.cli.import_options import client_option, explain_import, link_to_jobs, skip_bad_option
+from core.cli.output import open_aside
 from core.cli.runner import make_plain, open_checked
-from core.csv.format import BOM, COLUMNS, make_header
 from core.errors import NotPossible
-from core.intake.importer import ASIDE, Imported, import_jobs, tidy
-from core.jobs.filter import LONGEST_RANGE, print_exact
+from core.intake.importer import import_jobs, tidy
 from core.settings import load_settings
-
-client_option = click.option(
-    "--client", "client_id", metavar="ID", required=True, help="The client that the jobs belong to."
-)
-skip_bad_option = click.option(
-    "--skip-bad",
-    metavar="NEW FILE",
-    type=click.Path(dir_okay=False),
-    help="Write records that are wrong to this file, and import the others.",
-)
 
 
 @click.command("import", short_help="Import jobs from files of the export's format.")
@@ -68,39 +55,6 @@ def import_command(client_id: str, spreadsheet_safe: bool, skip_bad: str | None,
             tidy(databases.ours)
 
 
-class Aside(FileIO):
-    """A file that holds nothing back: what cannot be written is known at once, and is not tried again later."""
-
-    def write(self, data: Any, /) -> int:
-        rest = memoryview(data).cast("B")
-        length = len(rest)
-        while rest:
-            rest = rest[super().write(rest) :]
-        return length
-
-
-@contextmanager
-def open_aside(name: str | None) -> Iterator[BinaryIO | None]:
-    """Make the file of records that are wrong; it stays only where there are some."""
-    if name is None:
-        yield None
-        return
-    path = Path(name)
-    try:
-        file = Aside(path, "xb")
-    except FileExistsError:
-        raise NotPossible(f"{name} exists already: choose another file for --skip-bad.") from None
-    with file:
-        # The text is confidential: nobody but the owner reads it.
-        path.chmod(0o600)
-        start = file.write(BOM + make_header((*ASIDE, *COLUMNS)))
-        try:
-            yield file
-        finally:
-            if file.tell() == start:
-                path.unlink()
-
-
 @contextmanager
 def _open(path: str, name: str) -> Iterator[tuple[BinaryIO, int]]:
     if path == "-":
@@ -114,24 +68,3 @@ def _open(path: str, name: str) -> Iterator[tuple[BinaryIO, int]]:
         except OSError as error:
             raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
         yield file, os.fstat(file.fileno()).st_size
-
-
-def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[str]:
-    """Say in sentences what else became of a file beside what it brought."""
-    lines = []
-    if imported.demo_removed:
-        lines.append("The demo jobs were removed first.")
-    if imported.ignored_columns:
-        lines.append(f"{name}: left out columns: {', '.join(imported.ignored_columns)}.")
-    if imported.skipped:
-        lines.append(f"{name}: {imported.skipped:,} records were skipped: see {skip_bad}.")
-    return lines
-
-
-def link_to_jobs(first: datetime, last: datetime) -> str:
-    """Say where jobs that were created between two instants are shown."""
-    # Neither bound may lie beyond the years that there are.
-    end = last + min(timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC) - last)
-    start = max(first, end - min(LONGEST_RANGE, end - first))
-    link = urlencode({"from": print_exact(start), "to": print_exact(end)})
-    return f"Look at them in the dashboard: http://localhost:3051/?{link}"

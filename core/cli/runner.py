@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import click
 
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import FencepostError, InvalidParameter, NotPossible
 from core.settings import Settings
 

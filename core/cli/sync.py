@@ -9,14 +9,15 @@ from typing import Any
 import click
 
 from core.actor import COMMAND_LINE
-from core.cli.import_files import client_option, explain_import, link_to_jobs, open_aside, skip_bad_option
+from core.cli.import_options import client_option, explain_import, link_to_jobs, skip_bad_option
+from core.cli.output import open_aside
 from core.cli.runner import make_plain, open_checked
 from core.cli.times import parse_day, parse_length
 from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
+from core.instants import print_instant
 from core.intake.importer import Imported
 from core.intake.remote_export import RemoteExport, parse_url
 from core.intake.sync import Pause, Sync, Window
-from core.jobs.filter import print_instant
 from core.settings import load_settings
 
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from core.errors import InvalidParameter
-from core.jobs.filter import parse_instant
+from core.instants import parse_instant
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

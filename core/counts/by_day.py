@@ -7,7 +7,7 @@ note each quarter that a new job, a changed one or a late log touches, so that t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,10 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.counts.outcomes import Combination, Sums, sum_up
-from core.db.database import Database, Folding
+from core.db.database import Database
+from core.db.folding import Folding
 from core.db.schema import breakdown_changes, breakdown_counts, jobs
+from core.instants import day_start
 from core.jobs.filter import Category, DateRange, JobFilter
-from core.jobs.query import Wall, asks_for_log, count_jobs, fact_conditions, latest_log, select_jobs
+from core.jobs.query import asks_for_log, count_jobs, fact_conditions, latest_log, select_jobs
+from core.jobs.wall import Wall
 
 # Days begin at a quarter of an hour of UTC in every zone of today.
 QUARTER = timedelta(minutes=15)
@@ -143,11 +146,6 @@ def count_ahead(database: Database) -> None:
     """
     while _count_some(database):
         pass
-
-
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _is_counted(connection: Connection, job_filter: JobFilter) -> bool:

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from core.counts.by_day import Day, break_down
-from core.db.database import Folding
+from core.db.folding import Folding
 from core.jobs.filter import DateRange, JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select
 
-from core.csv.format import BOM, Block, copy_csv, make_header
+from core.csv.copy_out import Block, copy_csv
+from core.csv.format import BOM, make_header
 from core.db.database import Database
 from core.errors import ExportTooSlow
 

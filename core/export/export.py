@@ -13,14 +13,18 @@ from uuid import UUID, uuid4
 import psycopg
 
 from core.actor import Actor
-from core.csv.format import BOM, HEADER, Block, render
-from core.db.database import Databases, Folding
+from core.csv.copy_out import Block, render
+from core.csv.format import BOM
+from core.db.databases import Databases
+from core.db.folding import Folding
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
+from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
-from core.export.snapshot import hold_shards
+from core.export.snapshot import take_snapshot
 from core.jobs.filter import JobFilter
-from core.jobs.query import Wall, count_query
+from core.jobs.query import count_query
+from core.jobs.wall import Wall
 
 log = logging.getLogger("fencepost.exports")
 
@@ -217,29 +221,6 @@ async def start_export(
     finally:
         beat.cancel()
         await export.close(_end(reader))
-
-
-async def take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
-    """Return the time of the snapshot that a connection reads and, where it can be shared, its name.
-
-    Those of shards cannot be shared.
-    """
-    if shared:
-        try:
-            row = await (await connection.execute("SELECT clock_timestamp(), pg_export_snapshot()")).fetchone()
-        except psycopg.errors.Error as error:
-            if connection.closed or isinstance(error, psycopg.errors.SerializationFailure):
-                raise
-            # A pooler or another engine in between: one connection does the work.
-            log.warning("an export goes on with one connection: its snapshot cannot be shared (%s)", error.sqlstate)
-            await connection.rollback()
-        else:
-            assert row is not None
-            return row[0], None if await hold_shards(connection) else row[1]
-    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
-    assert row is not None
-    await hold_shards(connection)
-    return row[0], None
 
 
 async def _go_by_search(

@@ -15,11 +15,14 @@ from typing import ClassVar
 
 import psycopg
 
-from core.csv.format import BLOCK_SIZE, Block, copy_csv, export_query, render
-from core.db.database import Database, Folding
+from core.csv.copy_out import BLOCK_SIZE, Block, copy_csv, render
+from core.db.database import Database
+from core.db.folding import Folding
 from core.errors import FencepostError
+from core.export.job_columns import export_query
 from core.jobs.filter import JobFilter
-from core.jobs.query import PageKey, Slice, Wall, boundary_query
+from core.jobs.query import PageKey, Slice, boundary_query
+from core.jobs.wall import Wall
 
 log = logging.getLogger("fencepost.exports")
 

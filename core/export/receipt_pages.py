@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, select, tuple_
 
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.db.schema import api_keys, exports, people
 from core.export.receipts import Status, close_lost_receipts
 

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core.actor import HOUSE, Actor
 from core.audit.events import Event, append
-from core.db.database import Database, Databases
+from core.db.database import Database
+from core.db.databases import Databases
 from core.db.schema import exports
 from core.errors import ExportCut
-from core.jobs.filter import JobFilter, print_exact
+from core.instants import print_exact
+from core.jobs.filter import JobFilter
 
 # A running export renews its row this often (seconds), so that it is seen to grow, and can miss many renewals before it
 # counts as lost. One is an UPDATE by primary key, about a millisecond of the server's time.

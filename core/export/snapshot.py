@@ -4,7 +4,12 @@ A snapshot of the source is none of theirs. Each shard takes its own when a tran
 it for that transaction alone: another one that imports the source's snapshot would see other jobs.
 """
 
+import logging
+from datetime import datetime
+
 import psycopg
+
+log = logging.getLogger("fencepost.snapshots")
 
 # Whether there is a foreign table among the tables, their partitions, and what views of them read.
 _FIND = """
@@ -37,3 +42,26 @@ async def hold_shards(connection: psycopg.AsyncConnection) -> bool:
     for statement in _TOUCH:
         await connection.execute(statement)
     return True
+
+
+async def take_snapshot(connection: psycopg.AsyncConnection, *, shared: bool) -> tuple[datetime, str | None]:
+    """Return the time of the snapshot that a connection reads and, where it can be shared, its name.
+
+    Those of shards cannot be shared.
+    """
+    if shared:
+        try:
+            row = await (await connection.execute("SELECT clock_timestamp(), pg_export_snapshot()")).fetchone()
+        except psycopg.errors.Error as error:
+            if connection.closed or isinstance(error, psycopg.errors.SerializationFailure):
+                raise
+            # A pooler or another engine in between: one connection does the work.
+            log.warning("an export goes on with one connection: its snapshot cannot be shared (%s)", error.sqlstate)
+            await connection.rollback()
+        else:
+            assert row is not None
+            return row[0], None if await hold_shards(connection) else row[1]
+    row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    assert row is not None
+    await hold_shards(connection)
+    return row[0], None

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from core.csv.format import BOM, HEADER
-from core.db.database import Databases
+from core.csv.format import BOM
+from core.db.databases import Databases
 from core.errors import NotPossible
+from core.export.job_columns import HEADER
 from core.export.receipts import Status, find_complete_receipt, find_receipt
 
 READ_SIZE = 1024 * 1024

@@ -11,7 +11,7 @@ from psycopg import Connection
 from sqlalchemy import text
 
 from core.counts.by_day import count_ahead
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.db.partitions import make_months, span
 from core.errors import NotPossible
 from core.jobs.filter import Category

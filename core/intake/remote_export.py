@@ -16,7 +16,8 @@ from pydantic import SecretStr
 
 from core.errors import InvalidParameter, InvalidSetting, NotPossible, ServerFailed
 from core.export.verification import Inspector
-from core.jobs.filter import DateRange, print_instant
+from core.instants import print_instant
+from core.jobs.filter import DateRange
 
 # Where the API page "Export jobs as CSV" has the endpoint.
 PATH = "/api/v1/jobs/export"

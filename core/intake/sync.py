@@ -11,12 +11,13 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from core.actor import Actor
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible, ServerFailed
+from core.instants import print_instant
 from core.intake.importer import Imported, check_importable, import_jobs, tidy
 from core.intake.remote_export import RemoteExport, TooLarge
 from core.intake.sync_progress import SyncName, find_gaps, find_length, note_progress
-from core.jobs.filter import LONGEST_RANGE, DateRange, print_instant
+from core.jobs.filter import LONGEST_RANGE, DateRange
 
 # Attempts without a success after which a run ends.
 ATTEMPTS = 8

@@ -1,9 +1,9 @@
 """A filter as a sentence: what a receipt means, for a person who was not there when it was made."""
 
-import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
+from core.characters import quote
+from core.instants import print_time
 from core.jobs.filter import Category, Cell, Decision, JobFilter
 
 DECISION_WORDS = {Decision.REJECT: "rejected", Decision.PASS: "passed", Decision.UNDECIDED: "undecided"}
@@ -15,9 +15,6 @@ CATEGORY_NAMES = {
 }
 
 _CELL_WORDS = {Cell.TRUE: "is yes", Cell.FALSE: "is no", Cell.EMPTY: "is empty"}
-
-# Bidirectional classes of letters that are written from right to left (Unicode, UAX #9).
-_RIGHT_TO_LEFT = ("R", "AL")
 
 
 def describe_filter(job_filter: JobFilter, *, longest: int | None = None) -> str:
@@ -34,25 +31,6 @@ def describe_filter(job_filter: JobFilter, *, longest: int | None = None) -> str
     span = f"from {print_time(bounds.start)} up to, not including, {print_time(bounds.end)} (UTC)"
     sentence = ", ".join([f"{jobs} {span}", *_conditions(job_filter, longest)])
     return sentence[0].upper() + sentence[1:] + "."
-
-
-def print_time(instant: datetime) -> str:
-    """Print an instant in UTC as people write it, with seconds only where there are some."""
-    local = instant.astimezone(UTC)
-    time = f"{local:%H:%M}"
-    if local.second or local.microsecond:
-        time += f":{local:%S}" + (f".{local.microsecond:06}" if local.microsecond else "")
-    return f"{local.day} {local:%b} {local.year} {time}"
-
-
-def quote(value: str, longest: int | None = None) -> str:
-    """Quote a text from outside: invisible and direction-changing characters are written as their numbers."""
-    if longest is not None and len(value) > longest:
-        value = value[: longest - 1] + "…"
-    shown = "".join(character if character.isprintable() else f"\\u{{{ord(character):x}}}" for character in value)
-    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown):
-        shown = f"\N{FIRST STRONG ISOLATE}{shown}\N{POP DIRECTIONAL ISOLATE}"
-    return f"“{shown}”"
 
 
 def _conditions(job_filter: JobFilter, longest: int | None) -> Iterable[str]:

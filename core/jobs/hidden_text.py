@@ -3,9 +3,20 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    false,
+    func,
+    true,
+)
 
+from core.db.schema import jobs
 from core.jobs.filter import Category
+from core.jobs.query import (
+    latest_log,
+)
 
 # The name under which a person's own default is kept.
 HIDING = "hiding"
@@ -54,3 +65,17 @@ def find_hidden(job: Row[Any], texts: Texts) -> str | None:
             return "flagged underage"
         case _:
             return None
+
+
+def text_is_read(texts: Texts) -> ColumnElement[bool]:
+    """Build the condition under which a job's texts are read: `core.jobs.hidden_text.find_hidden` in SQL."""
+    match texts:
+        case Texts.NONE:
+            return false()
+        case Texts.UNFLAGGED:
+            flags = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
+            return and_(jobs.c.is_prohibited.is_not(true()), latest_log.c.evaluated.is_not(None), *flags)
+        case Texts.NOT_UNDERAGE:
+            return latest_log.c[Category.UNDERAGE.column].is_not(true())
+        case Texts.ALL:
+            return true()

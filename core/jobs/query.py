@@ -5,7 +5,7 @@ The only module that selects jobs. Whose jobs they may be (the wall) is decided 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    case,
     collate,
     false,
     func,
@@ -31,10 +30,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from core.db.database import Folding
+from core.db.folding import Folding
 from core.db.schema import jobs, moderation_logs
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.hidden_text import Texts
+from core.jobs.wall import Wall, of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
 # an outer one, drops none.
@@ -49,8 +48,6 @@ latest_log = (
     .lateral("latest_log")
 )
 
-# Characters of a prompt or a reason that a list shows; a prompt may have megabytes.
-PREVIEW_LENGTH = 300
 
 # The ways of a search, each by what it does without and for how many milliseconds it is tried: one job after the other,
 # then the index of searches (an index of trigrams gives bitmaps only), then one after the other to the end.
@@ -62,21 +59,6 @@ _LIMIT_STATEMENTS = """
 """
 
 JOB_KEY = (jobs.c.created_at, jobs.c.job_id)
-
-# What a list shows of a job beside its texts.
-JOB_COLUMNS: tuple[ColumnElement[Any], ...] = (
-    *(jobs.c.job_id, jobs.c.client_id, jobs.c.type, jobs.c.status, jobs.c.is_prohibited),
-    *(jobs.c.created_at, jobs.c.completed_at),
-    *(latest_log.c[category.column] for category in Category),
-    latest_log.c.evaluated,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Wall:
-    """Whose jobs may be seen: those of one client, or of all (`client_id` None: staff)."""
-
-    client_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,31 +80,17 @@ class Slice:
 WHOLE = Slice(None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Jobs in the order newest first, and the keys that lead to its neighbours (None: there is none).
-
-    `previous` is the key after which the previous page begins; the first page has the key None, so whether there is
-    a previous page is told by `has_previous`.
-    """
-
-    rows: list[Row[Any]]
-    next: PageKey | None
-    has_previous: bool
-    previous: PageKey | None
-
-
 def select_jobs(job_filter: JobFilter, wall: Wall, folding: Folding, columns: list[ColumnElement[Any]]) -> Select[Any]:
     """Select columns of the jobs that the filter means and the wall allows, joined with the latest log of each."""
     query = select(*columns).select_from(jobs.outerjoin(latest_log, true()))
-    return query.where(*_conditions(job_filter, wall, folding))
+    return query.where(*conditions_of(job_filter, wall, folding))
 
 
 def select_part(
     job_filter: JobFilter, wall: Wall, folding: Folding, columns: list[ColumnElement[Any]], part: Slice
 ) -> Select[Any]:
     """Select columns of a part of the jobs, sorted as exports are: by (created_at, job_id), ascending."""
-    return _in_part(select_jobs(_narrowed(job_filter, part), wall, folding, columns), part).order_by(*JOB_KEY)
+    return in_part(select_jobs(narrow_to(job_filter, part), wall, folding, columns), part).order_by(*JOB_KEY)
 
 
 def boundary_query(job_filter: JobFilter, wall: Wall, start: PageKey | None, jobs_between: int) -> Select[Any]:
@@ -132,10 +100,10 @@ def boundary_query(job_filter: JobFilter, wall: Wall, start: PageKey | None, job
     nothing else. A slice may therefore hold fewer jobs of the export, even none.
     """
     rest = Slice(start, None)
-    conditions = _range_and_client(_narrowed(job_filter, rest), wall)
+    conditions = _range_and_client(narrow_to(job_filter, rest), wall)
     if job_filter.decision == (Decision.REJECT,):
         conditions.append(jobs.c.is_prohibited.expression)
-    return _in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
+    return in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
 
 
 def count_jobs(
@@ -149,95 +117,20 @@ def count_jobs(
 def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:
     """Build the query that counts the matching jobs."""
     matching = (
-        select(literal(1)).select_from(_tables(job_filter)).where(*_conditions(job_filter, wall, folding)).limit(limit)
+        select(literal(1))
+        .select_from(tables_of(job_filter))
+        .where(*conditions_of(job_filter, wall, folding))
+        .limit(limit)
     )
     return select(func.count()).select_from(matching.subquery())
-
-
-def page_jobs(
-    connection: Connection,
-    job_filter: JobFilter,
-    wall: Wall,
-    folding: Folding,
-    *,
-    after: PageKey | None,
-    limit: int,
-    texts: Texts,
-) -> Page:
-    """Read a page of at most `limit` jobs, newest first, that come after a key.
-
-    `prompt` and `reason` are read only of jobs whose `texts` are, and only their first 300 characters: what is hidden
-    never leaves the database.
-    """
-    query = page_query(job_filter, wall, folding, after=after, limit=limit + 1, texts=texts)
-    found = run_search(connection, query, job_filter, folding)
-    rows = found[:limit]
-    following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
-    if after is None:
-        return Page(rows, following, has_previous=False, previous=None)
-    # The page before begins after the job that stands `limit` places further up, if there are so many.
-    query = above_query(job_filter, wall, folding, after, limit=limit + 1)
-    above = run_search(connection, query, job_filter, folding)
-    previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
-    return Page(rows, following, has_previous=bool(above), previous=previous)
-
-
-def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:
-    """Return when the newest job was created, of a client where one is given, or None where there is none."""
-    newest: datetime | None = connection.execute(newest_query(wall, client_id)).scalar_one()
-    return newest
-
-
-def newest_query(wall: Wall, client_id: str | None) -> Select[Any]:
-    """Build the query that looks at the end of an index."""
-    # A source of somebody's own may have `infinity`.
-    finite = jobs.c.created_at <= datetime.max.replace(tzinfo=UTC)
-    return select(func.max(jobs.c.created_at)).where(finite, *_of_clients(wall, client_id))
 
 
 def find_matching(
     connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, ids: Sequence[UUID]
 ) -> set[UUID]:
     """Return which of some jobs a filter means and the wall allows."""
-    query = select(jobs.c.job_id).select_from(_tables(job_filter)).where(*_conditions(job_filter, wall, folding))
+    query = select(jobs.c.job_id).select_from(tables_of(job_filter)).where(*conditions_of(job_filter, wall, folding))
     return set(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))).scalars())
-
-
-def page_query(
-    job_filter: JobFilter, wall: Wall, folding: Folding, *, after: PageKey | None, limit: int, texts: Texts
-) -> Select[Any]:
-    """Build the query of a page, newest first."""
-    columns = list(JOB_COLUMNS)
-    if texts is not Texts.NONE:
-        columns += [
-            case((text_is_read(texts), func.left(column, PREVIEW_LENGTH))).label(column.name)
-            for column in (jobs.c.prompt, jobs.c.reason)
-        ]
-    older = Slice(None, after)
-    query = _in_part(select_jobs(_narrowed(job_filter, older), wall, folding, columns), older)
-    return query.order_by(*(column.desc() for column in JOB_KEY)).limit(limit)
-
-
-def text_is_read(texts: Texts) -> ColumnElement[bool]:
-    """Build the condition under which a job's texts are read: `core.jobs.hidden_text.find_hidden` in SQL."""
-    match texts:
-        case Texts.NONE:
-            return false()
-        case Texts.UNFLAGGED:
-            flags = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
-            return and_(jobs.c.is_prohibited.is_not(true()), latest_log.c.evaluated.is_not(None), *flags)
-        case Texts.NOT_UNDERAGE:
-            return latest_log.c[Category.UNDERAGE.column].is_not(true())
-        case Texts.ALL:
-            return true()
-
-
-def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: PageKey, *, limit: int) -> Select[Any]:
-    """Build the query of the keys that stand before a page, from the nearest one upwards."""
-    newer = Slice(after, None)
-    narrowed = _narrowed(job_filter, newer)
-    query = select(*JOB_KEY).select_from(_tables(job_filter)).where(*_conditions(narrowed, wall, folding))
-    return _in_part(query, newer).order_by(*JOB_KEY).limit(limit)
 
 
 def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter, folding: Folding) -> list[Row[Any]]:
@@ -265,7 +158,7 @@ def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter
     raise AssertionError("the last way of a search has no limit")
 
 
-def _tables(job_filter: JobFilter) -> FromClause:
+def tables_of(job_filter: JobFilter) -> FromClause:
     """The jobs, joined with their latest logs only where the filter asks for these."""
     return jobs.outerjoin(latest_log, true()) if asks_for_log(job_filter) else jobs
 
@@ -275,7 +168,7 @@ def asks_for_log(job_filter: JobFilter) -> bool:
     return bool(job_filter.category or job_filter.no_category or job_filter.cells or job_filter.evaluated is not None)
 
 
-def _narrowed(job_filter: JobFilter, part: Slice) -> JobFilter:
+def narrow_to(job_filter: JobFilter, part: Slice) -> JobFilter:
     """Let the range be that of the part.
 
     An index scan begins and ends at the bounds of `created_at`; by the whole key it only filters. With the range's own
@@ -291,7 +184,7 @@ def _narrowed(job_filter: JobFilter, part: Slice) -> JobFilter:
     return replace(job_filter, range=DateRange(start, end))
 
 
-def _in_part(query: Select[Any], part: Slice) -> Select[Any]:
+def in_part(query: Select[Any], part: Slice) -> Select[Any]:
     if part.start is not None:
         query = query.where(tuple_(*JOB_KEY) >= _literal_key(part.start))
     if part.end is not None:
@@ -307,15 +200,11 @@ def _range_and_client(job_filter: JobFilter, wall: Wall) -> list[ColumnElement[b
     return [
         jobs.c.created_at >= job_filter.range.start,
         jobs.c.created_at < job_filter.range.end,
-        *_of_clients(wall, job_filter.client_id),
+        *of_clients(wall, job_filter.client_id),
     ]
 
 
-def _of_clients(wall: Wall, client_id: str | None) -> list[ColumnElement[bool]]:
-    return [jobs.c.client_id == each for each in (wall.client_id, client_id) if each is not None]
-
-
-def _conditions(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:
+def conditions_of(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:
     conditions = _range_and_client(job_filter, wall)
     if job_filter.type:
         conditions.append(jobs.c.type.in_(job_filter.type))

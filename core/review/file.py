@@ -10,10 +10,10 @@ from core.actor import Actor
 from core.audit.events import Event, record
 from core.csv.format import guarded, instant
 from core.csv.table_file import OwnFile, start_own_file
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.db.schema import reviews
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 COLUMNS = (
     *("review_id", "act_id", "person", "job_id", "client_id", "job_created_at", "is_prohibited", "evaluated"),

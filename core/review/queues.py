@@ -4,27 +4,26 @@ Candidates are read by keyset, from the source or from the reviews; what else is
 other of the two, is asked in batches of ids, because no statement touches both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, not_, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
 
 from core.actor import Actor
-from core.db.database import Database, Databases
-from core.db.schema import review_claims, reviews
+from core.db.database import Database
+from core.db.databases import Databases
+from core.db.schema import reviews
 from core.errors import QueryTooSlow
 from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import PageKey, find_matching, page_jobs
+from core.jobs.pages import page_jobs
+from core.jobs.query import PageKey, find_matching
+from core.review.claims import claim_first, release_claim
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict, find_reviewed
-
-# How long a job is kept for somebody after the last thing that they did with it.
-CLAIM = timedelta(minutes=10)
 
 # Candidates that are looked at together: few, because mostly the first one is free, then more each time.
 BATCH = 200
@@ -88,35 +87,13 @@ def claim_next(
         )
         for keys in candidates:
             places_of = {key.job_id: key for key in keys if key.job_id != leaving}
-            while (claimed := _claim_first(databases.ours, by, list(places_of))) is not None:
+            while (claimed := claim_first(databases.ours, by, list(places_of))) is not None:
                 found = places_of.pop(claimed)
                 if _is_open(databases.ours, queue, decided, by, claimed):
                     return Turn(claimed, found)
                 # Somebody was at it, has reviewed it and left it since the candidates were read.
                 release_claim(databases.ours, by, claimed)
     return None
-
-
-def renew_claim(database: Database, by: Actor, job_id: UUID) -> bool:
-    """Let a claim last from now on; False where somebody else has the job meanwhile."""
-    return _claim(database, by, job_id)
-
-
-def find_holder(database: Database, job_id: UUID) -> str | None:
-    """Return the name of the person for whom a job is kept, or None."""
-    query = select(review_claims.c.person).where(review_claims.c.job_id == job_id, review_claims.c.ends_at > func.now())
-    with database.transaction() as connection:
-        return connection.execute(query).scalar_one_or_none()
-
-
-def release_claim(database: Database, by: Actor, job_id: UUID) -> None:
-    """Leave a job to others."""
-    with database.transaction() as connection:
-        connection.execute(
-            review_claims.update()
-            .where(review_claims.c.job_id == job_id, review_claims.c.person == by.name)
-            .values(ends_at=func.now())
-        )
 
 
 def _decided(job_filter: JobFilter) -> JobFilter | None:
@@ -160,32 +137,6 @@ def _open_candidates(
             meant = find_matching(connection, decided, by.wall, folding, [key.job_id for key in keys])
         yield [key for key in keys if key.job_id in meant]
         after = keys[-1]
-
-
-def _claim_first(database: Database, by: Actor, ids: Sequence[UUID]) -> UUID | None:
-    """Claim the first of some jobs that can be."""
-    if not ids:
-        return None
-    taken = select(review_claims.c.job_id).where(
-        review_claims.c.job_id == func.any(list(ids)),
-        review_claims.c.ends_at > func.now(),
-        review_claims.c.person != by.name,
-    )
-    with database.transaction() as connection:
-        others = set(connection.execute(taken).scalars())
-    return next((job_id for job_id in ids if job_id not in others and _claim(database, by, job_id)), None)
-
-
-def _claim(database: Database, by: Actor, job_id: UUID) -> bool:
-    ends_at = func.now() + CLAIM
-    row = insert(review_claims).values(job_id=job_id, person=by.name, ends_at=ends_at)
-    # Of two at the same moment the second waits for the first, and finds the claim held.
-    free = or_(review_claims.c.ends_at <= func.now(), review_claims.c.person == by.name)
-    claimed = row.on_conflict_do_update(
-        index_elements=["job_id"], set_={"person": by.name, "ends_at": ends_at}, where=free
-    ).returning(review_claims.c.job_id)
-    with database.transaction() as connection:
-        return connection.execute(claimed).one_or_none() is not None
 
 
 def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor, job_id: UUID) -> bool:

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Connection, DateTime, and_, func, literal, not_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.counts.by_day import day_start
 from core.db.schema import reviews
+from core.instants import day_start
 from core.jobs.filter import Category, DateRange
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
 
 _WEEK = timedelta(days=7)

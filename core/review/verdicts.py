@@ -7,18 +7,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Row, and_, exists, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import Insert
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.actor import Actor
 from core.audit.events import Event, append
-from core.db.database import Database, Databases
+from core.characters import make_storable
+from core.db.database import Database
+from core.db.databases import Databases
 from core.db.schema import people, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
-
-# Characters.
-LONGEST_NOTE = 4_000
+from core.review.drafts import LONGEST_NOTE, draft_of
 
 
 class Verdict(StrEnum):
@@ -111,7 +109,7 @@ def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
             return 0
         connection.execute(_repeat([row.supersedes for row in taken if row.supersedes is not None]))
         first = min(taken, key=lambda row: row.review_id)
-        connection.execute(_draft(by, first.job_id, first.note or ""))
+        connection.execute(draft_of(by, first.job_id, first.note or ""))
         append(
             connection,
             databases.audit_key,
@@ -162,39 +160,13 @@ def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = No
         return set(connection.execute(query).scalars())
 
 
-def keep_draft(database: Database, person: Actor, job_id: UUID, note: str) -> None:
-    """Keep a note that is being written, so that it survives the end of a session."""
-    with database.transaction() as connection:
-        connection.execute(_draft(person, job_id, _storable(note)[:LONGEST_NOTE]))
-
-
-def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
-    """Return the note that the person was writing about a job; empty where there is none."""
-    query = select(review_drafts.c.note).where(review_drafts.c.person == person.name, review_drafts.c.job_id == job_id)
-    with database.transaction() as connection:
-        return connection.execute(query).scalar_one_or_none() or ""
-
-
-def _draft(person: Actor, job_id: UUID, note: str) -> Insert:
-    """Build the statement that keeps a note as what the person is writing about a job."""
-    row = upsert(review_drafts).values(person=person.name, job_id=job_id, note=note)
-    return row.on_conflict_do_update(
-        index_elements=["person", "job_id"], set_={"note": row.excluded.note, "saved_at": func.now()}
-    )
-
-
 def _check_note(review: Review) -> str | None:
-    note = _storable(review.note).strip()
+    note = make_storable(review.note).strip()
     if len(note) > LONGEST_NOTE:
         raise InvalidParameter(f"The note is longer than {LONGEST_NOTE:,} characters: shorten it.")
     if review.verdict is Verdict.ESCALATE and not note:
         raise InvalidParameter("Say in a note why somebody else should look at this job.")
     return note or None
-
-
-def _storable(note: str) -> str:
-    """Replace what PostgreSQL's text cannot hold: NUL, and halves of surrogates."""
-    return note.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _serialise(connection: Connection, by: Actor) -> None:

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from core.counts.by_day import day_start
 from core.errors import InvalidParameter
+from core.instants import day_start
 from core.jobs.filter import LONGEST_RANGE, DateRange
 
 # What the address says, and what a person reads.
@@ -111,3 +111,6 @@ def _words(instant: datetime, zone: ZoneInfo) -> str:
     local = instant.astimezone(zone)
     seconds = f":{local:%S}" if local.second or local.microsecond else ""
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M}{seconds}"
+
+
+EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)

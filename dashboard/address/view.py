@@ -6,8 +6,11 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import streamlit as st
+
 from core.errors import InvalidParameter
-from core.jobs.filter import Decision, JobFilter, parse_instant, print_exact, print_instant
+from core.instants import parse_instant, print_exact, print_instant
+from core.jobs.filter import Decision, JobFilter
 from core.jobs.query import PageKey
 from dashboard.address.periods import DEFAULT, preset_range
 
@@ -117,3 +120,8 @@ def _parse_size(value: str) -> int:
     if value not in map(str, PAGE_SIZES):
         raise InvalidParameter(f"size takes {', '.join(map(str, PAGE_SIZES))}.")
     return int(value)
+
+
+def go(view: View) -> None:
+    """Write the address once: one step that Back undoes."""
+    st.query_params.from_dict(view.to_params())

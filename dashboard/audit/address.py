@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.audit.filter import AuditFilter
 from core.audit.pages import EventKey
 from core.errors import InvalidParameter
-from core.jobs.filter import parse_instant, print_exact
+from core.instants import parse_instant, print_exact
 
 
 @dataclass(frozen=True, slots=True)

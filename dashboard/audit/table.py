@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
-from core.jobs.filter_sentence import quote
-from dashboard.jobs.table import MOST_HEIGHT, ROW_HEIGHT
+from core.characters import quote
+from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
 
 # What says itself without quotes: times, ids, numbers, and words of ours.
 _WORD = re.compile(r"[\w.,:+/-]+", re.ASCII)

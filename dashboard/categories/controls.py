@@ -10,12 +10,11 @@ import streamlit as st
 from core.errors import InvalidParameter
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
-from core.jobs.query import Wall
-from dashboard.address.periods import PRESETS, days_range, preset_range, shown_days
-from dashboard.address.view import View
+from core.jobs.wall import Wall
+from dashboard.address.periods import EARLIEST, LATEST, PRESETS, days_range, preset_range, shown_days
+from dashboard.address.view import View, go
 from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter, without_further
-from dashboard.jobs.filter_form import EARLIEST, LATEST, go
 from dashboard.widgets.client_select import name_client
 
 # Characters of a text from outside in the sentence of the filter.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from core.counts.by_day import day_start
 from core.counts.log_coverage import Coverage, cover
 from core.counts.outcomes import Combination, Sums, count_together, sum_up
+from core.instants import day_start
 from core.jobs.filter import Category, DateRange
 
 

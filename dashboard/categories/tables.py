@@ -9,7 +9,7 @@ from core.counts.outcomes import FLAG_SETS, share
 from core.jobs.filter import Category
 from dashboard.categories.charts import count_decisions, count_flags, list_rates, name_flags
 from dashboard.categories.days import ShownDay
-from dashboard.jobs.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
 
 Cell = str | int | float | None
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.csv.format import HEADER
+from core.export.job_columns import HEADER
 from core.export.verification import Inspection
 
 HERE = Path(__file__).parent

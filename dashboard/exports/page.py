@@ -13,7 +13,7 @@ from core.errors import InvalidParameter
 from core.export.receipt_pages import ReceiptKey, ReceiptPage, find_listed_receipt, page_receipts
 from core.export.receipts import Status, find_complete_receipt
 from core.export.verification import Inspection, explain
-from core.jobs.filter import parse_instant, print_exact
+from core.instants import parse_instant, print_exact
 from dashboard.address.zones import browser_zone
 from dashboard.exports.file_check import ask_for_file
 from dashboard.exports.receipt_card import show_in_list, show_whole

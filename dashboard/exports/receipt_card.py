@@ -1,17 +1,20 @@
 """A receipt as people read it: one in a list, or all that it says."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 from sqlalchemy import Row
 
+from core.characters import quote
 from core.errors import InvalidParameter
 from core.export.receipts import Status, Via
+from core.instants import print_time
 from core.jobs.filter import JobFilter
-from core.jobs.filter_sentence import describe_filter, print_time, quote
+from core.jobs.filter_sentence import describe_filter
 from dashboard.widgets.step_button import show_step
+from dashboard.widgets.words import count_of, name_bytes, name_duration, name_time
 
 # Word, sign and colour, so that no state is told by colour alone.
 BADGES: dict[str, tuple[str, str, Any]] = {
@@ -39,7 +42,7 @@ def show_in_list(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
     with st.container(border=True, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
             show_badge(receipt)
-            st.text(f"{_count(receipt.rows, 'row')} · {name_bytes(receipt.bytes)}")
+            st.text(f"{count_of(receipt.rows, 'row')} · {name_bytes(receipt.bytes)}")
             st.space("stretch")
             export_id = str(receipt.export_id)
             show_step(
@@ -108,35 +111,6 @@ def name_requester(receipt: Row[Any], person: str) -> str:
     return quote(receipt.address or receipt.requested_by, SHORT)
 
 
-def name_bytes(number: int, *, exact: bool = False) -> str:
-    """Write a size as people read it (1 kB is 1,000 bytes), with the exact number where that is wanted."""
-    plain = _count(number, "byte")
-    size = float(number)
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
-        # What would be rounded up to a thousand is written in the next unit.
-        if size < 999.95 or unit == "TB":
-            break
-        size /= 1000
-    human = plain if unit == "bytes" else f"{size:.1f} {unit}"
-    return f"{human} ({plain})" if exact and human != plain else human
-
-
-def name_duration(duration: timedelta) -> str:
-    """Write a duration as people read it, in its two greatest units."""
-    seconds = max(0.0, duration.total_seconds())
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def name_time(instant: datetime, zone: ZoneInfo) -> str:
-    """Write a time in the zone, which is named."""
-    local = instant.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b} {local.year}, {local:%H:%M:%S} ({zone.key})"
-
-
 def _sentence(receipt: Row[Any], longest: int | None) -> str:
     job_filter = find_filter(receipt)
     if job_filter is not None:
@@ -167,7 +141,3 @@ def _show_code(label: str, code: str) -> None:
     with st.container(gap=None):
         st.caption(label)
         st.code(code, language=None, wrap_lines=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

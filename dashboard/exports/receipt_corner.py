@@ -8,8 +8,9 @@ import streamlit as st
 from core.actor import Actor
 from core.export.receipt_pages import page_receipts
 from core.export.receipts import Status, Via
-from dashboard.exports.receipt_card import MEANINGS, name_bytes
+from dashboard.exports.receipt_card import MEANINGS
 from dashboard.session.resources import get_resources
+from dashboard.widgets.words import name_bytes
 
 HERE = Path(__file__).parent
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.jobs.filter import Category, Cell, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
-from dashboard.address.view import View
-from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, go
+from dashboard.address.view import View, go
+from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS
 from dashboard.widgets.markdown_escape import escape
 
 

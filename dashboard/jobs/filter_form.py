@@ -1,7 +1,7 @@
 """The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
 
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import datetime, time
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,14 +11,21 @@ import streamlit as st
 from core.errors import InvalidParameter
 from core.jobs.filter import STATUSES, Category, Cell, DateRange, Decision, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
-from core.jobs.query import Wall
-from dashboard.address.periods import PRESETS, days_range, instants_range, preset_range, shown_days, shown_times
-from dashboard.address.view import View, find_zone
+from core.jobs.wall import Wall
+from dashboard.address.periods import (
+    EARLIEST,
+    LATEST,
+    PRESETS,
+    days_range,
+    instants_range,
+    preset_range,
+    shown_days,
+    shown_times,
+)
+from dashboard.address.view import View, find_zone, go
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
-
-EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)
 
 # Types that services are known to have; any other can be typed.
 KNOWN_TYPES = ("prompt", "pre", "post", "image", "video")
@@ -72,11 +79,6 @@ def show_form_error() -> None:
     """Say what is wrong with what was applied last."""
     if st.session_state["apply_error"]:
         st.error(st.session_state["apply_error"], icon=":material/error:")
-
-
-def go(view: View) -> None:
-    """Write the address once: one step that Back undoes."""
-    st.query_params.from_dict(view.to_params())
 
 
 def _show_more(wall: Wall) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.jobs.job import find_job, find_newer, find_older
-from core.jobs.query import Page, PageKey, Wall
-from dashboard.address.view import View
-from dashboard.jobs.filter_form import go
+from core.jobs.job import find_job
+from core.jobs.pages import Page, find_newer, find_older
+from core.jobs.query import PageKey
+from core.jobs.wall import Wall
+from dashboard.address.view import View, go
 from dashboard.session.resources import get_resources
 
 

@@ -7,12 +7,13 @@ import streamlit as st
 
 from core.errors import QueryTooSlow
 from core.jobs.filter import JobFilter
-from core.jobs.query import Wall, count_jobs, find_newest
+from core.jobs.pages import find_newest
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from dashboard.address.periods import days_range
-from dashboard.address.view import View
+from dashboard.address.view import View, go
 from dashboard.address.zones import shown_zone
 from dashboard.jobs.filter_chips import list_chips
-from dashboard.jobs.filter_form import go
 from dashboard.session.resources import get_resources
 
 # Beyond this many it does not matter how many more there are.

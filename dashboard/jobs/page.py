@@ -11,13 +11,13 @@ from core.audit.events import Event, record
 from core.counts.by_day import count_matching
 from core.errors import InvalidParameter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import Page, page_jobs
+from core.jobs.pages import Page, page_jobs
 from dashboard.address.periods import describe
-from dashboard.address.view import PAGE_SIZES, View, default_view, parse_view
+from dashboard.address.view import PAGE_SIZES, View, default_view, go, parse_view
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.jobs.download_bar import COUNTED, show_downloads
 from dashboard.jobs.filter_chips import show_chips
-from dashboard.jobs.filter_form import go, show_form, show_form_error, show_period
+from dashboard.jobs.filter_form import show_form, show_form_error, show_period
 from dashboard.jobs.hidden_text import choose_texts
 from dashboard.jobs.neighbours import show_steps
 from dashboard.jobs.nothing_found import show_nothing_found

@@ -12,14 +12,8 @@ from sqlalchemy import Row
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden
-
-# Sign and word, so that no state is told by colour alone.
-DECISIONS = {True: "✕ Rejected", False: "✓ Passed", None: "? Undecided"}
-FLAGS = {True: "● Yes", False: "○ No", None: "– Not evaluated"}
-
-# Pixels, as Streamlit draws a row and its header; a page of any size keeps the pager on the screen.
-ROW_HEIGHT = 35
-MOST_HEIGHT = 16 * ROW_HEIGHT
+from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.words import DECISIONS, FLAGS
 
 KEY = "jobs"
 

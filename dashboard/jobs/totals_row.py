@@ -8,7 +8,7 @@ from core.actor import Actor
 from core.counts.totals import Comparison, compare
 from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.jobs.filter import DateRange
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from dashboard.address.periods import PRESETS
 from dashboard.address.view import View
 from dashboard.session.resources import get_resources

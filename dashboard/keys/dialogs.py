@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core.actor import Actor, Forbidden, Scope
 from core.auth.api_keys import create_key, revoke_key, rotate_key
 from core.errors import InvalidParameter, NotPossible
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources

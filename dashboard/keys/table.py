@@ -11,7 +11,7 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.auth.api_keys import KeyState
-from dashboard.jobs.table import ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT
 
 # Sign and word, so that no state is told by colour alone.
 STATES = {

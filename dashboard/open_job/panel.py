@@ -13,17 +13,18 @@ from sqlalchemy import Row
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
-from core.characters import Invisible, find_invisible
+from core.characters import Invisible, find_invisible, quote
 from core.errors import QueryTooSlow
 from core.jobs.filter import Category
-from core.jobs.filter_sentence import CATEGORY_NAMES, quote
+from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden
-from core.jobs.job import MOST_LOGS, JobTexts, SamePrompt, find_job, find_same_prompt, list_logs, read_texts
-from dashboard.exports.receipt_card import name_duration, name_time
-from dashboard.jobs.table import DECISIONS, FLAGS, ROW_HEIGHT
+from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
+from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from dashboard.open_job.prompt_text import show_text
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
+from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
 
 # Characters of a text that are sent at first.
 LONGEST = 20_000

@@ -9,11 +9,12 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.actor import Actor, Scope
+from core.characters import quote
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
-from core.jobs.filter_sentence import CATEGORY_NAMES, quote
+from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.job import find_job
-from core.review.queues import release_claim
+from core.review.claims import release_claim
 from core.review.verdicts import (
     Review,
     Verdict,
@@ -24,11 +25,11 @@ from core.review.verdicts import (
     record_review,
     take_back,
 )
-from dashboard.exports.receipt_card import name_time
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
+from dashboard.widgets.words import name_time
 
 VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
     Verdict.AGREE: ("Agree", ":material/thumb_up:", "A", "The decision is right."),

@@ -7,8 +7,8 @@ from uuid import UUID
 import streamlit as st
 
 from core.actor import Actor
-from core.review.queues import renew_claim
-from core.review.verdicts import LONGEST_NOTE, find_draft, keep_draft
+from core.review.claims import renew_claim
+from core.review.drafts import LONGEST_NOTE, find_draft, keep_draft
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from core.actor import Actor
 from core.errors import QueryTooSlow
-from core.jobs.job import list_same_prompt
+from core.jobs.same_prompt import list_same_prompt
 from core.review.verdicts import find_reviewed
 from dashboard.session.resources import get_resources
 

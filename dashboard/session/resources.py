@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 
 

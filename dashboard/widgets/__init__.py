@@ -1,1 +1,1 @@
-"""Small parts that several pages draw with. Nothing here belongs to one page alone or asks a database."""
+"""Small parts that several pages draw with. Nothing here belongs to one page alone."""

@@ -4,11 +4,11 @@ import time as clock
 
 import streamlit as st
 
+from core.characters import quote
 from core.db.database import Database
 from core.errors import QueryTooSlow
-from core.jobs.filter_sentence import quote
-from core.jobs.job import list_clients
-from core.jobs.query import Wall
+from core.jobs.clients import list_clients
+from core.jobs.wall import Wall
 
 # More can be typed. Seconds for which a session remembers them, and which looking for them may take.
 MOST_CLIENTS = 500

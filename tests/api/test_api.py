@@ -12,7 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from core.actor import Scope
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.jobs.filter import PARAMETERS
 from tests.conftest import TestServer
 from tests.support.asgi import APRIL, EXPORT, make_key

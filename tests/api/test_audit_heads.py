@@ -9,8 +9,10 @@ import pytest
 from api import audit_heads
 from api.audit_heads import logging_heads
 from core.actor import COMMAND_LINE
-from core.audit.events import Event, find_head, record
-from core.db.database import Database, Databases
+from core.audit.chain import find_head
+from core.audit.events import Event, record
+from core.db.database import Database
+from core.db.databases import Databases
 from tests.support.servers import serving_dashboard
 from tests.support.serving import serve_api
 from tests.support.waiting import wait_for

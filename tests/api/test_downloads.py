@@ -14,7 +14,7 @@ from api.downloads import Downloads
 from api.services import create_services
 from core.actor import DEMO_PERSON, Actor, Scope
 from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket, TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.jobs.filter import DateRange, JobFilter
 from core.settings import Settings
 from tests.support.asgi import FakeReader, Then, exchange, run

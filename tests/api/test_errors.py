@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import BASE62, revoke_key
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.asgi import APRIL, EXPORT, Answer, FakeReader, Then, ask, create_api, exchange, make_key, run

@@ -15,8 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 from api.server import CLOSING, GRACE
-from core.db.database import migrate, open_databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
 from core.settings import Settings
 from tests.support.asgi import EXPORT, make_key
 from tests.support.servers import serving

@@ -17,7 +17,7 @@ from api.routes import Api
 from api.streaming import LOOK
 from core.actor import COMMAND_LINE
 from core.auth.api_keys import revoke_key, rotate_key
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from tests.api.test_errors import with_secret_of
 from tests.support.asgi import EXPORT, FakeReader, Then, ask, create_api, exchange, make_key, run

@@ -10,7 +10,7 @@ import pytest
 from api.errors import ApiError
 from api.limits import ExportSlots, RequestLimit
 from core.actor import Scope
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from tests.support.asgi import EXPORT, FakeReader, Then, ask, create_api, exchange, make_key, run
 from tests.support.rows import insert_large_jobs

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from core.db.database import open_databases
-from core.jobs.filter import DateRange, parse_instant
+from core.db.startup import open_databases
+from core.instants import parse_instant
+from core.jobs.filter import DateRange
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key

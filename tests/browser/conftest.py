@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pydantic import SecretStr
 
-from core.db.database import open_databases
+from core.db.startup import open_databases
 from core.intake.demo import seed_jobs
 from core.settings import Settings
 from tests.conftest import TestServer

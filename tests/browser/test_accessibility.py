@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
 from core.actor import DEMO_PERSON
-from core.db.database import open_databases
+from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
 from tests.browser.conftest import PATIENCE

@@ -18,8 +18,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pydantic import SecretStr
 
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer, _programs
+from core.db.startup import open_databases
 from core.settings import Settings
 from tests.browser.conftest import PATIENCE
 from tests.conftest import ROOT

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, WebSocket, expect
 
-from core.csv.format import HEADER
+from core.export.job_columns import HEADER
 from core.export.verification import inspect_file
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_jobs_page import run_core, wait_for

@@ -10,10 +10,10 @@ from playwright.sync_api import BrowserContext, Page, expect
 from pydantic import SecretStr
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.db.database import migrate, open_databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
+from core.instants import parse_instant
 from core.intake.demo import seed_jobs
-from core.jobs.filter import parse_instant
 from core.settings import Settings
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.support.axe import wait_until_still

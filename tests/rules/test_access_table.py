@@ -16,7 +16,7 @@ from api.services import create_services
 from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import revoke_key, rotate_key
 from core.auth.tickets import DOWNLOAD_PATH, TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.asgi import EXPORT, Answer, ask, create_api, make_key

@@ -21,15 +21,17 @@ from core.auth.preferences import keep_preference
 from core.auth.sign_in import Door
 from core.check.finding import Level
 from core.check.run import run_checks
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
 from core.db.partitions import make_months
+from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export.receipts import close_lost_receipts
 from core.intake.importer import import_jobs, tidy
 from core.intake.sync_progress import SyncName, note_progress
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
+from core.review.drafts import keep_draft
 from core.review.queues import Queue, claim_next
-from core.review.verdicts import Review, Verdict, keep_draft, record_review, take_back
+from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
 from tests.core.auth.test_sign_in import claims_of

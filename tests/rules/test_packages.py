@@ -4,7 +4,9 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -18,6 +20,38 @@ NOT_IMPORTED = {
     "api": {"streamlit", "pandas", "dashboard", "tests", "benchmarks"},
     "dashboard": {"tests", "benchmarks"},
 }
+
+
+# The packages from top to bottom, each with the modules that stand beside them: imports go only down this table. A row
+# holds what must not import one another either.
+FLOORS = (
+    ("dashboard.__main__",),
+    ("dashboard.app",),
+    ("dashboard.main", "dashboard.server"),
+    ("dashboard.audit", "dashboard.categories", "dashboard.jobs", "dashboard.keys", "dashboard.reviews"),
+    ("dashboard.exports", "dashboard.open_job"),
+    ("dashboard.session",),
+    ("dashboard.address", "dashboard.widgets"),
+    ("dashboard",),
+    ("api",),
+    ("core.__main__",),
+    ("core.cli", "core.upkeep"),
+    ("core.check", "core.intake"),
+    ("core.counts", "core.export", "core.review"),
+    ("core.auth",),
+    ("core.audit",),
+    ("core.actor",),
+    ("core.jobs",),
+    ("core.csv",),
+    ("core.db",),
+    ("core.characters", "core.instants", "core.settings"),
+    ("core.errors",),
+    ("core",),
+)
+HEIGHT = {package: -floor for floor, row in enumerate(FLOORS) for package in row}
+
+# A package that grows beyond these holds two subjects.
+MOST_MODULES, MEDIAN_LINES, MOST_LINES = 15, 155, 400
 
 
 def modules(*rooms: str) -> list[Path]:
@@ -56,6 +90,62 @@ def names(tree: ast.Module) -> Iterator[str]:
 def users(rooms: tuple[str, ...], uses: Callable[[ast.Module], bool]) -> set[str]:
     """Return the modules whose source does something."""
     return {name_of(path) for path in modules(*rooms) if uses(parse(path))}
+
+
+def package_of(module: str) -> str:
+    """Return the row's entry that a module belongs to."""
+    return max(
+        (package for package in HEIGHT if module == package or module.startswith(f"{package}.")), key=len, default=""
+    )
+
+
+def module_of(path: Path) -> str:
+    return name_of(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    """Return the modules of ours that a source imports, in full."""
+    ours = {module_of(path) for path in modules(*ROOMS)}
+    found = {
+        full if (full := f"{node.module}.{alias.name}") in ours else str(node.module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return found & ours
+
+
+def test_imports_go_down_the_table_of_packages() -> None:
+    """A package imports only what stands on a lower floor; each package stands on one."""
+    paths = modules(*ROOMS)
+    upwards = [
+        f"{module_of(path)} imports {module}"
+        for path in paths
+        for module in sorted(imported_modules(parse(path)))
+        if (own := package_of(module_of(path))) != (other := package_of(module)) and HEIGHT[own] <= HEIGHT[other]
+    ]
+
+    assert {package_of(module_of(path)) for path in paths} == set(HEIGHT)
+    assert upwards == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """Within a package, too, imports make no circle."""
+    graph = {module_of(path): imported_modules(parse(path)) for path in modules(*ROOMS)}
+
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_a_package_is_one_subject() -> None:
+    """A package has at most 15 modules, with a median of at most 155 lines and none above 400."""
+    sizes: dict[str, list[int]] = {}
+    for path in modules(*ROOMS):
+        if path.name != "__init__.py" and "migrations" not in path.parts:
+            sizes.setdefault(path.parent.relative_to(ROOT).as_posix(), []).append(len(path.read_text().splitlines()))
+
+    assert {package: len(lines) for package, lines in sizes.items() if len(lines) > MOST_MODULES} == {}
+    assert {package: median(lines) for package, lines in sizes.items() if median(lines) > MEDIAN_LINES} == {}
+    assert {package: max(lines) for package, lines in sizes.items() if max(lines) > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -106,14 +196,14 @@ def selects_jobs(tree: ast.Module) -> bool:
     return False
 
 
-def test_only_the_query_selects_jobs() -> None:
-    """What is shown or exported of the jobs is selected where the wall is built in: by the query, or as one job.
+def test_only_core_jobs_selects_jobs() -> None:
+    """What is shown or exported of the jobs is selected where the wall is built in: in `core/jobs`.
 
     Migrations show nothing.
     """
     found = {path for path in users(ROOMS, selects_jobs) if not path.startswith("core/db/migrations/")}
 
-    assert found == {"core/jobs/query.py", "core/jobs/job.py"}
+    assert {Path(path).parent.as_posix() for path in found} == {"core/jobs"}
 
 
 def test_only_the_csv_format_copies_out() -> None:
@@ -123,7 +213,7 @@ def test_only_the_csv_format_copies_out() -> None:
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
         return any(isinstance(text, str) and re.search(r"^\s*COPY .* TO ", text) for text in texts)
 
-    assert users(ROOMS, copies) == {"core/csv/format.py"}
+    assert users(ROOMS, copies) == {"core/csv/copy_out.py", "core/csv/format.py"}
     assert users(ROOMS, lambda tree: "csv" in imported(tree)) == set()
 
 

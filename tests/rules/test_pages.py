@@ -15,9 +15,9 @@ from core.actor import Actor
 from core.audit.events import Event, record
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT

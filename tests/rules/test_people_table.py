@@ -16,7 +16,7 @@ from api.services import create_services
 from core.audit.filter import AuditFilter
 from core.auth.sign_in import Door as Entrance
 from core.auth.tickets import AUDIT_PATH, DOWNLOAD_PATH, REVIEWS_PATH, AuditTicket, ReviewsTicket, Ticket
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.api.test_downloads import APRIL, OFFICE, Door

@@ -9,11 +9,15 @@ import pytest
 from pydantic import SecretStr
 
 from core.counts.by_day import breakdown_query, count_ahead
-from core.csv.format import export_query
-from core.db.database import Databases, Folding, open_databases
+from core.db.databases import Databases
+from core.db.folding import Folding
+from core.db.startup import open_databases
+from core.export.job_columns import export_query
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import PageKey, Slice, Wall, above_query, count_query, newest_query, page_query
+from core.jobs.pages import above_query, newest_query, page_query
+from core.jobs.query import PageKey, Slice, count_query
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.plans import explain, read_blocks, sequential, sorted_rows

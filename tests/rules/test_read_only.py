@@ -15,8 +15,10 @@ from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from core.auth.tickets import TicketOffice
-from core.db.database import Database, Databases, migrate
+from core.db.database import Database
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate
 from core.errors import FencepostError
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide

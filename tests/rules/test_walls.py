@@ -11,8 +11,9 @@ import pytest
 
 from api.openapi import DOCUMENT
 from api.routes import Api
-from core.csv.format import BOM, HEADER
-from core.db.database import Databases
+from core.csv.format import BOM
+from core.db.databases import Databases
+from core.export.job_columns import HEADER
 from core.jobs.filter import PARAMETERS
 from core.settings import Settings
 from tests.support.asgi import APRIL, EXPORT, Answer, FakeReader, ask, create_api, exchange, make_key

@@ -13,8 +13,8 @@ from api.routes import Api
 from api.services import create_services
 from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import create_key
-from core.db.database import Databases
-from core.jobs.query import Wall
+from core.db.databases import Databases
+from core.jobs.wall import Wall
 from core.settings import Settings
 
 APRIL = "from=2026-04-01T00:00:00Z&to=2026-05-01T00:00:00Z"

@@ -6,11 +6,11 @@ import io
 from contextlib import aclosing
 
 from core.actor import Actor, Scope
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.export import Reader, start_export
 from core.export.receipts import Via
 from core.jobs.filter import JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 BOM = b"\xef\xbb\xbf"
 HEADER = (

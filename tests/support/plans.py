@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from core.csv.format import render
-from core.db.database import SESSION, Databases
+from core.csv.copy_out import render
+from core.db.databases import Databases
+from core.db.session_settings import SESSION
 
 
 def explain(databases: Databases, query: Any) -> list[dict[str, Any]]:

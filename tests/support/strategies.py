@@ -4,16 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from core.jobs.filter import (
-    LONGEST_RANGE,
-    LONGEST_SEARCH,
-    PARAMETERS,
-    STATUSES,
-    Category,
-    Cell,
-    Decision,
-    print_instant,
-)
+from core.instants import print_instant
+from core.jobs.filter import LONGEST_RANGE, LONGEST_SEARCH, PARAMETERS, STATUSES, Category, Cell, Decision
 
 # Whatever PostgreSQL can store as text: no NUL, no halves of surrogates.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

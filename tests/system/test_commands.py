@@ -22,7 +22,7 @@ import pytest
 from core.__main__ import main
 from core.auth.api_keys import find_key, parse_key
 from core.cli.runner import run_command
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.receipts import find_receipt
 from tests.conftest import ROOT
 from tests.support.documents import APRIL, HEADER, april, export_document

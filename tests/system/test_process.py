@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.parallel_copy import READ_AHEAD
 from tests.support.asgi import EXPORT, make_key
 from tests.support.rows import insert_large_jobs

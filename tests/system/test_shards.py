@@ -13,17 +13,22 @@ from pydantic import SecretStr
 
 from core.actor import Actor, Scope
 from core.counts.by_day import break_down
-from core.db.database import Database, Databases, migrate, open_databases
+from core.db.database import Database
+from core.db.databases import Databases
+from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export import parallel_copy
 from core.export.export import Reader, start_export
 from core.export.receipts import Via
 from core.export.snapshot import hold_shards
 from core.intake.demo import seed_jobs
+from core.jobs.clients import list_clients
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.job import find_job, list_clients, list_logs, read_texts
-from core.jobs.query import Wall, count_jobs, page_jobs
+from core.jobs.job import find_job, list_logs, read_texts
+from core.jobs.pages import page_jobs
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.support.debian import find_programs, running_server
 from tests.support.documents import april, export_document, read_records

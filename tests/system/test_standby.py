@@ -20,8 +20,9 @@ from core.actor import COMMAND_LINE
 from core.auth.tickets import TicketOffice
 from core.check.finding import Level
 from core.check.run import run_checks
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export.export import Reader, start_export
 from core.export.receipts import Via

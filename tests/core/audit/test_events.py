@@ -12,9 +12,11 @@ from psycopg.rows import dict_row
 from pydantic import SecretStr
 
 from core.actor import COMMAND_LINE, DEMO_PERSON
-from core.audit.events import EMPTY, Event, Head, append, find_head, parse_head, record
+from core.audit.chain import EMPTY, Head, find_head, parse_head
+from core.audit.events import Event, append, record
 from core.audit.verification import check_chain
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import InvalidParameter
 from core.settings import Settings
 from tests.conftest import ROOT

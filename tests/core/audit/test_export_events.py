@@ -16,7 +16,7 @@ from core.actor import DEMO_PERSON
 from core.audit.filter import AuditFilter
 from core.audit.verification import check_chain
 from core.auth.tickets import AUDIT_PATH, LIFETIME, AuditTicket
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.receipts import Via, close_lost_receipts, open_receipt
 from core.settings import Settings
 from tests.api.test_downloads import OFFICE, Door, ticket

@@ -11,9 +11,9 @@ from core.audit.events import Event, record
 from core.audit.filter import AuditFilter
 from core.audit.pages import page_events
 from core.auth.tickets import AUDIT_PATH
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import InvalidParameter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.api.test_downloads import Door
 from tests.core.audit.test_events import events

@@ -11,9 +11,10 @@ import pytest
 from psycopg.rows import dict_row
 
 from core.actor import DEMO_PERSON
-from core.audit.events import GENESIS, Event, Head, chain_hash, find_head, record
+from core.audit.chain import GENESIS, Head, chain_hash, find_head
+from core.audit.events import Event, record
 from core.audit.verification import BATCH, check_chain
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import NotPossible
 
 KEY = b"a key of these tests, of 32 characters"

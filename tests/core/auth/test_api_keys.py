@@ -28,9 +28,9 @@ from core.auth.api_keys import (
     revoke_key,
     rotate_key,
 )
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 
 READ = frozenset({Scope.JOB_READ})
 TOMORROW = datetime.now(UTC) + timedelta(days=1)

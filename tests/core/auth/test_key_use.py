@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from api.routes import Api
 from core.auth.key_use import LastUse, write_last_use
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from tests.support.asgi import EXPORT, ask, create_api, make_key
 from tests.support.waiting import wait_for

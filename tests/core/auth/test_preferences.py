@@ -6,7 +6,7 @@ import psycopg
 
 from core.actor import DEMO_PERSON
 from core.auth.preferences import keep_preference, read_preference
-from core.db.database import Databases
+from core.db.databases import Databases
 
 
 def test_a_preference_is_kept_for_its_person(databases: Databases, connection: psycopg.Connection) -> None:

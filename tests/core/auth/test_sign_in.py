@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.actor import Scope
-from core.auth.sign_in import Door, _parse_list
-from core.db.database import Databases
+from core.auth.allow_list import _parse_list
+from core.auth.sign_in import Door
+from core.db.databases import Databases
 from core.errors import InvalidSetting
 from core.settings import Settings
 

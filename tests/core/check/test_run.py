@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from core.check.finding import Finding, Level
 from core.check.run import run_checks
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
+from core.db.startup import migrate, open_databases
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.rules.test_grants import as_role

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from core.counts.by_day import Day, break_down, count_ahead, count_matching
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.query import Wall, count_jobs
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
 
 START = datetime(2026, 3, 25, tzinfo=UTC)

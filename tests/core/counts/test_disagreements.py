@@ -15,9 +15,11 @@ from core.counts.by_day import break_down, combine_by_day, count_ahead
 from core.counts.disagreements import Disagreement, Suspects, find_suspects, narrow
 from core.counts.log_coverage import Coverage, cover, find_drops
 from core.counts.outcomes import Combination, count_together, share, sum_up
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import Wall, count_jobs
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.documents import APRIL, april

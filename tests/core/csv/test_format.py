@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from core.csv.format import GUARDED
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.settings import Settings
 from tests.support.documents import APRIL, HEADER, april, export_document, read_records
 from tests.support.rows import NOON, insert_job, insert_log

@@ -14,8 +14,10 @@ from sqlalchemy import text
 
 from core.check.finding import problem
 from core.check.run import run_checks
-from core.db.database import Database, Databases, migrate, open_databases
+from core.db.database import Database
+from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
+from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, NotPossible, QueryTooSlow
 from core.settings import Settings
 from tests.conftest import TestServer

@@ -7,8 +7,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
 from core.db.schema import counted, ours, source
+from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, NotPossible
 from core.settings import Settings
 from tests.conftest import TestServer

@@ -17,14 +17,18 @@ from pydantic import SecretStr
 from core import upkeep
 from core.actor import COMMAND_LINE
 from core.counts.by_day import Day, break_down, breakdown_query, count_ahead
-from core.csv.format import export_query
-from core.db.database import Databases, Folding, migrate, open_databases
+from core.db.databases import Databases
+from core.db.folding import Folding
 from core.db.partitions import make_months
+from core.db.startup import migrate, open_databases
+from core.export.job_columns import export_query
 from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import PageKey, Slice, Wall, above_query, boundary_query, count_query, page_query
+from core.jobs.pages import above_query, page_query
+from core.jobs.query import PageKey, Slice, boundary_query, count_query
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
 from tests.support.documents import HEADER, export_document, read_records

@@ -14,13 +14,13 @@ import pytest
 from psycopg.rows import dict_row
 
 from core.actor import Actor, Scope
-from core.csv.format import BLOCK_SIZE
-from core.db.database import Databases
+from core.csv.copy_out import BLOCK_SIZE
+from core.db.databases import Databases
 from core.errors import DatabaseUnavailable, ExportCut, ExportTooSlow
 from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
 from core.jobs.filter import JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from tests.support.documents import APRIL, HEADER, april, export_document, read_records
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.waiting import wait_for

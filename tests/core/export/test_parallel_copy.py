@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.actor import COMMAND_LINE
-from core.csv.format import BLOCK_SIZE, Block
-from core.db.database import Databases
+from core.csv.copy_out import BLOCK_SIZE, Block
+from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
 from core.export import parallel_copy
 from core.export.export import Export, Reader, start_export
 from core.export.parallel_copy import READ_AHEAD, ParallelCopy
 from core.export.receipts import Via
 from core.jobs.filter import DateRange, JobFilter
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from tests.support.documents import april, export_document
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
 from tests.support.waiting import statements, wait_for, wait_until_idle

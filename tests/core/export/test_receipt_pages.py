@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from core.actor import HOUSE, Actor
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.export.receipt_pages import ReceiptKey, ReceiptPage, find_listed_receipt, list_query, page_receipts
 from core.export.receipts import LOST_AFTER, Progress, Status, Via, close_receipt, find_receipt, open_receipt
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from tests.support.documents import april
 from tests.support.plans import explain, read_blocks, sequential, sorted_rows
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from core.actor import DEMO_PERSON, Actor, Scope
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import ExportCut
 from core.export.receipts import (
     Progress,
@@ -21,7 +21,7 @@ from core.export.receipts import (
     open_receipt,
     renew_receipt,
 )
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from tests.support.documents import APRIL, april
 
 EXPORT_ID = UUID("0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d")

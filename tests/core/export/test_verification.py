@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.actor import COMMAND_LINE
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import NotPossible
 from core.export.receipts import Progress, Status, Via, close_receipt, find_receipt, open_receipt
 from core.export.verification import Inspection, inspect_file, verify_file

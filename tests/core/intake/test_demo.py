@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import NotPossible
 from core.intake import demo
 from core.intake.demo import DemoJob, generate, has_jobs, seed_jobs

@@ -23,10 +23,14 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from core.actor import COMMAND_LINE
-from core.cli.import_files import link_to_jobs, open_aside
-from core.csv.format import BOM, COLUMNS, HEADER, make_header
-from core.db.database import SESSION, Databases, open_databases
+from core.cli.import_options import link_to_jobs
+from core.cli.output import open_aside
+from core.csv.format import BOM, make_header
+from core.db.databases import Databases
+from core.db.session_settings import SESSION
+from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
+from core.export.job_columns import COLUMNS, HEADER
 from core.intake.demo import seed_jobs
 from core.intake.importer import ASIDE, Imported, import_jobs
 from core.settings import Settings

@@ -21,11 +21,13 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.actor import COMMAND_LINE
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable, InvalidParameter, InvalidSetting, NotPossible, ServerFailed
+from core.instants import parse_instant, print_instant
 from core.intake.remote_export import RemoteExport, parse_url
 from core.intake.sync import ATTEMPTS, Pause, Sync, Window
-from core.jobs.filter import LONGEST_RANGE, JobFilter, parse_instant, print_instant
+from core.jobs.filter import LONGEST_RANGE, JobFilter
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key

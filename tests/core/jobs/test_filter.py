@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given
 
 from core.errors import InvalidParameter
-from core.jobs.filter import (
-    PARAMETERS,
-    Category,
-    Cell,
-    DateRange,
-    Decision,
-    JobFilter,
-    parse_instant,
-    print_exact,
-    print_instant,
-)
+from core.instants import parse_instant, print_exact, print_instant
+from core.jobs.filter import PARAMETERS, Category, Cell, DateRange, Decision, JobFilter
 from tests.support.documents import APRIL, april
 from tests.support.strategies import params
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from core.characters import quote
 from core.jobs.filter import PARAMETERS, JobFilter
-from core.jobs.filter_sentence import describe_filter, quote
+from core.jobs.filter_sentence import describe_filter
 from tests.support.documents import APRIL, april
 
 SPAN = "from 1 Apr 2026 00:00 up to, not including, 1 May 2026 00:00 (UTC)"

@@ -6,21 +6,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from core.db.database import Databases
+from core.db.databases import Databases
+from core.jobs.clients import list_clients
 from core.jobs.filter import DateRange, Decision, JobFilter
-from core.jobs.job import (
-    MOST_SAME,
-    JobTexts,
-    SamePrompt,
-    find_job,
-    find_newer,
-    find_older,
-    find_same_prompt,
-    list_clients,
-    list_logs,
-    read_texts,
-)
-from core.jobs.query import PageKey, Wall
+from core.jobs.job import JobTexts, find_job, list_logs, read_texts
+from core.jobs.pages import find_newer, find_older
+from core.jobs.query import PageKey
+from core.jobs.same_prompt import MOST_SAME, SamePrompt, find_same_prompt
+from core.jobs.wall import Wall
 from tests.support.rows import NOON, insert_job, insert_log
 
 ALL = Wall(None)

@@ -14,11 +14,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable
 from core.jobs.filter import STATUSES, Category, JobFilter
 from core.jobs.hidden_text import Texts, find_hidden
-from core.jobs.query import Page, PageKey, Wall, count_jobs, page_jobs
+from core.jobs.pages import Page, page_jobs
+from core.jobs.query import PageKey, count_jobs
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.documents import APRIL, april, export_document, read_records

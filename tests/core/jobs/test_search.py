@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.db.database import Databases, migrate, open_databases
+from core.db.databases import Databases
+from core.db.startup import migrate, open_databases
 from core.export import export
 from core.jobs import query
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.query import Wall, count_jobs, page_jobs, page_query
+from core.jobs.pages import page_jobs, page_query
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.debian import find_programs, running_server

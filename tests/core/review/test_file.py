@@ -7,9 +7,9 @@ import pytest
 
 from core.actor import DEMO_PERSON, Actor, Scope
 from core.auth.tickets import AUDIT_PATH, DOWNLOAD_PATH, REVIEWS_PATH, ReviewsTicket
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.jobs.filter import Category
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.review.statistics import Agreement, OverturnRate
 from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings

@@ -14,21 +14,24 @@ from pydantic import SecretStr
 from sqlalchemy import Row
 
 from core.actor import Actor, Scope
-from core.db.database import Databases, open_databases
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import InvalidParameter, QueryTooSlow
 from core.jobs.filter import Category, DateRange, Decision, JobFilter
-from core.jobs.job import find_job, list_same_prompt
-from core.jobs.query import PageKey, Wall
-from core.review.queues import Queue, Turn, claim_next, release_claim, renew_claim
+from core.jobs.job import find_job
+from core.jobs.query import PageKey
+from core.jobs.same_prompt import list_same_prompt
+from core.jobs.wall import Wall
+from core.review.claims import release_claim, renew_claim
+from core.review.drafts import find_draft, keep_draft
+from core.review.queues import Queue, Turn, claim_next
 from core.review.statistics import Agreement, OverturnRate, list_overturn_rates, measure_agreement
 from core.review.verdicts import (
     Review,
     Verdict,
-    find_draft,
     find_last,
     find_own,
     find_reviewed,
-    keep_draft,
     list_others,
     record_review,
     take_back,

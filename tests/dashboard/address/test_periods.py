@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.counts.by_day import day_start
 from core.errors import InvalidParameter
-from core.jobs.filter import DateRange, print_instant
+from core.instants import day_start, print_instant
+from core.jobs.filter import DateRange
 from dashboard.address.periods import days_range, describe, preset_range, shown_days
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.audit.events import Event
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases, open_databases
-from core.jobs.filter_sentence import quote
+from core.characters import quote
+from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT, TestServer

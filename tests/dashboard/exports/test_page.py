@@ -14,16 +14,16 @@ from streamlit.testing.v1 import AppTest
 
 from core.actor import Actor
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.errors import InvalidParameter
 from core.export.receipts import LOST_AFTER, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
 from core.export.verification import Inspection
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from core.settings import Settings
 from dashboard.exports.file_check import parse_facts
 from dashboard.exports.page import NOT_YOURS, PAGE_SIZE, parse_place
-from dashboard.exports.receipt_card import name_bytes, name_duration
 from dashboard.session.resources import Resources, provide
+from dashboard.widgets.words import name_bytes, name_duration
 from tests.support.documents import APRIL, april
 
 SHA256 = "ab" * 32

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.audit.events import Event
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from dashboard.address.periods import preset_range
 from dashboard.exports.receipt_corner import SETTLED

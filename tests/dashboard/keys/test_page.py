@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from core.actor import COMMAND_LINE
 from core.auth.api_keys import list_keys, revoke_key
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from dashboard.keys.dialogs import example
 from dashboard.keys.table import to_frame

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.auth.tickets import TicketOffice
-from core.db.database import Databases
+from core.db.databases import Databases
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT

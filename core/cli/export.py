@@ -1,0 +1,111 @@
+"""`python -m core export` and `verify`: jobs as CSV, and whether a file is a complete export."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+import click
+
+from core.actor import COMMAND_LINE
+from core.cli.output import open_output, progress_bar
+from core.cli.runner import open_checked
+from core.db.databases import Databases
+from core.export.export import Export, Reader, start_export
+from core.export.receipts import Via
+from core.export.verification import verify_file
+from core.jobs.filter import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter
+from core.settings import load_settings
+
+# What `--help` says of each parameter; one that is missing here is an error at once.
+_MEANINGS = {
+    "from": "Jobs created from this time on, as 2026-04-01T00:00:00Z. Required.",
+    "to": "Jobs created before this time, at most 366 days later. Required.",
+    "type": "Types, with commas between them.",
+    "status": f"List of {', '.join(STATUSES)}.",
+    "decision": f"List of {', '.join(Decision)}.",
+    "category": f"List of {', '.join(Category)}: any of them true; or none: a log exists and none is true.",
+    **{category.column: f"Exactly what this cell shows: {', '.join(Cell)}." for category in Category},
+    "evaluated": "true or false: has a moderation log or not.",
+    "q": "The prompt contains this, regardless of case.",
+    "job_id": "The beginning of a UUID.",
+    "client_id": "One client's jobs.",
+    "spreadsheet_safe": "true: a ' before cells that a spreadsheet could take for a formula.",
+}
+
+
+def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every parameter of the export, so that none can be forgotten."""
+    for name in reversed(list(PARAMETERS)):
+        option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True, help=_MEANINGS[name])
+        command = option(command)
+    return command
+
+
+@click.command(short_help="Write jobs as CSV: the bytes of the API's export.")
+@_parameter_options
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
+)
+def export(output: Path | None, **given: tuple[str, ...]) -> None:
+    """Write the bytes of GET /api/v1/jobs/export to a file or to standard output.
+
+    The parameters are those of the API, with hyphens for underscores.
+    """
+    job_filter = JobFilter.from_params((name, value) for name in PARAMETERS for value in given[name])
+    with open_checked(load_settings()) as databases:
+        if output is None:
+            if sys.stdout.isatty():
+                raise click.UsageError("Give a file with -o FILE, or redirect standard output.")
+            asyncio.run(_export(databases, job_filter, sys.stdout.buffer))
+            sys.stdout.flush()
+            return
+        with open_output(output) as file:
+            asyncio.run(_export(databases, job_filter, file))
+
+
+async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -> None:
+    settings, reader = load_settings(), Reader()
+    started = start_export(
+        databases,
+        job_filter,
+        COMMAND_LINE,
+        via=Via.CLI,
+        reader=reader,
+        with_total=sys.stderr.isatty(),
+        first_byte_timeout=settings.fencepost_first_byte_timeout,
+        workers=settings.fencepost_export_workers,
+    )
+    async with started as running:
+        with progress_bar(running.total or 0, "Export") as advance:
+            try:
+                await _write(running, file, advance)
+            except (OSError, asyncio.CancelledError, KeyboardInterrupt):
+                reader.gone = True
+                raise
+    done = running.progress
+    click.echo(f"{done.rows:,} records, {done.bytes:,} bytes, export {running.export_id}.", err=True)
+
+
+async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]) -> None:
+    written = 0
+    async with aclosing(running.stream()) as blocks:
+        async for block in blocks:
+            file.write(block)
+            file.flush()
+            advance(running.progress.rows - written)
+            written = running.progress.rows
+
+
+@click.command(short_help="Tell whether a file is a complete export of ours.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--export-id", type=click.UUID, help="The export that the file should be.")
+def verify(file: Path, export_id: UUID | None) -> None:
+    """Tell whether FILE is a complete export of ours; print its receipt."""
+    with open_checked(load_settings()) as databases:
+        receipt = verify_file(databases, file, export_id)
+    click.echo(json.dumps(receipt, indent=2))

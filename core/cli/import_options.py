@@ -1,0 +1,43 @@
+"""What the commands that bring jobs in share: their options, and what they say in the end."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import click
+
+from core.instants import print_exact
+from core.intake.importer import Imported
+from core.jobs.filter import LONGEST_RANGE
+
+client_option = click.option(
+    "--client", "client_id", metavar="ID", required=True, help="The client that the jobs belong to."
+)
+
+
+skip_bad_option = click.option(
+    "--skip-bad",
+    metavar="NEW FILE",
+    type=click.Path(dir_okay=False),
+    help="Write records that are wrong to this file, and import the others.",
+)
+
+
+def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[str]:
+    """Say in sentences what else became of a file beside what it brought."""
+    lines = []
+    if imported.demo_removed:
+        lines.append("The demo jobs were removed first.")
+    if imported.ignored_columns:
+        lines.append(f"{name}: left out columns: {', '.join(imported.ignored_columns)}.")
+    if imported.skipped:
+        lines.append(f"{name}: {imported.skipped:,} records were skipped: see {skip_bad}.")
+    return lines
+
+
+def link_to_jobs(first: datetime, last: datetime) -> str:
+    """Say where jobs that were created between two instants are shown."""
+    # Neither bound may lie beyond the years that there are.
+    end = last + min(timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC) - last)
+    start = max(first, end - min(LONGEST_RANGE, end - first))
+    link = urlencode({"from": print_exact(start), "to": print_exact(end)})
+    return f"Look at them in the dashboard: http://localhost:3051/?{link}"

@@ -1,0 +1,93 @@
+"""`python -m core keys`: make, list, rotate and revoke API keys."""
+
+import click
+
+from core.actor import COMMAND_LINE, Scope
+from core.auth.api_keys import create_key, list_keys, revoke_key, rotate_key
+from core.cli.runner import open_checked
+from core.cli.times import parse_day, parse_length
+from core.instants import print_exact
+from core.jobs.wall import Wall
+from core.settings import load_settings
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys."""
+
+
+@keys.command("create")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--client", metavar="ID", help="The client whose jobs the key sees.")
+@click.option("--all-clients", is_flag=True, help="A staff key: it sees the jobs of all clients.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    required=True,
+    help="What the key may do; may be given several times.",
+)
+@click.option("--expires", metavar="ISO", help="When it ends, as 2027-01-01 or 2027-01-01T00:00:00Z.")
+def create_key_command(
+    name: str, client: str | None, all_clients: bool, scopes: tuple[str, ...], expires: str | None
+) -> None:
+    """Print a new key, once, and nothing else."""
+    if all_clients == (client is not None):
+        raise click.UsageError("Give either --client ID or --all-clients.")
+    expires_at = None if expires is None else parse_day("expires", expires)
+    with open_checked(load_settings()) as databases:
+        key = create_key(
+            databases,
+            COMMAND_LINE,
+            name=name,
+            wall=Wall(client),
+            scopes=frozenset(Scope(scope) for scope in scopes),
+            expires_at=expires_at,
+        )
+    click.echo(key)
+
+
+@keys.command("list")
+def list_keys_command() -> None:
+    """List all keys, without their secrets."""
+    with open_checked(load_settings()) as databases:
+        rows = list_keys(databases.ours)
+    table = [
+        ("KEY ID", "NAME", "CLIENT", "SCOPES", "STATE", "CREATED", "CREATED BY", "LAST USED", "EXPIRES", "REVOKED"),
+    ]
+    for row in rows:
+        created, used, expires, revoked = (
+            print_exact(time)[:19] + "Z" if time else ""
+            for time in (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)
+        )
+        client, scopes, maker = row.client_id or "(all clients)", ",".join(row.scopes), row.address or row.created_by
+        table.append((row.key_id, row.name, client, scopes, row.state, created, maker, used, expires, revoked))
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+@keys.command("rotate", short_help="Print a new key that takes the place of another.")
+@click.argument("key_id")
+@click.option(
+    "--overlap",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long the old key still opens, as 0h, 24h or 7d; never longer than it would have.",
+)
+def rotate_key_command(key_id: str, overlap: str) -> None:
+    """Print a new key that takes the place of KEY_ID, once, and nothing else."""
+    length = parse_length("overlap", overlap, like="0h, 24h or 7d")
+    with open_checked(load_settings()) as databases:
+        key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length)
+    click.echo(key)
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key_command(key_id: str) -> None:
+    """Revoke a key for good."""
+    with open_checked(load_settings()) as databases:
+        revoke_key(databases, COMMAND_LINE, key_id)

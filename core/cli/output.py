@@ -1,0 +1,87 @@
+"""Where commands write: a file that is whole or not there, standard output, a bar on a terminal."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import click
+
+from core.csv.format import BOM, make_header
+from core.errors import NotPossible
+from core.export.job_columns import COLUMNS
+from core.intake.importer import ASIDE
+
+
+@contextmanager
+def progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
+    """Show progress on standard error where that is a terminal; else show nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda steps: bar.update(steps)
+
+
+@contextmanager
+def open_output(path: Path) -> Iterator[BinaryIO]:
+    """Open what an export is written to: a new file, or a pipe or device that is there already."""
+    try:
+        is_special = path.exists() and not path.is_file()
+        with path.open("wb") if is_special else _new_file(path.resolve()) as file:
+            yield file
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}. Nothing was left behind.") from None
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that gets its name only when it is complete; whatever bore that name stays until then."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    try:
+        with beside.open("xb") as file:
+            # The text is confidential: nobody but the owner reads it.
+            beside.chmod(0o600)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class Aside(FileIO):
+    """A file that holds nothing back: what cannot be written is known at once, and is not tried again later."""
+
+    def write(self, data: Any, /) -> int:
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        while rest:
+            rest = rest[super().write(rest) :]
+        return length
+
+
+@contextmanager
+def open_aside(name: str | None) -> Iterator[BinaryIO | None]:
+    """Make the file of records that are wrong; it stays only where there are some."""
+    if name is None:
+        yield None
+        return
+    path = Path(name)
+    try:
+        file = Aside(path, "xb")
+    except FileExistsError:
+        raise NotPossible(f"{name} exists already: choose another file for --skip-bad.") from None
+    with file:
+        # The text is confidential: nobody but the owner reads it.
+        path.chmod(0o600)
+        start = file.write(BOM + make_header((*ASIDE, *COLUMNS)))
+        try:
+            yield file
+        finally:
+            if file.tell() == start:
+                path.unlink()

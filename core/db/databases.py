@@ -1,0 +1,45 @@
+"""Fencepost's own database and the source of the jobs, together."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from core.db import migrations
+from core.db.database import Database
+from core.db.driver_errors import MIGRATE
+from core.db.embedded import EmbeddedServer
+from core.errors import DatabaseUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """Fencepost's own database, and the source that holds the jobs: the same one, or somebody else's.
+
+    No statement touches both.
+    """
+
+    ours: Database
+    source: Database
+    server: EmbeddedServer | None
+    # The key of the audit's chain.
+    audit_key: bytes | None = None
+
+    @property
+    def jobs_are_ours(self) -> bool:
+        return self.ours is self.source
+
+    def check(self) -> None:
+        """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is."""
+        with self.ours.transaction() as connection:
+            if not migrations.is_current(connection, with_jobs=self.jobs_are_ours):
+                raise DatabaseUnavailable(f"The tables in {self.ours.setting} are missing or old: {MIGRATE}.")
+        if not self.jobs_are_ours:
+            with self.source.transaction() as connection:
+                connection.execute(text("SELECT FROM jobs LEFT JOIN moderation_logs ON false LIMIT 0"))
+
+    def close(self) -> None:
+        """Give all connections back and leave the embedded server."""
+        self.ours.close()
+        self.source.close()
+        if self.server is not None:
+            self.server.stop()

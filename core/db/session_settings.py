@@ -1,0 +1,54 @@
+"""The settings of PostgreSQL that each session gets, whatever a role or a machine prefers."""
+
+import psycopg
+
+# psycopg reads times in no other form, whatever form a role or a machine prefers.
+TIMES = {"DateStyle": "ISO", "TimeZone": "UTC"}
+
+
+# Beside the mode of each transaction: a statement that ends its transaction unasked is not followed by one that writes.
+READ_ONLY = {"default_transaction_read_only": "on"}
+
+
+# One value for all sessions, so that no default of a role or a machine decides how long our statements may live.
+# Milliseconds; statements of pages get their own limit for a transaction.
+SESSION = TIMES | {
+    "statement_timeout": "15000",
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "60000",
+    # The audit waits for its lock and then reads what others have committed meanwhile.
+    "default_transaction_isolation": "read committed",
+    # Pages read stretches of an index. A plan that begins with the whole table costs most just where it looks cheap:
+    # while the table is small.
+    "enable_seqscan": "off",
+    # Up to PostgreSQL 17 that makes some plans look dear enough to be compiled, which takes longer than they do.
+    "jit": "off",
+}
+
+
+# An export lives as long as its reader reads; the reader's own limit is FENCEPOST_SEND_TIMEOUT. The server looks
+# every second whether the reader's connection is still there, and gives rows out in the order of an index, so that
+# the first one comes at once, where there is such an index.
+EXPORT_SESSION = (
+    TIMES
+    | READ_ONLY
+    | {
+        "statement_timeout": "0",
+        "lock_timeout": "5000",
+        "idle_in_transaction_session_timeout": "0",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "1000",
+        "enable_sort": "off",
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
+    }
+)
+
+
+def set_config(values: dict[str, str]) -> psycopg.sql.Composed:
+    """Write one statement that sets those of the settings that this server has (`transaction_timeout` is of 17)."""
+    rows = psycopg.sql.SQL(", ").join(psycopg.sql.SQL("({}, {})").format(name, value) for name, value in values.items())
+    return psycopg.sql.SQL(
+        "SELECT set_config(wanted.name, wanted.value, false) FROM (VALUES {}) AS wanted (name, value)"
+        " JOIN pg_settings USING (name)"
+    ).format(rows)

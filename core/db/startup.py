@@ -1,0 +1,108 @@
+"""Opening and migrating the databases that the settings name."""
+
+import re
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from core.db import migrations, partitions
+from core.db.database import Database
+from core.db.databases import Databases
+from core.db.driver_errors import MIGRATE
+from core.db.embedded import EmbeddedServer
+from core.errors import InvalidSetting, NotPossible
+from core.settings import Settings
+
+HOME = Path(__file__).resolve().parents[2] / ".fencepost"
+
+
+def open_databases(settings: Settings) -> Databases:
+    """Open the databases that the settings name.
+
+    The embedded one is ours alone, so it is started, made and migrated here where that is due; any other is
+    migrated by `python -m core migrate` only. Raises `DatabaseUnavailable`.
+    """
+    databases = _open(settings)
+    if databases.server is not None:
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours)
+    return databases
+
+
+def _open(settings: Settings) -> Databases:
+    server = None
+    if settings.database_url is None:
+        server = EmbeddedServer(HOME)
+        ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE)
+    else:
+        ours = Database(
+            "DATABASE_URL", _conninfo("DATABASE_URL", settings.database_url), read_only=False, remedy=MIGRATE
+        )
+    source = ours
+    if settings.source_database_url is not None:
+        source = Database(
+            "SOURCE_DATABASE_URL",
+            _conninfo("SOURCE_DATABASE_URL", settings.source_database_url),
+            read_only=True,
+            remedy="give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)",
+        )
+    audit_key = settings.fencepost_audit_key
+    return Databases(ours, source, server, audit_key.get_secret_value().encode() if audit_key else None)
+
+
+def migrate(settings: Settings, *, partitioned: bool = False) -> None:
+    """Create or upgrade the tables, as the role of MIGRATE_DATABASE_URL where that is set.
+
+    `partitioned`: with `jobs` in a table for each month. Raises `NotPossible` where it is there already as one table.
+    """
+    if settings.migrate_database_url is not None:
+        conninfo = _conninfo("MIGRATE_DATABASE_URL", settings.migrate_database_url)
+        owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
+        try:
+            _migrate(owner, with_jobs=settings.source_database_url is None, partitioned=partitioned)
+        finally:
+            owner.close()
+        return
+    databases = _open(settings)
+    try:
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours, partitioned=partitioned)
+    finally:
+        databases.close()
+
+
+def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) -> None:
+    if partitioned and not with_jobs:
+        raise NotPossible(
+            "The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: leave --partitioned out."
+        )
+    with database.transaction() as connection:
+        # Two processes that start at once must not both create the tables.
+        connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost migrations', 0))"))
+        if not migrations.is_current(connection, with_jobs=with_jobs):
+            migrations.upgrade(connection, with_jobs=with_jobs, partitioned=partitioned)
+        if partitioned and not partitions.is_partitioned(connection):
+            raise NotPossible(
+                "The table jobs is there already, in one piece: --partitioned is for a new database. "
+                "Make one, and import there what `python -m core export` gives of this one."
+            )
+        if partitioned:
+            partitions.make_other(connection)
+        due = partitions.find_due(connection) if with_jobs else []
+    partitions.make_months(database.transaction, due)
+
+
+def _conninfo(setting: str, url: SecretStr) -> str:
+    """Turn a URL as people write it into one that libpq reads. Never repeats the value: it may hold a password."""
+    value = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url.get_secret_value().strip())
+    try:
+        if not value.startswith("postgresql://"):
+            raise psycopg.ProgrammingError
+        conninfo_to_dict(value)
+    except psycopg.ProgrammingError:
+        raise InvalidSetting(
+            f"{setting} is not an address of PostgreSQL: write it as postgresql://user:password@host:5432/database."
+        ) from None
+    return value

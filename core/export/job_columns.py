@@ -1,0 +1,41 @@
+"""The eleven columns of an export, and the query that gives them."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, cast
+
+from core.csv.format import guarded, instant, make_header
+from core.db.folding import Folding
+from core.db.schema import jobs
+from core.jobs.filter import Category, JobFilter
+from core.jobs.query import WHOLE, Slice, latest_log, select_part
+from core.jobs.wall import Wall
+
+COLUMNS = (
+    *("job_id", "type", "status", "is_prohibited", "created_at", "completed_at", "prompt", "reason"),
+    *(category.column for category in Category),
+)
+
+
+HEADER = make_header(COLUMNS)
+
+
+def export_query(job_filter: JobFilter, wall: Wall, folding: Folding, part: Slice = WHOLE) -> Select[Any]:
+    """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export."""
+    texts = {
+        "job_id": jobs.c.job_id,
+        "type": _guarded(jobs.c.type, job_filter),
+        "status": _guarded(jobs.c.status, job_filter),
+        "is_prohibited": cast(jobs.c.is_prohibited, Text),
+        "created_at": instant(jobs.c.created_at),
+        "completed_at": instant(jobs.c.completed_at),
+        "prompt": _guarded(jobs.c.prompt, job_filter),
+        "reason": _guarded(jobs.c.reason, job_filter),
+        **{category.column: cast(latest_log.c[category.column], Text) for category in Category},
+    }
+    columns: list[ColumnElement[Any]] = [texts[name].label(name) for name in COLUMNS]
+    return select_part(job_filter, wall, folding, columns, part)
+
+
+def _guarded(column: ColumnElement[Any], job_filter: JobFilter) -> ColumnElement[Any]:
+    return guarded(column) if job_filter.spreadsheet_safe else column

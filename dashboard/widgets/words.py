@@ -1,0 +1,43 @@
+"""The words and figures that pages use for decisions, categories, sizes and times."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+# Sign and word, so that no state is told by colour alone.
+DECISIONS = {True: "✕ Rejected", False: "✓ Passed", None: "? Undecided"}
+
+
+FLAGS = {True: "● Yes", False: "○ No", None: "– Not evaluated"}
+
+
+def name_bytes(number: int, *, exact: bool = False) -> str:
+    """Write a size as people read it (1 kB is 1,000 bytes), with the exact number where that is wanted."""
+    plain = count_of(number, "byte")
+    size = float(number)
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        # What would be rounded up to a thousand is written in the next unit.
+        if size < 999.95 or unit == "TB":
+            break
+        size /= 1000
+    human = plain if unit == "bytes" else f"{size:.1f} {unit}"
+    return f"{human} ({plain})" if exact and human != plain else human
+
+
+def name_duration(duration: timedelta) -> str:
+    """Write a duration as people read it, in its two greatest units."""
+    seconds = max(0.0, duration.total_seconds())
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def name_time(instant: datetime, zone: ZoneInfo) -> str:
+    """Write a time in the zone, which is named."""
+    local = instant.astimezone(zone)
+    return f"{local:%a} {local.day} {local:%b} {local.year}, {local:%H:%M:%S} ({zone.key})"
+
+
+def count_of(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
