@@ -32,7 +32,7 @@ LONGEST = 20_000
 DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
 
 _ANCHOR = st.components.v2.component(
-    "fencepost_job_anchor", html="<span></span>\n", js=Path(__file__).with_name("job_anchor.js").read_text()
+    "fencepost_job_anchor", html="<span></span>\n", js=Path(__file__).with_name("anchor.js").read_text()
 )
 
 NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
