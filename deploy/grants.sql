@@ -1,4 +1,4 @@
--- What the application's role may do, given by the owner after each `python -m core migrate`: README.md says why.
+-- What the application's role may do, given by the owner after each `python -m core migrate`: docs/grants.md says why.
 GRANT SELECT ON jobs, moderation_logs TO fencepost_app;
 GRANT SELECT ON alembic_version TO fencepost_app;
 GRANT SELECT, INSERT ON audit_events TO fencepost_app;

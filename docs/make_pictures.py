@@ -1,4 +1,4 @@
-"""Make the README's pictures again, from demo jobs: `.venv/bin/python docs/make_pictures.py`."""
+"""Make the pictures of the README and the docs again, from demo jobs: `.venv/bin/python docs/make_pictures.py`."""
 
 import os
 import shutil

@@ -9,7 +9,7 @@ from core.db import migrations
 from core.db.databases import Databases
 from core.db.driver_errors import MIGRATE
 
-# What the role needs (README.md), by table.
+# What the role needs (deploy/grants.sql), by table.
 RIGHTS = {
     "alembic_version": ("SELECT",),
     "audit_events": ("SELECT", "INSERT"),
@@ -54,7 +54,8 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
     for table, rights in lacking:
         if rights:
             yield problem(
-                f"The role {role.name} lacks {', '.join(rights)} on {table}: grant it, as the owner (see README.md).",
+                f"The role {role.name} lacks {', '.join(rights)} on {table}: "
+                "grant it, as the owner (see docs/grants.md).",
                 f"GRANT {', '.join(rights)} ON {table} TO {role.name};",
             )
     audit = connection.execute(_AUDIT).one()
@@ -62,7 +63,7 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
         say = ok if databases.server is not None else advice
         yield say(
             f"The role {role.name} owns audit_events: a trigger keeps it from changing rows, and an owner can drop a "
-            "trigger; let MIGRATE_DATABASE_URL name the owner, and DATABASE_URL a role with the README's grants."
+            "trigger; let MIGRATE_DATABASE_URL name the owner, and DATABASE_URL a lesser role (docs/grants.md)."
         )
     elif audit.may_update or audit.may_delete or audit.may_truncate:
         yield advice(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from core.check.plan import explain
 from core.check.relation import Relation, is_plain
 
-# Bytes of disk of an entry (README.md), of trigrams for a whole prompt.
+# Bytes of disk of an entry (docs/indexes.md), of trigrams for a whole prompt.
 ENTRY = 60
 TRIGRAMS = 100
 

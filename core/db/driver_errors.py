@@ -42,7 +42,7 @@ class DriverErrors:
                 return DatabaseUnavailable(f"{self.setting} cannot be written: name a database that is not read-only.")
             case psycopg.errors.InsufficientPrivilege():
                 return DatabaseUnavailable(
-                    f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see README.md)."
+                    f"The role of {self.setting} lacks a right on Fencepost's tables: grant it (see docs/grants.md)."
                 )
             case psycopg.errors.DiskFull():
                 return DatabaseUnavailable(f"The disk of {self} is full: make room there.")

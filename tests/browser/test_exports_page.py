@@ -25,6 +25,7 @@ from tests.support.servers import RunningServer, serving_dashboard
 
 # Far more than lies in the buffers of two sockets, so that an export waits for its reader.
 JOBS, SIZE = 400, 100_000
+FACTS = ROOT / "dashboard" / "exports" / "file_facts.js"
 APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 
 # A harmless word that stands in every prompt, and must never leave the browser.
@@ -278,7 +279,7 @@ def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None
                     running.postMessage({ file: new File([bytes], "body"), header });
                 });
             }""",
-            [(ROOT / "dashboard" / "file_facts.js").read_text(), HEADER.decode(), base64.b64encode(body).decode()],
+            [FACTS.read_text(), HEADER.decode(), base64.b64encode(body).decode()],
         )
         for body in bodies
     ]

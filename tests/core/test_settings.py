@@ -91,9 +91,9 @@ def test_a_wrong_value_names_the_variable(name: str, value: str, why: str, monke
     assert str(caught.value) == f"{name} is not valid: {why}. Correct or unset it."
 
 
-def test_the_readme_names_every_setting_with_its_default() -> None:
+def test_the_docs_name_every_setting_with_its_default() -> None:
     """Nothing is missing in its table, nothing is there that is read nowhere, and numbers are those of the code."""
-    table = (ROOT / "README.md").read_text().split("## Settings")[1].split("## ")[0]
+    table = (ROOT / "docs" / "settings.md").read_text()
     rows = dict(re.findall(r"^\| (`[^|]+`) \| ([^|]+) \|", table, re.MULTILINE))
 
     names = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]

@@ -1,4 +1,4 @@
-"""Least privilege: the grants of the README are what the application's role needs, and no more."""
+"""Least privilege: the grants of deploy/grants.sql are what the application's role needs, and no more."""
 
 import io
 import re
@@ -65,7 +65,7 @@ def roles(empty_database_url: str, server: TestServer) -> Iterator[tuple[str, st
 
 @pytest.fixture
 def least(empty_database_url: str, roles: tuple[str, str]) -> Iterator[Databases]:
-    """The databases as the application's role, which has the README's grants; the tables are the owner's."""
+    """The databases as the application's role, with the grants of deploy/; the tables are the owner's."""
     settings = settings_of(empty_database_url, roles)
     migrate(settings)
     grant(empty_database_url, roles)
@@ -75,10 +75,9 @@ def least(empty_database_url: str, roles: tuple[str, str]) -> Iterator[Databases
 
 
 def grant(url: str, roles: tuple[str, str]) -> None:
-    """Let the owner grant what the README says."""
+    """Let the owner run deploy/grants.sql."""
     owner, app = roles
-    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    grants = "".join(block for block in blocks if "GRANT" in block).replace("fencepost_app", app)
+    grants = (ROOT / "deploy" / "grants.sql").read_text().replace("fencepost_app", app)
     assert grants.count("GRANT") == 6
     with psycopg.connect(as_role(url, owner), autocommit=True) as connection:
         connection.execute(grants.encode())
@@ -89,10 +88,8 @@ def settings_of(url: str, roles: tuple[str, str]) -> Settings:
     return Settings(database_url=app, migrate_database_url=owner)
 
 
-def test_everything_works_with_the_grants_of_the_readme(
-    least: Databases, empty_database_url: str, roles: tuple[str, str]
-) -> None:
-    """Sign-in, exports, receipts, keys, reviews, preferences and the audit need no right beyond the README's."""
+def test_everything_works_with_the_grants(least: Databases, empty_database_url: str, roles: tuple[str, str]) -> None:
+    """Sign-in, exports, receipts, keys, reviews, preferences and the audit need no right beyond the grants."""
     with psycopg.connect(empty_database_url, autocommit=True) as connection:
         job_id = insert_job(connection)
 
@@ -132,7 +129,7 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
 ) -> None:
     """A role that may also write jobs imports files and pulls from other servers; without that it is refused."""
     owner, app = roles
-    (rights,) = re.findall(r"`(INSERT, [A-Z, ]+ ON jobs, moderation_logs)`", (ROOT / "README.md").read_text())
+    (rights,) = re.findall(r"`(INSERT, [A-Z, ]+ ON jobs, moderation_logs)`", (ROOT / "docs" / "grants.md").read_text())
 
     def take() -> int:
         length = timedelta(days=1)
@@ -182,7 +179,7 @@ def test_the_application_cannot_change_the_audit(
 
 
 def test_the_check_knows_the_grants(least: Databases, empty_database_url: str, roles: tuple[str, str]) -> None:
-    """`core check` finds the README's grants enough, names one that is missing, and what is too much for the audit."""
+    """`core check` finds the grants enough, names one that is missing, and what is too much for the audit."""
     owner, app = roles
     settings = settings_of(empty_database_url, roles)
 
@@ -197,7 +194,7 @@ def test_the_check_knows_the_grants(least: Databases, empty_database_url: str, r
     assert [text for level, text in enough if level is Level.PROBLEM] == []
     assert (Level.OK, f"The role {app} can add to the audit, and change nothing in it.") in enough
     assert [text for level, text in changed if level is Level.PROBLEM] == [
-        f"The role {app} lacks INSERT on exports: grant it, as the owner (see README.md)."
+        f"The role {app} lacks INSERT on exports: grant it, as the owner (see docs/grants.md)."
     ]
     assert (
         Level.ADVICE,
@@ -208,7 +205,7 @@ def test_the_check_knows_the_grants(least: Databases, empty_database_url: str, r
 def test_the_application_has_these_rights_only(
     least: Databases, empty_database_url: str, roles: tuple[str, str]
 ) -> None:
-    """What the README grants is what the role has: rows are added, and changed only where they have a life."""
+    """What deploy/grants.sql grants is what the role has: rows are added, and changed only where they have a life."""
     living = {"SELECT", "INSERT", "UPDATE"}
     rights = {
         **{table: {"SELECT"} for table in ("jobs", "moderation_logs", "alembic_version")},

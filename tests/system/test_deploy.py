@@ -1,4 +1,4 @@
-"""What stands in `deploy/`: that its files fit each other, the code and the README."""
+"""What stands in `deploy/`: that its files fit each other, the code and the docs."""
 
 import os
 import re
@@ -111,16 +111,6 @@ def test_docker_understands_the_compose_file() -> None:
         env=os.environ | dict.fromkeys(names, "filled-in"),
         check=True,
     )
-
-
-def test_grants_are_those_of_the_readme() -> None:
-    """The file that compose runs gives exactly what the README says."""
-    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-
-    comment, grants = (DEPLOY / "grants.sql").read_text().split("\n", 1)
-
-    assert comment.startswith("-- ")
-    assert grants == "".join(block for block in blocks if "GRANT" in block)
 
 
 def test_who_stops_fencepost_is_more_patient_than_it() -> None:

@@ -31,7 +31,7 @@ server.stop()
 # A process that asks for the server's account under another name.
 ASK_ACCOUNT = """
 import sys
-from core import embedded
+from core.db import embedded
 embedded.ACCOUNT = sys.argv[1]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -335,7 +335,7 @@ def test_a_page_says_to_try_again(
     script = tmp_path / "page.py"
     page = ROOT / "dashboard" / "jobs" / "page.py"
     script.write_text(
-        "import runpy\nfrom dashboard.failures import show_failure\n"
+        "import runpy\nfrom dashboard.widgets.failure import show_failure\n"
         f"try:\n    runpy.run_path({str(page)!r})\nexcept Exception as error:\n    show_failure(error)\n"
     )
     app = AppTest.from_file(str(script), default_timeout=60)

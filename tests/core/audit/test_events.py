@@ -157,7 +157,7 @@ def test_several_processes_make_one_chain(
 import sys, threading
 from core.actor import COMMAND_LINE
 from core.audit.events import Event, record
-from core.db.database import open_databases
+from core.db.startup import open_databases
 from core.settings import load_settings
 
 databases = open_databases(load_settings())

@@ -176,7 +176,7 @@ def test_a_role_without_rights_is_told_to_get_them(strict_server: str) -> None:
     opened(owner)
 
     assert refusal(f"postgresql://fencepost@/careful?{strict_server}") == (
-        "The role of DATABASE_URL lacks a right on Fencepost's tables: grant it (see README.md)."
+        "The role of DATABASE_URL lacks a right on Fencepost's tables: grant it (see docs/grants.md)."
     )
 
 

@@ -1,0 +1,66 @@
+"""The docs are true: every command, parameter, package and link that they name is there, and none is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import main
+from core.jobs.filter import PARAMETERS
+from tests.conftest import ROOT
+
+README = ROOT / "README.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [README, ROOT / "CONTRIBUTING.md", *DOCS]
+
+
+def code_in_tables(path: Path) -> list[str]:
+    """Return what stands as code in the first column of a page's tables."""
+    cells = re.findall(r"^\| ([^|]+) \|", path.read_text(), re.MULTILINE)
+    return [code for cell in cells for code in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_the_readme_fits_on_a_few_screens() -> None:
+    """The README has at most 130 lines, CONTRIBUTING at most 80: what is longer has a page of its own in `docs/`."""
+    assert len(README.read_text().splitlines()) <= 130
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 80
+
+
+def test_the_readme_leads_to_every_page_of_the_docs() -> None:
+    """Each page of `docs/` is one click away from the README."""
+    linked = set(re.findall(r"\]\((docs/[^)#]+)\)", README.read_text()))
+
+    assert {f"docs/{path.name}" for path in DOCS} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link to a file leads to one, and each link to a part of a page to a heading of it."""
+    for target, part in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        other = page.parent / target if target else page
+        assert other.exists(), f"{page.name} links to {target}"
+        if part:
+            headings = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
+            assert part in [re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings]
+
+
+def test_the_drawing_names_every_package() -> None:
+    """The README's drawing of the packages has each of them, and none that is not there."""
+    (drawing,) = re.findall(r"## The packages\n\n```\n(.*?)```", README.read_text(), re.DOTALL)
+    packages = {path.parent for room in ("core", "dashboard") for path in (ROOT / room).glob("*/__init__.py")}
+
+    words = set(re.findall(r"\b[a-z_]+\b", drawing))
+
+    assert {package.name for package in packages} <= words
+
+
+def test_every_command_is_explained() -> None:
+    """`docs/commands.md` has each command of `python -m core`, and no other."""
+    named = {code.split()[3] for code in code_in_tables(ROOT / "docs" / "commands.md") if "-m core " in code}
+
+    assert named == set(main.commands)
+
+
+def test_every_parameter_is_explained() -> None:
+    """`docs/export.md` has each parameter of the export beside its bounds, and no other."""
+    assert sorted(code_in_tables(ROOT / "docs" / "export.md")) == sorted(set(PARAMETERS) - {"from", "to"})
