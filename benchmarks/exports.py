@@ -18,6 +18,7 @@ from benchmarks.admin_peers import CREATE_VIEW
 from benchmarks.figures import p95, seconds
 from benchmarks.peers import QUERY, SAME_BYTES
 from benchmarks.server import ROOT, UNTIL, Bench, ask_health
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
@@ -132,7 +133,7 @@ def _read_page(bench: Bench) -> None:
     source = bench.databases.source
     week = JobFilter(range=DateRange(UNTIL - timedelta(days=7), UNTIL))
     with source.transaction(timeout=60) as connection:
-        page_jobs(connection, week, Wall(None), source.folding(), after=None, limit=50, texts=Texts.ALL)
+        page_jobs(connection, week, make_access(bench.databases, Wall(None)), after=None, limit=50, texts=Texts.ALL)
 
 
 def _fetch_sqladmin(file: Path) -> None:

@@ -8,6 +8,7 @@ from benchmarks.figures import p95, seconds
 from benchmarks.server import UNTIL, Bench
 from core.counts.by_day import break_down
 from core.errors import QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
@@ -59,7 +60,9 @@ def _page(bench: Bench, job_filter: JobFilter, after: PageKey | None, *, times: 
 
     def read() -> None:
         with source.transaction(timeout=120) as connection:
-            page_jobs(connection, job_filter, Wall(None), source.folding(), after=after, limit=50, texts=Texts.ALL)
+            page_jobs(
+                connection, job_filter, make_access(bench.databases, Wall(None)), after=after, limit=50, texts=Texts.ALL
+            )
 
     return _measure(read, times)
 
@@ -69,7 +72,7 @@ def _count(bench: Bench, job_filter: JobFilter) -> float:
 
     def count() -> None:
         with source.transaction(timeout=120) as connection:
-            count_jobs(connection, job_filter, Wall(None), source.folding(), limit=10_001)
+            count_jobs(connection, job_filter, make_access(bench.databases, Wall(None)), limit=10_001)
 
     return _measure(count)
 
@@ -79,7 +82,7 @@ def _breakdown(bench: Bench, job_filter: JobFilter) -> float:
 
     def count() -> None:
         with source.transaction(timeout=120) as connection:
-            break_down(connection, job_filter, Wall(None), source.folding(), ZoneInfo("UTC"), counted_ahead=True)
+            break_down(connection, job_filter, make_access(bench.databases, Wall(None)), ZoneInfo("UTC"))
 
     return _measure(count)
 

@@ -29,6 +29,7 @@ from benchmarks.results import write_section
 from benchmarks.server import ROOT, UNTIL, stored
 from core.db.databases import Databases
 from core.instants import print_instant
+from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
@@ -212,7 +213,9 @@ def _first_rows(databases: Databases, params: dict[str, str]) -> list[str]:
     source = databases.source
     with source.transaction(timeout=60) as connection:
         job_filter = JobFilter.from_params(params.items())
-        page = page_jobs(connection, job_filter, Wall(None), source.folding(), after=None, limit=ROWS, texts=Texts.NONE)
+        page = page_jobs(
+            connection, job_filter, make_access(databases, Wall(None)), after=None, limit=ROWS, texts=Texts.NONE
+        )
     return [f"{row.created_at:%Y-%m-%d %H:%M:%S}" for row in page.rows]
 
 

@@ -34,9 +34,10 @@ from core.db.database import Database
 from core.db.folding import Folding
 from core.db.schema import breakdown_changes, breakdown_counts, jobs
 from core.instants import day_start
+from core.jobs.access import JobAccess
 from core.jobs.filter import Category, DateRange, JobFilter
 from core.jobs.query import asks_for_log, count_jobs, fact_conditions, latest_log, select_jobs
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, of_clients
 
 # Days begin at a quarter of an hour of UTC in every zone of today.
 QUARTER = timedelta(minutes=15)
@@ -75,43 +76,36 @@ class Day:
     flagged: Mapping[Category, int]
 
 
-def break_down(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, zone: ZoneInfo, *, counted_ahead: bool
-) -> list[Day]:
-    """Count the matching jobs for each day of the range in a time zone, days without jobs included.
-
-    `counted_ahead`: the jobs are ours, so that a part may have been counted.
-    """
-    combined = combine_by_day(connection, job_filter, wall, folding, zone, counted_ahead=counted_ahead)
+def break_down(connection: Connection, job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> list[Day]:
+    """Count the matching jobs for each day of the range in a time zone, days without jobs included."""
+    combined = combine_by_day(connection, job_filter, access, zone)
     return [_day(day, sum_up(counted)) for day, counted in combined.items()]
 
 
 def combine_by_day(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, zone: ZoneInfo, *, counted_ahead: bool
+    connection: Connection, job_filter: JobFilter, access: JobAccess, zone: ZoneInfo
 ) -> dict[date, list[Combination]]:
     """Count the matching jobs for each day, as `break_down` does, by all that is told apart of them.
 
     One statement, so that whatever is added up from it agrees, also while jobs are written.
     """
     days = _days(job_filter.range, zone)
-    ahead = counted_ahead and _is_counted(connection, job_filter)
+    ahead = access.jobs_are_ours and _is_counted(connection, job_filter)
     combined: dict[date, list[Combination]] = {day: [] for day in days}
-    for row in connection.execute(breakdown_query(job_filter, wall, folding, zone, counted_ahead=ahead)):
+    for row in connection.execute(breakdown_query(job_filter, access, zone, counted_ahead=ahead)):
         cells = {category: row._mapping[category.column] for category in Category}
         combination = Combination(row.is_prohibited, bool(row.evaluated), cells, int(row.total))
         combined[days[row.number - 1]].append(combination)
     return combined
 
 
-def breakdown_query(
-    job_filter: JobFilter, wall: Wall, folding: Folding, zone: ZoneInfo, *, counted_ahead: bool
-) -> Select[Any]:
+def breakdown_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo, *, counted_ahead: bool) -> Select[Any]:
     """Build the query: a row for each day that has jobs, with its number from 1 on, and each combination of facts."""
     # Where days begin is told to PostgreSQL, whose own time zones may be those of another year.
     midnights = [day_start(day, zone) for day in _days(job_filter.range, zone)]
-    facts = _facts_of(job_filter, wall, folding)
+    facts = _facts_of(job_filter, access)
     if counted_ahead:
-        facts = _with_counts(facts, job_filter, wall, midnights)
+        facts = _with_counts(facts, job_filter, access, midnights)
     found = facts.subquery("facts")
     number = func.width_bucket(found.c.at, literal(midnights, _INSTANTS)).label("number")
     told_apart = (found.c.is_prohibited, found.c.evaluated, *(found.c[category.column] for category in Category))
@@ -121,20 +115,18 @@ def breakdown_query(
 def count_matching(
     connection: Connection,
     job_filter: JobFilter,
-    wall: Wall,
-    folding: Folding,
+    access: JobAccess,
     *,
     limit: int | None,
-    counted_ahead: bool,
 ) -> int:
     """Count the matching jobs, as far as `limit`.
 
     Each job of which the log must be looked at costs a look into an index: what was counted ahead is added up instead,
     and the rest is looked at no further than to the limit.
     """
-    if not (counted_ahead and asks_for_log(job_filter) and _is_counted(connection, job_filter)):
-        return count_jobs(connection, job_filter, wall, folding, limit=limit)
-    found = _with_counts(_facts_of(job_filter, wall, folding), job_filter, wall, (), limit=limit).subquery("found")
+    if not (access.jobs_are_ours and asks_for_log(job_filter) and _is_counted(connection, job_filter)):
+        return count_jobs(connection, job_filter, access, limit=limit)
+    found = _with_counts(_facts_of(job_filter, access), job_filter, access, (), limit=limit).subquery("found")
     total = int(connection.execute(select(func.coalesce(func.sum(found.c.total), 0))).scalar_one())
     return total if limit is None else min(total, limit)
 
@@ -154,14 +146,19 @@ def _is_counted(connection: Connection, job_filter: JobFilter) -> bool:
     return job_filter == told_apart and not _is_replica(connection)
 
 
-def _facts_of(job_filter: JobFilter, wall: Wall, folding: Folding) -> Select[Any]:
+def _facts_of(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
     """Select the matching jobs as counts have them, each by itself."""
     at = jobs.c.created_at.label("at")
-    return select_jobs(job_filter, wall, folding, [at, *_FACTS, literal(1).label("total")])
+    return select_jobs(job_filter, access, [at, *_FACTS, literal(1).label("total")])
 
 
 def _with_counts(
-    facts: Select[Any], job_filter: JobFilter, wall: Wall, midnights: Sequence[datetime], *, limit: int | None = None
+    facts: Select[Any],
+    job_filter: JobFilter,
+    access: JobAccess,
+    midnights: Sequence[datetime],
+    *,
+    limit: int | None = None,
 ) -> Any:
     """Take quarters from those that were counted, and only what else is needed from the jobs: no more than `limit`."""
     start, end = job_filter.range.start, job_filter.range.end
@@ -176,7 +173,6 @@ def _with_counts(
     each = of_quarter.correlate(rest).offset(0).lateral("of_quarter")
     from_jobs = select(each).select_from(rest.join(each, true())).limit(limit)
     counts = breakdown_counts.c
-    clients = {wall.client_id, job_filter.client_id} - {None}
     from_counts = select(
         counts.quarter,
         counts.is_prohibited,
@@ -187,7 +183,7 @@ def _with_counts(
         counts.quarter >= _quarter(start),
         counts.quarter < end,
         counts.quarter.not_in(select(rest.c.quarter)),
-        *(counts.client_id == client for client in clients),
+        *of_clients(counts.client_id, access.wall, job_filter.client_id),
         *fact_conditions(job_filter, counts.is_prohibited, counts.evaluated, breakdown_counts),
     )
     return union_all(from_jobs, from_counts)
@@ -210,7 +206,7 @@ def _count_some(database: Database) -> bool:
         for run in _runs(quarters):
             facts = (_quarter_of(jobs.c.created_at), jobs.c.client_id, *_FACTS)
             columns: list[ColumnElement[Any]] = [*facts, func.count()]
-            counted = select_jobs(JobFilter(range=run), Wall(None), Folding(None), columns).group_by(*facts)
+            counted = select_jobs(JobFilter(range=run), JobAccess(Wall(None), Folding(None)), columns).group_by(*facts)
             connection.execute(insert(breakdown_counts).from_select(list(breakdown_counts.c.keys()), counted))
     return True
 

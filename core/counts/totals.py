@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from core.counts.by_day import Day, break_down
-from core.db.folding import Folding
+from core.jobs.access import JobAccess
 from core.jobs.filter import DateRange, JobFilter
-from core.jobs.wall import Wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +44,8 @@ def compare(
     connection: Connection,
     bounds: DateRange,
     client_id: str | None,
-    wall: Wall,
-    folding: Folding,
+    access: JobAccess,
     now: datetime,
-    *,
-    counted_ahead: bool,
 ) -> Comparison:
     """Read the figures of a range and of the time before it."""
     passed = min(bounds.end, max(now, bounds.start)) - bounds.start
@@ -60,10 +56,8 @@ def compare(
             break_down(
                 connection,
                 JobFilter(range=each, client_id=client_id),
-                wall,
-                folding,
+                access,
                 ZoneInfo("UTC"),
-                counted_ahead=counted_ahead,
             )
         )
         for each in (bounds, before)

@@ -16,12 +16,12 @@ from core.actor import Actor
 from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
-from core.db.folding import Folding
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
 from core.export.snapshot import take_snapshot
+from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
 from core.jobs.query import count_query
 from core.jobs.wall import Wall
@@ -116,22 +116,21 @@ class Export:
 
     async def _begin(self, wall: Wall, *, with_total: bool) -> datetime:
         source = self._databases.source
-        folding = await asyncio.to_thread(source.folding)
+        access = await asyncio.to_thread(make_access, self._databases, wall)
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
             snapshot_at, snapshot = await take_snapshot(connection, shared=self._workers > 1)
             if with_total:
-                counted = await connection.execute(render(connection, count_query(self._filter, wall, folding)))
+                counted = await connection.execute(render(connection, count_query(self._filter, access)))
                 self.total = (await counted.fetchone() or (0,))[0]
-            by_search = await _go_by_search(connection, self._filter, wall, folding)
+            by_search = await _go_by_search(connection, self._filter, access)
             self._blocks = ParallelCopy(
                 source,
                 connection,
                 snapshot,
                 workers=1 if by_search else self._workers,
                 job_filter=self._filter,
-                wall=wall,
-                folding=folding,
+                access=access,
             ).blocks()
             self._first = await anext(self._blocks, Block(b"", 0))
         return snapshot_at
@@ -223,16 +222,14 @@ async def start_export(
         await export.close(_end(reader))
 
 
-async def _go_by_search(
-    connection: psycopg.AsyncConnection, job_filter: JobFilter, wall: Wall, folding: Folding
-) -> bool:
+async def _go_by_search(connection: psycopg.AsyncConnection, job_filter: JobFilter, access: JobAccess) -> bool:
     """Let the transaction read by the index of searches where that finds few jobs at once; tell whether it does.
 
     Everything else is read in the order of the export, so that the first rows come before the last are found.
     """
-    if job_filter.q is None or not folding.is_indexed:
+    if job_filter.q is None or not access.folding.is_indexed:
         return False
-    query = render(connection, count_query(job_filter, wall, folding, limit=FEW + 1))
+    query = render(connection, count_query(job_filter, access, limit=FEW + 1))
     by_search = "SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on"
     try:
         async with connection.transaction(force_rollback=True):

@@ -5,11 +5,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast
 
 from core.csv.format import guarded, instant, make_header
-from core.db.folding import Folding
 from core.db.schema import jobs
+from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import WHOLE, Slice, latest_log, select_part
-from core.jobs.wall import Wall
 
 COLUMNS = (
     *("job_id", "type", "status", "is_prohibited", "created_at", "completed_at", "prompt", "reason"),
@@ -20,7 +19,7 @@ COLUMNS = (
 HEADER = make_header(COLUMNS)
 
 
-def export_query(job_filter: JobFilter, wall: Wall, folding: Folding, part: Slice = WHOLE) -> Select[Any]:
+def export_query(job_filter: JobFilter, access: JobAccess, part: Slice = WHOLE) -> Select[Any]:
     """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export."""
     texts = {
         "job_id": jobs.c.job_id,
@@ -34,7 +33,7 @@ def export_query(job_filter: JobFilter, wall: Wall, folding: Folding, part: Slic
         **{category.column: cast(latest_log.c[category.column], Text) for category in Category},
     }
     columns: list[ColumnElement[Any]] = [texts[name].label(name) for name in COLUMNS]
-    return select_part(job_filter, wall, folding, columns, part)
+    return select_part(job_filter, access, columns, part)
 
 
 def _guarded(column: ColumnElement[Any], job_filter: JobFilter) -> ColumnElement[Any]:

@@ -17,12 +17,11 @@ import psycopg
 
 from core.csv.copy_out import BLOCK_SIZE, Block, copy_csv, render
 from core.db.database import Database
-from core.db.folding import Folding
 from core.errors import FencepostError
 from core.export.job_columns import export_query
+from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.query import PageKey, Slice, boundary_query
-from core.jobs.wall import Wall
 
 log = logging.getLogger("fencepost.exports")
 
@@ -66,8 +65,7 @@ class ParallelCopy:
         *,
         workers: int,
         job_filter: JobFilter,
-        wall: Wall,
-        folding: Folding,
+        access: JobAccess,
     ) -> None:
         self._source = source
         self._leader = leader
@@ -75,8 +73,7 @@ class ParallelCopy:
         self._workers = workers if snapshot is not None else 1
         self._followers = 0
         self._filter = job_filter
-        self._wall = wall
-        self._folding = folding
+        self._access = access
         self._tasks: list[asyncio.Task[None]] = []
         # Where the next slice begins, and how many jobs it should have.
         self._cutting = asyncio.Lock()
@@ -151,7 +148,7 @@ class ParallelCopy:
             if cut is None:
                 return
             part, output = cut
-            query = export_query(self._filter, self._wall, self._folding, part)
+            query = export_query(self._filter, self._access, part)
             async with aclosing(copy_csv(connection, query)) as blocks:
                 async for block in blocks:
                     await self._put(output, block)
@@ -181,7 +178,7 @@ class ParallelCopy:
         """Find where a slice ends that begins at a key; None where it takes all that is left."""
         if self._workers == 1 or self._has_no_index:
             return None
-        query = render(connection, boundary_query(self._filter, self._wall, start, jobs))
+        query = render(connection, boundary_query(self._filter, self._access, start, jobs))
         try:
             if start is not None:
                 row = await (await connection.execute(query)).fetchone()

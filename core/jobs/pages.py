@@ -15,8 +15,8 @@ from sqlalchemy import (
     select,
 )
 
-from core.db.folding import Folding
 from core.db.schema import jobs
+from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
 from core.jobs.hidden_text import Texts, text_is_read
 from core.jobs.query import (
@@ -63,8 +63,7 @@ class Page:
 def page_jobs(
     connection: Connection,
     job_filter: JobFilter,
-    wall: Wall,
-    folding: Folding,
+    access: JobAccess,
     *,
     after: PageKey | None,
     limit: int,
@@ -75,15 +74,15 @@ def page_jobs(
     `prompt` and `reason` are read only of jobs whose `texts` are, and only their first 300 characters: what is hidden
     never leaves the database.
     """
-    query = page_query(job_filter, wall, folding, after=after, limit=limit + 1, texts=texts)
-    found = run_search(connection, query, job_filter, folding)
+    query = page_query(job_filter, access, after=after, limit=limit + 1, texts=texts)
+    found = run_search(connection, query, job_filter, access)
     rows = found[:limit]
     following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
     if after is None:
         return Page(rows, following, has_previous=False, previous=None)
     # The page before begins after the job that stands `limit` places further up, if there are so many.
-    query = above_query(job_filter, wall, folding, after, limit=limit + 1)
-    above = run_search(connection, query, job_filter, folding)
+    query = above_query(job_filter, access, after, limit=limit + 1)
+    above = run_search(connection, query, job_filter, access)
     previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
     return Page(rows, following, has_previous=bool(above), previous=previous)
 
@@ -98,11 +97,11 @@ def newest_query(wall: Wall, client_id: str | None) -> Select[Any]:
     """Build the query that looks at the end of an index."""
     # A source of somebody's own may have `infinity`.
     finite = jobs.c.created_at <= datetime.max.replace(tzinfo=UTC)
-    return select(func.max(jobs.c.created_at)).where(finite, *of_clients(wall, client_id))
+    return select(func.max(jobs.c.created_at)).where(finite, *of_clients(jobs.c.client_id, wall, client_id))
 
 
 def page_query(
-    job_filter: JobFilter, wall: Wall, folding: Folding, *, after: PageKey | None, limit: int, texts: Texts
+    job_filter: JobFilter, access: JobAccess, *, after: PageKey | None, limit: int, texts: Texts
 ) -> Select[Any]:
     """Build the query of a page, newest first."""
     columns = list(JOB_COLUMNS)
@@ -112,33 +111,29 @@ def page_query(
             for column in (jobs.c.prompt, jobs.c.reason)
         ]
     older = Slice(None, after)
-    query = in_part(select_jobs(narrow_to(job_filter, older), wall, folding, columns), older)
+    query = in_part(select_jobs(narrow_to(job_filter, older), access, columns), older)
     return query.order_by(*(column.desc() for column in JOB_KEY)).limit(limit)
 
 
-def above_query(job_filter: JobFilter, wall: Wall, folding: Folding, after: PageKey, *, limit: int) -> Select[Any]:
+def above_query(job_filter: JobFilter, access: JobAccess, after: PageKey, *, limit: int) -> Select[Any]:
     """Build the query of the keys that stand before a page, from the nearest one upwards."""
     newer = Slice(after, None)
     narrowed = narrow_to(job_filter, newer)
-    query = select(*JOB_KEY).select_from(tables_of(job_filter)).where(*conditions_of(narrowed, wall, folding))
+    query = select(*JOB_KEY).select_from(tables_of(job_filter)).where(*conditions_of(narrowed, access))
     return in_part(query, newer).order_by(*JOB_KEY).limit(limit)
 
 
-def find_older(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, key: PageKey
-) -> PageKey | None:
+def find_older(connection: Connection, job_filter: JobFilter, access: JobAccess, key: PageKey) -> PageKey | None:
     """Return the next older job of a filter after a place, or None."""
-    query = page_query(job_filter, wall, folding, after=key, limit=1, texts=Texts.NONE)
-    return _first_key(run_search(connection, query, job_filter, folding))
+    query = page_query(job_filter, access, after=key, limit=1, texts=Texts.NONE)
+    return _first_key(run_search(connection, query, job_filter, access))
 
 
-def find_newer(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, key: PageKey
-) -> PageKey | None:
+def find_newer(connection: Connection, job_filter: JobFilter, access: JobAccess, key: PageKey) -> PageKey | None:
     """Return the next newer job of a filter before a place, or None."""
     # The job at the place itself stands above it.
-    query = above_query(job_filter, wall, folding, key, limit=2)
-    return _first_key([row for row in run_search(connection, query, job_filter, folding) if row.job_id != key.job_id])
+    query = above_query(job_filter, access, key, limit=2)
+    return _first_key([row for row in run_search(connection, query, job_filter, access) if row.job_id != key.job_id])
 
 
 def _first_key(rows: Sequence[Row[Any]]) -> PageKey | None:

@@ -32,8 +32,9 @@ from sqlalchemy.exc import DBAPIError
 
 from core.db.folding import Folding
 from core.db.schema import jobs, moderation_logs
+from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.wall import Wall, of_clients
+from core.jobs.wall import of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
 # an outer one, drops none.
@@ -80,67 +81,60 @@ class Slice:
 WHOLE = Slice(None, None)
 
 
-def select_jobs(job_filter: JobFilter, wall: Wall, folding: Folding, columns: list[ColumnElement[Any]]) -> Select[Any]:
+def select_jobs(job_filter: JobFilter, access: JobAccess, columns: list[ColumnElement[Any]]) -> Select[Any]:
     """Select columns of the jobs that the filter means and the wall allows, joined with the latest log of each."""
     query = select(*columns).select_from(jobs.outerjoin(latest_log, true()))
-    return query.where(*conditions_of(job_filter, wall, folding))
+    return query.where(*conditions_of(job_filter, access))
 
 
 def select_part(
-    job_filter: JobFilter, wall: Wall, folding: Folding, columns: list[ColumnElement[Any]], part: Slice
+    job_filter: JobFilter, access: JobAccess, columns: list[ColumnElement[Any]], part: Slice
 ) -> Select[Any]:
     """Select columns of a part of the jobs, sorted as exports are: by (created_at, job_id), ascending."""
-    return in_part(select_jobs(narrow_to(job_filter, part), wall, folding, columns), part).order_by(*JOB_KEY)
+    return in_part(select_jobs(narrow_to(job_filter, part), access, columns), part).order_by(*JOB_KEY)
 
 
-def boundary_query(job_filter: JobFilter, wall: Wall, start: PageKey | None, jobs_between: int) -> Select[Any]:
+def boundary_query(job_filter: JobFilter, access: JobAccess, start: PageKey | None, jobs_between: int) -> Select[Any]:
     """Build the query that finds the key of the job that stands so many jobs after `start`; none where there are fewer.
 
     It counts only by what an index serves (range, client, rejected), so that it reads a stretch of that index and
     nothing else. A slice may therefore hold fewer jobs of the export, even none.
     """
     rest = Slice(start, None)
-    conditions = _range_and_client(narrow_to(job_filter, rest), wall)
+    conditions = _range_and_client(narrow_to(job_filter, rest), access)
     if job_filter.decision == (Decision.REJECT,):
         conditions.append(jobs.c.is_prohibited.expression)
     return in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
 
 
-def count_jobs(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None
-) -> int:
+def count_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int | None = None) -> int:
     """Count the matching jobs; with a limit, no further than that."""
-    ((count,),) = run_search(connection, count_query(job_filter, wall, folding, limit=limit), job_filter, folding)
+    ((count,),) = run_search(connection, count_query(job_filter, access, limit=limit), job_filter, access)
     return int(count)
 
 
-def count_query(job_filter: JobFilter, wall: Wall, folding: Folding, *, limit: int | None = None) -> Select[Any]:
+def count_query(job_filter: JobFilter, access: JobAccess, *, limit: int | None = None) -> Select[Any]:
     """Build the query that counts the matching jobs."""
     matching = (
-        select(literal(1))
-        .select_from(tables_of(job_filter))
-        .where(*conditions_of(job_filter, wall, folding))
-        .limit(limit)
+        select(literal(1)).select_from(tables_of(job_filter)).where(*conditions_of(job_filter, access)).limit(limit)
     )
     return select(func.count()).select_from(matching.subquery())
 
 
-def find_matching(
-    connection: Connection, job_filter: JobFilter, wall: Wall, folding: Folding, ids: Sequence[UUID]
-) -> set[UUID]:
+def find_matching(connection: Connection, job_filter: JobFilter, access: JobAccess, ids: Sequence[UUID]) -> set[UUID]:
     """Return which of some jobs a filter means and the wall allows."""
-    query = select(jobs.c.job_id).select_from(tables_of(job_filter)).where(*conditions_of(job_filter, wall, folding))
+    query = select(jobs.c.job_id).select_from(tables_of(job_filter)).where(*conditions_of(job_filter, access))
     return set(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))).scalars())
 
 
-def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter, folding: Folding) -> list[Row[Any]]:
+def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter, access: JobAccess) -> list[Row[Any]]:
     """Run a query of a page; a search in the ways that there are, because nobody knows beforehand which is short.
 
     What is common is found by looking at one job after the other, and what is rare by the index of searches.
     PostgreSQL's guess is off by orders of magnitude for long texts, and under the locale C the index knows no letters
     but ASCII's.
     """
-    if job_filter.q is None or not folding.is_indexed:
+    if job_filter.q is None or not access.folding.is_indexed:
         return list(connection.execute(query))
     for disabled, limit in SEARCH_WAYS:
         attempt = connection.begin_nested()
@@ -196,16 +190,16 @@ def _literal_key(key: PageKey) -> ColumnElement[Any]:
     return tuple_(literal(key.created_at), literal(key.job_id))
 
 
-def _range_and_client(job_filter: JobFilter, wall: Wall) -> list[ColumnElement[bool]]:
+def _range_and_client(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
     return [
         jobs.c.created_at >= job_filter.range.start,
         jobs.c.created_at < job_filter.range.end,
-        *of_clients(wall, job_filter.client_id),
+        *of_clients(jobs.c.client_id, access.wall, job_filter.client_id),
     ]
 
 
-def conditions_of(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[ColumnElement[bool]]:
-    conditions = _range_and_client(job_filter, wall)
+def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
+    conditions = _range_and_client(job_filter, access)
     if job_filter.type:
         conditions.append(jobs.c.type.in_(job_filter.type))
     if job_filter.status:
@@ -214,7 +208,7 @@ def conditions_of(job_filter: JobFilter, wall: Wall, folding: Folding) -> list[C
         job_filter, jobs.c.is_prohibited.expression, latest_log.c.evaluated.is_not(None), latest_log
     )
     if job_filter.q is not None:
-        conditions.append(contains(jobs.c.prompt, job_filter.q, folding))
+        conditions.append(contains(jobs.c.prompt, job_filter.q, access.folding))
     if (span := job_filter.job_id_range()) is not None:
         conditions.append(jobs.c.job_id.between(*span))
     return conditions

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_col
 from core.db.schema import jobs
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import latest_log
-from core.jobs.wall import Wall, is_one
+from core.jobs.wall import Wall, is_one, of_clients
 
 # Jobs with the same prompt that are looked at: beyond these the number is told as "at least".
 MOST_SAME = 10_000
@@ -74,7 +74,7 @@ def _have_same_prompt(query: Select[Any], job_id: UUID, wall: Wall) -> Select[An
     one = select(jobs.c.prompt).where(*is_one(job_id, wall)).cte("one").prefix_with("MATERIALIZED")
     hashed = select(_hash(one.c.prompt)).scalar_subquery()
     query = query.where(_hash(jobs.c.prompt) == hashed, jobs.c.prompt == select(one.c.prompt).scalar_subquery())
-    return query if wall.client_id is None else query.where(jobs.c.client_id == wall.client_id)
+    return query.where(*of_clients(jobs.c.client_id, wall))
 
 
 def _hash(prompt: ColumnElement[Any]) -> ColumnElement[int]:

@@ -13,7 +13,7 @@ from core.csv.table_file import OwnFile, start_own_file
 from core.db.databases import Databases
 from core.db.schema import reviews
 from core.jobs.filter import Category, JobFilter
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, of_clients
 
 COLUMNS = (
     *("review_id", "act_id", "person", "job_id", "client_id", "job_created_at", "is_prohibited", "evaluated"),
@@ -52,10 +52,9 @@ def _file_query(job_filter: JobFilter, wall: Wall) -> Select[Any]:
         (func.cardinality(reviews.c.categories) == 0, "none"),
         else_=func.array_to_string(reviews.c.categories, " "),
     )
-    clients = {wall.client_id, job_filter.client_id} - {None}
     query = select(*(texts[name].label(name) for name in COLUMNS)).where(
         reviews.c.job_created_at >= job_filter.range.start,
         reviews.c.job_created_at < job_filter.range.end,
-        *(reviews.c.client_id == client for client in clients),
+        *of_clients(reviews.c.client_id, wall, job_filter.client_id),
     )
     return query.order_by(reviews.c.review_id)

@@ -18,10 +18,12 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.schema import reviews
 from core.errors import QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
 from core.jobs.query import PageKey, find_matching
+from core.jobs.wall import of_clients
 from core.review.claims import claim_first, release_claim
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict, find_reviewed
 
@@ -106,10 +108,10 @@ def _new_candidates(
     databases: Databases, by: Actor, decided: JobFilter, after: PageKey | None, timeout: float | None
 ) -> Iterator[list[PageKey]]:
     """Read the jobs of a filter that nobody has reviewed, newest first, a batch at a time."""
-    folding, looked_at, limit = databases.source.folding(), 0, BATCH
+    access, looked_at, limit = make_access(databases, by.wall), 0, BATCH
     while looked_at < MOST_CANDIDATES:
         with databases.source.transaction(timeout=timeout) as connection:
-            page = page_jobs(connection, decided, by.wall, folding, after=after, limit=limit, texts=Texts.NONE)
+            page = page_jobs(connection, decided, access, after=after, limit=limit, texts=Texts.NONE)
         reviewed = find_reviewed(databases.ours, [row.job_id for row in page.rows])
         yield [PageKey(row.created_at, row.job_id) for row in page.rows if row.job_id not in reviewed]
         if page.next is None:
@@ -124,7 +126,7 @@ def _open_candidates(
     databases: Databases, by: Actor, decided: JobFilter, queue: Queue, after: PageKey | None, timeout: float | None
 ) -> Iterator[list[PageKey]]:
     """Read the reviewed jobs of a queue that a filter means, the one that has waited longest first."""
-    folding = databases.source.folding()
+    access = make_access(databases, by.wall)
     while True:
         with databases.ours.transaction(timeout=timeout) as connection:
             keys = [
@@ -134,7 +136,7 @@ def _open_candidates(
             return
         # What reviews remember of a job is not all that a filter may ask for, and may be another decision than today's.
         with databases.source.transaction(timeout=timeout) as connection:
-            meant = find_matching(connection, decided, by.wall, folding, [key.job_id for key in keys])
+            meant = find_matching(connection, decided, access, [key.job_id for key in keys])
         yield [key for key in keys if key.job_id in meant]
         after = keys[-1]
 
@@ -151,14 +153,13 @@ def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor,
 def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey | None) -> Select[Any]:
     """Build the query of the jobs of a queue that the person has not reviewed, with the time since when they wait."""
     since = func.min(reviews.c.reviewed_at)
-    clients = {by.wall.client_id, job_filter.client_id} - {None}
     query = (
         select(since.label("since"), reviews.c.job_id)
         .where(
             reviews.c.superseded_at.is_(None),
             reviews.c.job_created_at >= job_filter.range.start,
             reviews.c.job_created_at < job_filter.range.end,
-            *(reviews.c.client_id == client for client in clients),
+            *of_clients(reviews.c.client_id, by.wall, job_filter.client_id),
         )
         .group_by(reviews.c.job_id)
         .having(not_(func.bool_or(reviews.c.person == by.name)), _belongs(queue, by))

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from core.db.schema import reviews
 from core.instants import day_start
 from core.jobs.filter import Category, DateRange
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, of_clients
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
 
 _WEEK = timedelta(days=7)
@@ -105,12 +105,11 @@ def measure_agreement(connection: Connection, bounds: DateRange, client_id: str 
 
 
 def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[ColumnElement[bool]]:
-    clients = {wall.client_id, client_id} - {None}
     return [
         reviews.c.superseded_at.is_(None),
         reviews.c.job_created_at >= bounds.start,
         reviews.c.job_created_at < bounds.end,
-        *(reviews.c.client_id == client for client in clients),
+        *of_clients(reviews.c.client_id, wall, client_id),
     ]
 
 

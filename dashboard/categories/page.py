@@ -11,6 +11,7 @@ from core.counts.by_day import combine_by_day
 from core.counts.log_coverage import LOOK_BACK
 from core.counts.outcomes import Combination
 from core.errors import QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from dashboard.address.periods import describe
 from dashboard.address.view import View
@@ -83,9 +84,9 @@ def _count(
     resources: Resources, person: Actor, view: View, job_filter: JobFilter, timeout: float
 ) -> dict[date, list[Combination]]:
     databases, zone = resources.databases, shown_zone(view)
-    folding, ours = databases.source.folding(), databases.jobs_are_ours
+    access = make_access(databases, person.wall)
     with databases.source.transaction(timeout=timeout) as connection:
-        return combine_by_day(connection, job_filter, person.wall, folding, zone, counted_ahead=ours)
+        return combine_by_day(connection, job_filter, access, zone)
 
 
 def _show_too_slow(resources: Resources) -> None:

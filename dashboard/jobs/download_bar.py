@@ -10,6 +10,7 @@ from core.actor import Actor
 from core.auth.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
 from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from core.counts.by_day import count_matching
+from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import DECISION_WORDS
 from dashboard.exports.receipt_corner import await_receipt, show_receipt
@@ -93,11 +94,11 @@ def _exact_count(job_filter: JobFilter) -> int | None:
 
 def _count(job_filter: JobFilter, person: Actor) -> None:
     databases = get_resources().databases
-    source, ours = databases.source, databases.jobs_are_ours
-    with source.transaction(timeout=COUNT_TIMEOUT) as connection:
+    access = make_access(databases, person.wall)
+    with databases.source.transaction(timeout=COUNT_TIMEOUT) as connection:
         st.session_state["counted"] = (
             job_filter,
-            count_matching(connection, job_filter, person.wall, source.folding(), limit=None, counted_ahead=ours),
+            count_matching(connection, job_filter, access, limit=None),
         )
 
 

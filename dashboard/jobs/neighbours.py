@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.jobs.access import make_access
 from core.jobs.job import find_job
 from core.jobs.pages import Page, find_newer, find_older
 from core.jobs.query import PageKey
@@ -43,7 +44,7 @@ def _leave_page(view: View, page: Page, wall: Wall, by: int, key: PageKey | None
     """Open the neighbour that this page of the list does not hold."""
     resources = get_resources()
     source = resources.databases.source
-    folding = source.folding()
+    access = make_access(resources.databases, wall)
     with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         is_listed = key is not None
         if key is None and view.job is not None:
@@ -52,7 +53,7 @@ def _leave_page(view: View, page: Page, wall: Wall, by: int, key: PageKey | None
         if key is None:
             return
         step = find_older if by > 0 else find_newer
-        found = step(connection, view.job_filter, wall, folding, key)
+        found = step(connection, view.job_filter, access, key)
         if found is None:
             st.toast("This is the last job of this filter." if by > 0 else "This is the first job of this filter.")
             return
@@ -61,5 +62,5 @@ def _leave_page(view: View, page: Page, wall: Wall, by: int, key: PageKey | None
         elif is_listed:
             after = page.previous
         else:
-            after = find_newer(connection, view.job_filter, wall, folding, found)
+            after = find_newer(connection, view.job_filter, access, found)
     go(replace(view, after=after, job=found.job_id))

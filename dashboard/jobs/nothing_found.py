@@ -6,6 +6,7 @@ from datetime import MAXYEAR, MINYEAR, timedelta
 import streamlit as st
 
 from core.errors import QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.pages import find_newest
 from core.jobs.query import count_jobs
@@ -89,9 +90,9 @@ def _offer_without(view: View, wall: Wall) -> bool:
 def _count(job_filter: JobFilter, wall: Wall) -> int:
     resources = get_resources()
     source = resources.databases.source
-    folding = source.folding()
+    access = make_access(resources.databases, wall)
     with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        return count_jobs(connection, job_filter, wall, folding, limit=_ENOUGH + 1)
+        return count_jobs(connection, job_filter, access, limit=_ENOUGH + 1)
 
 
 def _name_count(count: int) -> str:

@@ -10,6 +10,7 @@ from core.actor import Actor, Scope
 from core.audit.events import Event, record
 from core.counts.by_day import count_matching
 from core.errors import InvalidParameter
+from core.jobs.access import make_access
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import Page, page_jobs
 from dashboard.address.periods import describe
@@ -108,13 +109,10 @@ def _open(view: View, job: UUID | None) -> None:
 def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) -> tuple[Page, int]:
     """Read a page of jobs, and count them as far as COUNTED + 1."""
     source, timeout = resources.databases.source, resources.settings.fencepost_page_timeout
-    folding = source.folding()
+    access = make_access(resources.databases, person.wall)
     with source.transaction(timeout=timeout) as connection:
-        page = page_jobs(
-            connection, view.job_filter, person.wall, folding, after=view.after, limit=view.size, texts=texts
-        )
-        ours = resources.databases.jobs_are_ours
-        count = count_matching(connection, view.job_filter, person.wall, folding, limit=COUNTED + 1, counted_ahead=ours)
+        page = page_jobs(connection, view.job_filter, access, after=view.after, limit=view.size, texts=texts)
+        count = count_matching(connection, view.job_filter, access, limit=COUNTED + 1)
     return page, count
 
 

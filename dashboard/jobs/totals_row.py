@@ -7,6 +7,7 @@ import streamlit as st
 from core.actor import Actor
 from core.counts.totals import Comparison, compare
 from core.errors import DatabaseUnavailable, QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange
 from core.jobs.wall import Wall
 from dashboard.address.periods import PRESETS
@@ -44,10 +45,8 @@ def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime
             connection,
             bounds,
             client_id,
-            wall,
-            source.folding(),
+            make_access(resources.databases, wall),
             now,
-            counted_ahead=resources.databases.jobs_are_ours,
         )
 
 

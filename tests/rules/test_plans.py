@@ -13,6 +13,7 @@ from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.startup import open_databases
 from core.export.job_columns import export_query
+from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import above_query, newest_query, page_query
@@ -24,6 +25,8 @@ from tests.support.plans import explain, read_blocks, sequential, sorted_rows
 
 JOBS = 300_000
 PAGE = 50
+EVERYBODY = JobAccess(Wall(None), Folding(None))
+
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
 # A job every hundred seconds; one in eight rejected, one in 25 undecided, as rare types and statuses as in real life.
@@ -93,9 +96,9 @@ def test_a_page_is_index_work_at_any_depth(
     job_filter = JobFilter.from_params((YEAR | given).items())
 
     if upwards and after is not None:
-        query = above_query(job_filter, Wall(None), Folding(None), after, limit=PAGE + 1)
+        query = above_query(job_filter, EVERYBODY, after, limit=PAGE + 1)
     else:
-        query = page_query(job_filter, Wall(None), Folding(None), after=after, limit=PAGE + 1, texts=Texts.ALL)
+        query = page_query(job_filter, EVERYBODY, after=after, limit=PAGE + 1, texts=Texts.ALL)
     nodes = explain(large, query)
 
     assert sequential(nodes) == []
@@ -108,7 +111,7 @@ def test_a_bounded_count_is_index_work(large: Databases, given: dict[str, str]) 
     """Counting to 10,001 reads a stretch of an index, never the table from end to end."""
     job_filter = JobFilter.from_params((YEAR | given).items())
 
-    nodes = explain(large, count_query(job_filter, Wall(None), Folding(None), limit=10_001))
+    nodes = explain(large, count_query(job_filter, EVERYBODY, limit=10_001))
 
     assert sequential(nodes) == []
     assert sorted_rows(nodes) == 0
@@ -128,7 +131,7 @@ def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None
     job_filter = JobFilter.from_params(YEAR.items())
     part = Slice(key_of(large, 100_000), key_of(large, 99_000))
 
-    nodes = explain(large, export_query(job_filter, Wall(None), Folding(None), part))
+    nodes = explain(large, export_query(job_filter, EVERYBODY, part))
 
     assert nodes[0]["Actual Rows"] == 1000
     assert sequential(nodes) == []
@@ -140,7 +143,7 @@ def test_a_breakdown_of_what_was_counted_reads_no_job(large: Databases) -> None:
     job_filter = JobFilter.from_params((YEAR | {"to": "2026-07-01T00:00:00Z"}).items())
     count_ahead(large.ours)
     large.ours.vacuum("breakdown_counts", "breakdown_changes")
-    query = breakdown_query(job_filter, Wall(None), Folding(None), ZoneInfo("Asia/Kathmandu"), counted_ahead=True)
+    query = breakdown_query(job_filter, EVERYBODY, ZoneInfo("Asia/Kathmandu"), counted_ahead=True)
 
     nodes = explain(large, query)
 

@@ -19,6 +19,7 @@ from core.counts.by_day import break_down
 from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
+from core.jobs.access import make_access
 from core.jobs.clients import list_clients
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
@@ -146,11 +147,11 @@ def test_the_export_of_the_views_is_right(server: EmbeddedServer, settings: Sett
 )
 def test_pages_read_the_views(databases: Databases, params: dict[str, str], tasks: list[int]) -> None:
     """Every filter of a page finds what it should through the views."""
-    job_filter, folding = april(**params), databases.source.folding()
+    job_filter, access = april(**params), make_access(databases, EVERYBODY)
 
     with databases.source.transaction() as connection:
-        page = page_jobs(connection, job_filter, EVERYBODY, folding, after=None, limit=50, texts=Texts.ALL)
-        count = count_jobs(connection, job_filter, EVERYBODY, folding)
+        page = page_jobs(connection, job_filter, access, after=None, limit=50, texts=Texts.ALL)
+        count = count_jobs(connection, job_filter, access)
 
     assert [row.job_id.int for row in page.rows] == tasks
     assert count == len(tasks)
@@ -158,14 +159,14 @@ def test_pages_read_the_views(databases: Databases, params: dict[str, str], task
 
 def test_a_job_and_its_logs_are_read_through_the_views(databases: Databases) -> None:
     """One job, its logs in their order, the clients, and the days of a breakdown."""
-    folding = databases.source.folding()
+    access = make_access(databases, EVERYBODY)
 
     with databases.source.transaction() as connection:
-        page = page_jobs(connection, april(), EVERYBODY, folding, after=None, limit=50, texts=Texts.NONE)
+        page = page_jobs(connection, april(), access, after=None, limit=50, texts=Texts.NONE)
         job = find_job(connection, page.rows[2].job_id, EVERYBODY)
         logs = list_logs(connection, page.rows[2].job_id, EVERYBODY)
         clients = list_clients(connection, EVERYBODY, limit=10)
-        days = break_down(connection, april(), EVERYBODY, folding, ZoneInfo("UTC"), counted_ahead=False)
+        days = break_down(connection, april(), access, ZoneInfo("UTC"))
 
     assert job is not None
     assert (job.client_id, job.is_prohibited, job.category_nsfw, job.category_underage) == ("7", True, True, None)

@@ -22,6 +22,7 @@ from core.export.export import Reader, start_export
 from core.export.receipts import Via
 from core.export.snapshot import hold_shards
 from core.intake.demo import seed_jobs
+from core.jobs.access import make_access
 from core.jobs.clients import list_clients
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
@@ -162,15 +163,15 @@ def test_pages_counts_and_single_jobs_are_the_same(whole: Databases, sharded: Da
     found = []
 
     for databases in (whole, sharded):
-        folding = databases.source.folding()
+        access = make_access(databases, STAFF)
         with databases.source.transaction() as connection:
-            first = page_jobs(connection, spring(), STAFF, folding, after=None, limit=20, texts=Texts.ALL)
-            second = page_jobs(connection, spring(), STAFF, folding, after=first.next, limit=20, texts=Texts.UNFLAGGED)
+            first = page_jobs(connection, spring(), access, after=None, limit=20, texts=Texts.ALL)
+            second = page_jobs(connection, spring(), access, after=first.next, limit=20, texts=Texts.UNFLAGGED)
             jobs = [row.job_id for row in first.rows[:3]]
             found.append(
                 (
-                    *(first, second, count_jobs(connection, spring(status="failed,queued"), STAFF, folding)),
-                    break_down(connection, spring(), STAFF, folding, ZoneInfo("Europe/Berlin"), counted_ahead=False),
+                    *(first, second, count_jobs(connection, spring(status="failed,queued"), access)),
+                    break_down(connection, spring(), access, ZoneInfo("Europe/Berlin")),
                     list_clients(connection, STAFF, limit=10),
                     [find_job(connection, job, STAFF) for job in jobs],
                     [read_texts(connection, job, STAFF, longest=100) for job in jobs],
@@ -266,7 +267,7 @@ def test_a_shard_that_is_down_is_said_to_be(server: str, sharded: Databases) -> 
         with pytest.raises(DatabaseUnavailable) as refused:
             export_document(sharded, april())
         with pytest.raises(DatabaseUnavailable) as counting, sharded.source.transaction() as asking:
-            count_jobs(asking, spring(), STAFF, sharded.source.folding())
+            count_jobs(asking, spring(), make_access(sharded, STAFF))
         connection.execute(f"ALTER SERVER shard_b OPTIONS (SET host '{connection.info.host}')".encode())
 
     sentence = (

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from core.counts.by_day import Day, break_down, count_ahead, count_matching
 from core.db.databases import Databases
+from core.jobs.access import make_access
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
@@ -37,9 +38,9 @@ def days(
 ) -> list[Day]:
     """Break April, or what a filter means, down."""
     asked = job_filter or JobFilter(range=DateRange(START, START + timedelta(days=30)))
-    folding = databases.source.folding()
+    access = replace(make_access(databases, Wall(client)), jobs_are_ours=counted_ahead)
     with databases.source.transaction() as connection:
-        return break_down(connection, asked, Wall(client), folding, ZoneInfo(zone), counted_ahead=counted_ahead)
+        return break_down(connection, asked, access, ZoneInfo(zone))
 
 
 def with_jobs(found: list[Day]) -> list[Day]:
@@ -264,12 +265,12 @@ def test_what_is_not_counted_yet_is_looked_at_up_to_the_limit(
         "INSERT INTO moderation_logs (job_id, created_at, category_underage) SELECT job_id, created_at, true FROM jobs"
     )
     flagged = JobFilter(range=DateRange(START, START + timedelta(days=30)), category=(Category.UNDERAGE,))
-    folding = databases.source.folding()
+    access = make_access(databases, Wall(None))
     looks = text("SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'moderation_logs'")
 
     with databases.source.transaction() as reading:
         before = reading.execute(looks).scalar_one()
-        counted = count_matching(reading, flagged, Wall(None), folding, limit=5, counted_ahead=True)
+        counted = count_matching(reading, flagged, access, limit=5)
         looked_at = reading.execute(looks).scalar_one() - before
 
     assert counted == 5
@@ -321,11 +322,11 @@ def test_counted_ahead_or_not_the_result_is_the_same(
     found = days(databases, asked, zone=zone)
 
     assert found == days(databases, asked, zone=zone, counted_ahead=False)
-    folding = databases.source.folding()
+    access = make_access(databases, Wall(None))
     with databases.source.transaction() as connection_of_pages:
-        every = count_jobs(connection_of_pages, asked, Wall(None), folding)
+        every = count_jobs(connection_of_pages, asked, access)
         for limit in (None, 5):
-            counted = count_matching(connection_of_pages, asked, Wall(None), folding, limit=limit, counted_ahead=True)
+            counted = count_matching(connection_of_pages, asked, access, limit=limit)
             assert counted == min(every, limit or every)
     assert sum(day.jobs for day in found) == every
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import chain
 from uuid import uuid4
@@ -17,6 +18,7 @@ from core.counts.log_coverage import Coverage, cover, find_drops
 from core.counts.outcomes import Combination, count_together, share, sum_up
 from core.db.databases import Databases
 from core.db.startup import open_databases
+from core.jobs.access import make_access
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
@@ -79,18 +81,16 @@ def _fill(connection: psycopg.Connection, number: int) -> None:
 
 def combine(databases: Databases, job_filter: JobFilter, *, counted_ahead: bool = True) -> list[Combination]:
     """Count the jobs of a filter as the page does."""
-    folding = databases.source.folding()
+    access = replace(make_access(databases, Wall(None)), jobs_are_ours=counted_ahead)
     with databases.source.transaction() as connection:
-        days = combine_by_day(
-            connection, job_filter, Wall(None), folding, ZoneInfo("Asia/Kathmandu"), counted_ahead=counted_ahead
-        )
+        days = combine_by_day(connection, job_filter, access, ZoneInfo("Asia/Kathmandu"))
     return list(chain.from_iterable(days.values()))
 
 
 def count(databases: Databases, job_filter: JobFilter) -> int:
     """Count the jobs that a page of this filter lists."""
     with databases.source.transaction() as connection:
-        return count_jobs(connection, job_filter, Wall(None), databases.source.folding(), limit=10_000)
+        return count_jobs(connection, job_filter, make_access(databases, Wall(None)), limit=10_000)
 
 
 @pytest.mark.parametrize("counted_ahead", [True, False])
@@ -130,11 +130,11 @@ def test_each_sum_is_the_count_of_its_filter(busy: Databases, counted_ahead: boo
 
 def test_days_are_the_sums_of_their_combinations(busy: Databases) -> None:
     """Days as they are shown elsewhere agree with what the page of categories adds up."""
-    zone, folding = ZoneInfo("Europe/Berlin"), busy.source.folding()
+    zone, access = ZoneInfo("Europe/Berlin"), make_access(busy, Wall("acme"))
 
     with busy.source.transaction() as connection:
-        days = break_down(connection, april(), Wall("acme"), folding, zone, counted_ahead=True)
-        combined = combine_by_day(connection, april(), Wall("acme"), folding, zone, counted_ahead=True)
+        days = break_down(connection, april(), access, zone)
+        combined = combine_by_day(connection, april(), access, zone)
 
     assert [day.day for day in days] == list(combined)
     assert [(day.jobs, day.rejected, day.flagged) for day in days] == [

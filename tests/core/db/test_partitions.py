@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from core.db.startup import migrate, open_databases
 from core.export.job_columns import export_query
 from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs
+from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import above_query, page_query
@@ -41,7 +43,7 @@ UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 SPRING = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
 MARCH = datetime(2026, 3, 15, 12, tzinfo=UTC)
 APRIL = datetime(2026, 4, 15, 12, tzinfo=UTC)
-EVERYBODY = (Wall(None), Folding(None))
+EVERYBODY = JobAccess(Wall(None), Folding(None))
 
 
 @contextmanager
@@ -110,7 +112,8 @@ def places(connection: psycopg.Connection) -> list[tuple[str, int]]:
 def days(databases: Databases, *, counted_ahead: bool) -> list[Day]:
     """Break the spring down; days without jobs are left out."""
     with databases.source.transaction() as connection:
-        found = break_down(connection, spring(), *EVERYBODY, ZoneInfo("UTC"), counted_ahead=counted_ahead)
+        access = replace(EVERYBODY, jobs_are_ours=counted_ahead)
+        found = break_down(connection, spring(), access, ZoneInfo("UTC"))
     return [day for day in found if day.jobs]
 
 
@@ -231,15 +234,15 @@ def test_queries_touch_only_their_months(
     job_filter = JobFilter.from_params((dict(zip(("from", "to"), bounds, strict=True)) | given).items())
     key = PageKey(MARCH, UUID(int=0))
     queries = [
-        page_query(job_filter, *EVERYBODY, after=None, limit=51, texts=Texts.ALL),
-        page_query(job_filter, *EVERYBODY, after=key, limit=51, texts=Texts.ALL),
-        above_query(job_filter, *EVERYBODY, key, limit=51),
-        count_query(job_filter, *EVERYBODY, limit=10_001),
-        count_query(job_filter, *EVERYBODY),
-        boundary_query(job_filter, Wall(None), None, 2_000),
-        boundary_query(job_filter, Wall(None), key, 2_000),
-        export_query(job_filter, *EVERYBODY),
-        export_query(job_filter, *EVERYBODY, Slice(key, PageKey(MARCH + timedelta(hours=5), UUID(int=0)))),
+        page_query(job_filter, EVERYBODY, after=None, limit=51, texts=Texts.ALL),
+        page_query(job_filter, EVERYBODY, after=key, limit=51, texts=Texts.ALL),
+        above_query(job_filter, EVERYBODY, key, limit=51),
+        count_query(job_filter, EVERYBODY, limit=10_001),
+        count_query(job_filter, EVERYBODY),
+        boundary_query(job_filter, EVERYBODY, None, 2_000),
+        boundary_query(job_filter, EVERYBODY, key, 2_000),
+        export_query(job_filter, EVERYBODY),
+        export_query(job_filter, EVERYBODY, Slice(key, PageKey(MARCH + timedelta(hours=5), UUID(int=0)))),
     ]
 
     for query in queries:
@@ -256,7 +259,7 @@ def test_queries_touch_only_their_months(
 def test_a_breakdown_touches_only_its_months(seeded: tuple[Databases, Databases], counted_ahead: bool) -> None:
     """Days are counted from their months alone, and what was counted ahead from none."""
     march = JobFilter.from_params({"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}.items())
-    query = breakdown_query(march, *EVERYBODY, ZoneInfo("UTC"), counted_ahead=counted_ahead)
+    query = breakdown_query(march, EVERYBODY, ZoneInfo("UTC"), counted_ahead=counted_ahead)
 
     nodes = explain(seeded[1], query)
 
@@ -268,7 +271,7 @@ def test_a_page_reads_no_month_that_it_does_not_come_to(seeded: tuple[Databases,
     """Of a range of four months the first page reads the last alone."""
     job_filter = spring(**{"from": "2026-01-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"})
 
-    nodes = explain(seeded[1], page_query(job_filter, *EVERYBODY, after=None, limit=51, texts=Texts.ALL))
+    nodes = explain(seeded[1], page_query(job_filter, EVERYBODY, after=None, limit=51, texts=Texts.ALL))
 
     assert read(nodes) == {"jobs_2026_04", "moderation_logs"}
 
@@ -395,7 +398,7 @@ def test_a_month_is_made_while_an_export_runs(databases: Databases, connection: 
 
     with databases.ours.transaction() as reading:
         march = JobFilter.from_params({"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}.items())
-        assert reading.execute(count_query(march, *EVERYBODY)).scalar_one() == 1
+        assert reading.execute(count_query(march, EVERYBODY)).scalar_one() == 1
         take(databases, HEADER + record(uuid4(), "2026-04-15T12:00:00Z", ""))
 
     assert places(connection) == [("jobs_2026_03", 1), ("jobs_2026_04", 1)]

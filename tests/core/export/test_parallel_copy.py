@@ -20,6 +20,7 @@ from core.export import parallel_copy
 from core.export.export import Export, Reader, start_export
 from core.export.parallel_copy import READ_AHEAD, ParallelCopy
 from core.export.receipts import Via
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.wall import Wall
 from tests.support.documents import april, export_document
@@ -123,15 +124,14 @@ def test_a_refused_snapshot_leaves_the_work_to_the_leader(databases: Databases) 
     async def copy(snapshot: str | None) -> bytes:
         leader = await databases.source.connect_for_export()
         try:
-            folding = await asyncio.to_thread(databases.source.folding)
+            access = await asyncio.to_thread(make_access, databases, Wall(None))
             blocks = ParallelCopy(
                 databases.source,
                 leader,
                 snapshot,
                 workers=3,
                 job_filter=april(),
-                wall=Wall(None),
-                folding=folding,
+                access=access,
             ).blocks()
             return b"".join([block.data async for block in blocks])
         finally:
@@ -259,8 +259,7 @@ def read_blocks(databases: Databases) -> list[Block]:
                 row[0],
                 workers=2,
                 job_filter=april(),
-                wall=Wall(None),
-                folding=await asyncio.to_thread(databases.source.folding),
+                access=await asyncio.to_thread(make_access, databases, Wall(None)),
             )
             return [block async for block in copy.blocks()]
         finally:

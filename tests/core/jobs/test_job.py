@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from core.db.databases import Databases
+from core.jobs.access import make_access
 from core.jobs.clients import list_clients
 from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.job import JobTexts, find_job, list_logs, read_texts
@@ -85,15 +86,15 @@ def test_neighbours_are_those_of_the_filter(databases: Databases, connection: ps
     insert_job(connection, created_at=NOON + timedelta(seconds=1), is_prohibited=False)
     last = insert_job(connection, created_at=NOON + timedelta(seconds=2), is_prohibited=True)
     rejected = JobFilter(range=DAY.range, decision=(Decision.REJECT,))
-    folding = databases.source.folding()
+    access = make_access(databases, ALL)
 
     with databases.source.transaction() as asking:
 
         def walk(start: PageKey, step: object) -> list[UUID]:
-            passed, key = [start.job_id], step(asking, rejected, ALL, folding, start)  # type: ignore[operator]
+            passed, key = [start.job_id], step(asking, rejected, access, start)  # type: ignore[operator]
             while key is not None:
                 passed.append(key.job_id)
-                key = step(asking, rejected, ALL, folding, key)  # type: ignore[operator]
+                key = step(asking, rejected, access, key)  # type: ignore[operator]
             return passed
 
         down = walk(PageKey(NOON + timedelta(seconds=2), last), find_older)

@@ -17,6 +17,7 @@ from sqlalchemy import event
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable
+from core.jobs.access import make_access
 from core.jobs.filter import STATUSES, Category, JobFilter
 from core.jobs.hidden_text import Texts, find_hidden
 from core.jobs.pages import Page, page_jobs
@@ -161,14 +162,14 @@ def read_page(
     source = databases.source
     with source.transaction() as connection:
         return page_jobs(
-            connection, job_filter, wall or Wall(None), source.folding(), after=after, limit=limit, texts=texts
+            connection, job_filter, make_access(databases, wall or Wall(None)), after=after, limit=limit, texts=texts
         )
 
 
 def count(databases: Databases, job_filter: JobFilter, wall: Wall | None = None, limit: int | None = None) -> int:
     source = databases.source
     with source.transaction() as connection:
-        return count_jobs(connection, job_filter, wall or Wall(None), source.folding(), limit=limit)
+        return count_jobs(connection, job_filter, make_access(databases, wall or Wall(None)), limit=limit)
 
 
 def check_against_oracle(databases: Databases, params: dict[str, str], wall: Wall) -> None:
@@ -451,11 +452,11 @@ def test_a_place_outside_the_range_is_a_page_all_the_same(
 ) -> None:
     """An old bookmark of a relative range names a place that has left it: that is no error."""
     insert_job(connection)
-    folding = databases.source.folding()
+    access = make_access(databases, Wall(None))
     outside = PageKey(NOON + timedelta(days=days), UUID(int=1))
 
     with databases.source.transaction() as asking:
-        page = page_jobs(asking, april(), Wall(None), folding, after=outside, limit=10, texts=Texts.NONE)
+        page = page_jobs(asking, april(), access, after=outside, limit=10, texts=Texts.NONE)
 
     assert len(page.rows) == (1 if days > 0 else 0)
     assert page.has_previous == (days < 0)

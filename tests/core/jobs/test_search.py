@@ -15,6 +15,7 @@ from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.export import export
 from core.jobs import query
+from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs, page_query
@@ -70,8 +71,7 @@ def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any]
     """Return the ids of the jobs whose prompts contain a text, and the plan by which they were found."""
     searching = page_query(
         JobFilter(range=RANGE, q=sought),
-        Wall(None),
-        databases.source.folding(),
+        make_access(databases, Wall(None)),
         after=None,
         limit=10_000,
         texts=Texts.NONE,
@@ -123,14 +123,14 @@ def test_pages_and_counts_agree_whichever_way_finds_them(
 ) -> None:
     """A search that is given up in one way is done in another, with the same page and count."""
     job_filter = JobFilter(range=RANGE, q=sought)
-    folding = indexed.source.folding()
+    access = make_access(indexed, Wall(None))
     found = []
 
     for ways in (query.SEARCH_WAYS, (("enable_bitmapscan", 1), ("enable_indexscan", 1), ("enable_bitmapscan", None))):
         monkeypatch.setattr(query, "SEARCH_WAYS", ways)
         with indexed.source.transaction() as connection:
-            page = page_jobs(connection, job_filter, Wall(None), folding, after=None, limit=20, texts=Texts.ALL)
-            count = count_jobs(connection, job_filter, Wall(None), folding)
+            page = page_jobs(connection, job_filter, access, after=None, limit=20, texts=Texts.ALL)
+            count = count_jobs(connection, job_filter, access)
             kept = connection.execute(text("SHOW statement_timeout")).scalar_one()
         found.append((page, count, kept))
 
