@@ -29,7 +29,7 @@ MAIN = f"""
 import streamlit as st
 from dashboard.widgets.failure import show_failure
 try:
-    st.navigation([st.Page("jobs/page.py", url_path="jobs"), st.Page({str(PAGE)!r}, default=True)]).run()
+    st.navigation([st.Page("jobs/page.py", url_path="jobs"), st.Page({str(PAGE)!r}, url_path="categories", default=True)]).run()
 except Exception as error:
     show_failure(error)
 """
