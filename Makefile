@@ -5,8 +5,8 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 
-# The files of browser tests are the longest, so they stay the first.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# Files stay whole, because their tests share servers, and in the order that tests/conftest.py gives them.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25
 
 .PHONY: help run test cover fuzz soak lint bench
 .DEFAULT_GOAL := help
@@ -21,8 +21,13 @@ ifdef JOBS
 endif
 	FENCEPOST_DEMO=$${FENCEPOST_DEMO:-1} $(BIN)/python -m dashboard
 
-test: lint ## check the code and run every test
-	$(PYTEST)
+# The checks run beside the tests. What they found is shown last, and fails the run as a test does.
+test: .venv/dev ## check the code and run every test, the slowest 25 named
+	@$(MAKE) --no-print-directory lint >.venv/lint.log 2>&1 & lint=$$!; \
+	$(PYTEST); tests=$$?; \
+	wait $$lint; lint=$$?; \
+	cat .venv/lint.log; \
+	exit $$((tests || lint))
 
 cover: .venv/dev ## run every test and say which lines none of them reaches
 	$(PYTEST) --cov --cov-report=term:skip-covered

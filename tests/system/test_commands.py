@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,9 +19,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from core.__main__ import main
 from core.auth.api_keys import find_key, parse_key
-from core.cli.runner import run_command
 from core.db.databases import Databases
 from core.export.receipts import find_receipt
 from tests.conftest import ROOT
@@ -47,25 +45,6 @@ SLOW_JOBS = """
         WHERE stored_jobs.job_id IS NOT NULL OFFSET 0
     ) AS slept
 """
-
-
-@pytest.fixture
-def run_here(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
-) -> Iterator[RunCore]:
-    """Run `python -m core …` in the tests' own process, which saves its start."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def run(*arguments: str) -> CompletedProcess[bytes]:
-        monkeypatch.setattr(sys, "argv", ["core", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            run_command(main, "python -m core")
-        captured = capfdbinary.readouterr()
-        return CompletedProcess(arguments, int(caught.value.code or 0), captured.out, captured.err)
-
-    yield run
-    signal.signal(signal.SIGTERM, handler)
 
 
 def refusal(done: CompletedProcess[bytes], code: int) -> str:
@@ -169,10 +148,10 @@ def names(directory: Path) -> list[str]:
     ],
 )
 def test_wrong_usage_exits_with_2(
-    run_here: RunCore, connection: psycopg.Connection, arguments: list[str], message: str | None
+    run_core: RunCore, connection: psycopg.Connection, arguments: list[str], message: str | None
 ) -> None:
     """A wrong option or parameter is one line on standard error and exit code 2, and nothing is done."""
-    said = refusal(run_here(*arguments), 2)
+    said = refusal(run_core(*arguments), 2)
 
     assert said == (message or said)
     assert connection.execute("SELECT (SELECT count(*) FROM exports), (SELECT count(*) FROM api_keys)").fetchone() == (
@@ -207,11 +186,11 @@ def test_what_cannot_be_done_exits_with_1(run_core: RunCore, connection: psycopg
     )
 
 
-def test_an_import_from_a_closed_standard_input_is_one_line(run_here: RunCore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_from_a_closed_standard_input_is_one_line(run_core: RunCore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell that has closed standard input leaves Python without one."""
     monkeypatch.setattr(sys, "stdin", None)
 
-    done = run_here("import", "--client", "acme", "-")
+    done = run_core("import", "--client", "acme", "-")
 
     assert refusal(done, 1) == "Standard input is closed: send a file there, or name one."
 

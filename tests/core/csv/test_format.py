@@ -15,6 +15,7 @@ from core.csv.format import GUARDED
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.settings import Settings
+from tests.support.commands import run_process
 from tests.support.documents import APRIL, HEADER, april, export_document, read_records
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.strategies import TEXTS
@@ -235,12 +236,12 @@ def test_no_setting_of_a_database_changes_a_byte(
     ],
 )
 def test_no_setting_of_a_machine_changes_a_byte(
-    run_core: RunCore, connection: psycopg.Connection, environment: dict[str, str]
+    database_url: str, connection: psycopg.Connection, environment: dict[str, str]
 ) -> None:
     """Whatever the environment says to libpq or to Python, the bytes are the same."""
     arrange_whole_document(connection)
 
-    assert run_core(*COMMAND, **environment).stdout == HEADER + WHOLE_DOCUMENT
+    assert run_process(database_url, *COMMAND, **environment).stdout == HEADER + WHOLE_DOCUMENT
 
 
 # First characters that a spreadsheet may take for a formula, spelled out; U+FF1D is a full-width equals sign and so on.

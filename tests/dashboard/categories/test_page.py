@@ -29,7 +29,8 @@ MAIN = f"""
 import streamlit as st
 from dashboard.widgets.failure import show_failure
 try:
-    st.navigation([st.Page("jobs/page.py", url_path="jobs"), st.Page({str(PAGE)!r}, url_path="categories", default=True)]).run()
+    page = st.Page({str(PAGE)!r}, url_path="categories", default=True)
+    st.navigation([st.Page("jobs/page.py", url_path="jobs"), page]).run()
 except Exception as error:
     show_failure(error)
 """
