@@ -21,7 +21,8 @@ from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
 from core.export.job_columns import COLUMNS
 from core.instants import print_instant
-from core.intake.demo import PERIOD, seed_jobs
+from core.intake.demo import seed_jobs
+from core.intake.demo_jobs import PERIOD
 from core.settings import Settings
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)

@@ -19,7 +19,8 @@ from core.cli.runner import open_checked
 from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate
-from core.intake.demo import PERIOD, has_jobs, seed_jobs
+from core.intake.demo import has_jobs, seed_jobs
+from core.intake.demo_jobs import PERIOD
 from core.jobs.wall import Wall
 from core.settings import Settings
 

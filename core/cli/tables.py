@@ -9,7 +9,8 @@ from core.cli.runner import open_checked
 from core.cli.times import parse_day
 from core.db.startup import migrate
 from core.errors import InvalidParameter
-from core.intake.demo import PERIOD, seed_jobs
+from core.intake.demo import seed_jobs
+from core.intake.demo_jobs import PERIOD
 from core.settings import load_settings
 
 

@@ -4,8 +4,8 @@ import re
 import string
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -14,9 +14,10 @@ from pydantic import SecretStr
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import NotPossible
-from core.intake import demo
-from core.intake.demo import DemoJob, generate, has_jobs, seed_jobs
-from core.jobs.filter import STATUSES, Category
+from core.intake import demo_texts
+from core.intake.demo import has_jobs, seed_jobs
+from core.intake.demo_jobs import CLIENTS, DemoJob, generate
+from core.jobs.filter import STATUSES
 from core.settings import Settings
 from tests.support.rows import insert_job
 
@@ -60,23 +61,10 @@ def test_other_arguments_give_other_rows(changed: dict[str, Any]) -> None:
 
 
 def test_rows_do_not_change_between_versions() -> None:
-    """The first job of seed 1 is fixed, so that screenshots and benchmarks stay comparable."""
-    job_id = UUID("d4b84b21-9fb2-4f09-b238-bff1ed2a7cd9")
-    completed_at = datetime(2026, 1, 1, 2, 26, 27, 380046, tzinfo=UTC)
-    background = 'Somebody in the background says "good morning", but nobody answers.'
-    colours = "Use no more than four colours; leave the lower third empty."
+    """The rows of seed 1 are fixed, so that screenshots and benchmarks stay comparable."""
+    rows = repr(list(generate(1000, seed=1, until=UNTIL)))
 
-    assert next(generate(1000, seed=1, until=UNTIL)) == DemoJob(
-        job=(
-            *(job_id, "demo-atelier", "image", "completed", False),
-            *(datetime(2026, 1, 1, 2, 26, 21, 72353, tzinfo=UTC), completed_at),
-            *(f"Draw an old library pixel by pixel. {background} {colours} {background}", None),
-        ),
-        logs=[
-            (job_id, completed_at, False, False, True),
-            (job_id, datetime(2026, 1, 1, 2, 47, 59, 380046, tzinfo=UTC), False, False, False),
-        ],
-    )
+    assert sha256(rows.encode()).hexdigest() == "7625c10dc76a9bfc97ddc32418c2d6ba82e2221f5635d59f9a39d00dff2f57d0"
 
 
 def test_jobs_cover_the_period_before_the_end(databases: Databases, connection: psycopg.Connection) -> None:
@@ -149,12 +137,12 @@ def test_has_jobs_tells_whether_there_is_any(databases: Databases) -> None:
     assert [empty, has_jobs(databases)] == [False, True]
 
 
-def test_about_one_decided_job_in_eight_is_rejected() -> None:
-    """Most jobs are decided, and about one of eight of those is rejected."""
+def test_about_one_decided_job_in_nine_is_rejected() -> None:
+    """Most jobs are decided, and about one of nine of those is rejected."""
     decisions = Counter(job.job[4] for job in draw())
 
     decided = decisions[True] + decisions[False]
-    assert 0.105 < decisions[True] / decided < 0.145
+    assert 0.1 < decisions[True] / decided < 0.135
     assert 0.02 < decisions[None] / decisions.total() < 0.12
 
 
@@ -166,14 +154,14 @@ def test_jobs_are_of_every_kind() -> None:
     texts = [prompt for prompt in prompts if prompt is not None]
     flags = Counter(flag for demo_job in drawn for log in demo_job.logs for flag in log[2:])
 
-    assert {job[1] for job in jobs} == set(demo.CLIENTS)
-    assert all(client.startswith("demo-") for client in demo.CLIENTS)
+    assert {job[1] for job in jobs} == {client.name for client in CLIENTS}
+    assert all(client.name.startswith("demo-") for client in CLIENTS)
     assert {job[2] for job in jobs} == {"prompt", "pre", "post", "image", "video"}
     assert {job[3] for job in jobs} == set(STATUSES)
     assert {len(demo_job.logs) for demo_job in drawn} == {0, 1, 2}
     assert flags.keys() == {True, False, None}
     assert None in prompts
-    assert {job[8] for job in jobs} >= {None, "", *demo.REASONS.values(), *demo.OTHER_REASONS}
+    assert {job[8] for job in jobs} >= {None, "", *demo_texts.REASONS.values(), *demo_texts.OTHER_REASONS}
     for part in ('"', ",", "\n", "\r\n", "🦊", "ا", "י", "日本", "É", *(f"\0{first}" for first in "=+-@")):
         assert any(part in "\0" + text for text in texts), part
     assert max(map(len, texts)) > 3000
@@ -182,25 +170,76 @@ def test_jobs_are_of_every_kind() -> None:
 def test_jobs_do_not_contradict_themselves() -> None:
     """A job completes after it was created, is decided only once it ended, and has logs only from then on."""
     for demo_job in draw():
-        _, _, _, status, is_prohibited, created_at, completed_at, _, reason = demo_job.job
+        _, _, kind, status, is_prohibited, created_at, completed_at, _, reason = demo_job.job
         assert (completed_at is not None) == (status in ("completed", "failed"))
         assert completed_at is None or completed_at > created_at
         assert is_prohibited is None or completed_at is not None
-        assert (is_prohibited is True) == bool(reason)
+        assert (is_prohibited is True) == bool(reason) or kind not in ("prompt", "pre")
         assert all(completed_at is not None and log[1] >= completed_at for log in demo_job.logs)
 
 
-def test_rejection_and_categories_go_together_but_not_always() -> None:
-    """Flags are raised mostly for rejected jobs, and some rejected jobs have none: as in real moderation."""
-    shares = {
-        decision: [
-            True in demo_job.logs[-1][2:] for demo_job in draw() if demo_job.logs and demo_job.job[4] is decision
-        ]
-        for decision in (True, False)
+def test_prompts_have_reasons_and_pictures_have_flags() -> None:
+    """What checks prompts says why and flags nothing; what looks at pictures flags and gives no reason."""
+    for demo_job in draw():
+        if demo_job.job[2] in ("prompt", "pre"):
+            assert demo_job.logs == []
+        else:
+            assert demo_job.job[8] is None
+
+
+def test_the_service_has_days_and_nights() -> None:
+    """Weekends have fewer jobs than weekdays, and the quietest hour has less than half of the busiest one."""
+    times = [demo_job.job[5] for demo_job in draw(20_000)]
+    weekdays = Counter(time.weekday() >= 5 for time in times)
+    hours = Counter(time.hour for time in times)
+
+    assert weekdays[True] / 2 < 0.9 * weekdays[False] / 5
+    assert min(hours.values()) < max(hours.values()) / 2
+
+
+def test_a_wave_comes_from_one_client() -> None:
+    """Nine days before the end one client sends nearly the same prompt for three hours."""
+    wave = [demo_job.job for demo_job in draw(20_000) if (demo_job.job[7] or "").startswith(demo_texts.WAVE[:-17])]
+
+    assert {job[1] for job in wave} == {"demo-driftwood"}
+    assert {(UNTIL - job[5]).days for job in wave} == {8}
+    assert max(job[5] for job in wave) - min(job[5] for job in wave) < timedelta(hours=3)
+    assert len(wave) > 25
+
+
+def test_a_rule_appears() -> None:
+    """A reason is seen in the last six days only."""
+    times = [demo_job.job[5] for demo_job in draw(20_000) if demo_job.job[8] == demo_texts.NEW_REASON]
+
+    assert len(times) > 5
+    assert min(times) >= UNTIL - timedelta(days=6)
+
+
+def test_logs_are_missing_on_one_day() -> None:
+    """On the fourth day before the end most of what should have a log has none; on others nearly all has one."""
+    ended = [job for job in draw(20_000) if job.job[6] is not None and job.job[2] not in ("prompt", "pre")]
+    lacking = {
+        is_day: [not job.logs for job in ended if ((UNTIL - job.job[5]).days == 3) is is_day]
+        for is_day in (True, False)
     }
 
-    assert 0.6 < sum(shares[True]) / len(shares[True]) < 0.98
-    assert 0 < sum(shares[False]) / len(shares[False]) < 0.06
+    assert sum(lacking[True]) / len(lacking[True]) > 0.6
+    assert sum(lacking[False]) / len(lacking[False]) < 0.05
+
+
+def test_one_rule_is_wrong_most_of_the_time() -> None:
+    """Most of what one rule rejects bears no placeholder; of all other rejections few do, and few passes bear one."""
+    is_wrong: dict[str | bool, list[bool]] = {}
+    for demo_job in draw(20_000):
+        is_prohibited, prompt, reason = demo_job.job[4], demo_job.job[7], demo_job.job[8]
+        if is_prohibited is not None and prompt is not None:
+            about = reason if reason == demo_texts.WRONG_REASON else is_prohibited
+            is_wrong.setdefault(about, []).append(("[placeholder" in prompt) is not is_prohibited)
+    shares = {about: sum(wrong) / len(wrong) for about, wrong in is_wrong.items()}
+
+    assert shares[demo_texts.WRONG_REASON] > 0.7
+    assert shares[True] < 0.1
+    assert 0 < shares[False] < 0.03
 
 
 def test_some_prompts_come_again() -> None:
@@ -212,37 +251,23 @@ def test_some_prompts_come_again() -> None:
 
 def test_prompts_are_harmless() -> None:
     """A prompt consists of the listed phrases only; what a category stands for is a neutral placeholder."""
-    phrases = [*demo.REQUESTS, *demo.SUBJECTS, *demo.STYLES, *demo.LONGER]
+    phrases = [*demo_texts.REQUESTS, *demo_texts.SUBJECTS, *demo_texts.STYLES, *demo_texts.LONGER, demo_texts.WAVE]
     known = {word for phrase in phrases for word in words(phrase)}
     prompts = [demo_job.job[7] or "" for demo_job in draw()]
 
     placeholders = {found for prompt in prompts for found in re.findall(r"\[[^]]*\]", prompt)}
-    said = {word for prompt in prompts for word in words(re.sub(r"\[[^]]*\]", "", prompt))}
+    said = {word for prompt in prompts for word in words(re.sub(r"\[[^]]*\]|number \d+\.", "", prompt))}
 
     assert placeholders == {
         "[placeholder: text that a moderator would call adult content]",
         "[placeholder: text that a moderator would call underage]",
         "[placeholder: text that a moderator would call not safe for work]",
+        "[placeholder: text that a moderator would call forbidden]",
     }
-    assert set(demo.PLACEHOLDERS.values()) == placeholders
+    assert {*demo_texts.PLACEHOLDERS.values(), demo_texts.OTHER_PLACEHOLDER} == placeholders
     assert said <= known
 
 
 def words(text: str) -> list[str]:
     """Split a text into words without punctuation; the places of a template are none."""
     return re.sub(rf"{{\w+}}|[{re.escape(string.punctuation)}„“、]", " ", text).split()
-
-
-def test_placeholders_stand_where_the_flags_are_raised() -> None:
-    """A new prompt bears the placeholders of the categories that its latest log raises, and no others."""
-    seen: set[str | None] = {None}
-    checked = 0
-    for demo_job in draw():
-        prompt = demo_job.job[7]
-        if prompt is not None and prompt not in seen and demo_job.logs:
-            raised = [category for category, flag in zip(Category, demo_job.logs[-1][2:], strict=True) if flag]
-            assert [category for category in Category if demo.PLACEHOLDERS[category] in prompt] == raised
-            checked += 1
-        seen.add(prompt)
-
-    assert checked > 1000
