@@ -179,17 +179,18 @@ def _merge_file(
     if spreadsheet_safe:
         take_guards(connection)
     total, first, last = _make_months(database, connection)
-    check_clients(connection, client_id, name)
     # One import after the other, however long each takes; readers are not kept waiting.
     with patience(connection):
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))"))
     connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
     demo_removed = remove_demo(connection)
+    # Behind the lock: whatever others have brought meanwhile is seen.
+    check_clients(connection, client_id, name)
     connection.execute(PREPARE)
     connection.execute(text("ANALYZE import_jobs (job_id)"))
     inserted, updated = connection.execute(MERGE, {"client_id": client_id}).one()
     distinct = connection.execute(text("SELECT count(*) FROM import_jobs")).scalar_one()
-    logs = connection.execute(add_logs()).scalar_one()
+    logs = connection.execute(add_logs(client_id)).scalar_one()
     return Imported(
         total + bad, inserted, updated, distinct - inserted - updated, logs, bad, ignored, demo_removed, first, last
     )

@@ -29,9 +29,9 @@ def check_clients(connection: Connection, client_id: str, name: str) -> None:
         text("""
             SELECT count(*) FROM staged_jobs
             WHERE EXISTS (SELECT FROM jobs WHERE jobs.job_id = CAST(staged_jobs.job_id AS uuid)
-                AND client_id <> :client_id AND NOT starts_with(client_id, :prefix))
+                AND client_id <> :client_id)
         """),
-        {"client_id": client_id, "prefix": PREFIX},
+        {"client_id": client_id},
     ).scalar_one()
     if other:
         jobs_ = "1 job" if other == 1 else f"{other:,} jobs"
@@ -98,7 +98,8 @@ MERGE = text(f"""
             is_prohibited = import_jobs.is_prohibited, created_at = import_jobs.created_at,
             completed_at = import_jobs.completed_at, prompt = import_jobs.prompt, reason = import_jobs.reason
         FROM import_jobs
-        WHERE jobs.job_id = import_jobs.job_id AND {_RANK.format("import_jobs")} > {_RANK.format("jobs")}
+        WHERE jobs.job_id = import_jobs.job_id AND jobs.client_id = :client_id
+            AND {_RANK.format("import_jobs")} > {_RANK.format("jobs")}
         RETURNING 1
     ), inserted AS (
         INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason)
@@ -111,8 +112,8 @@ MERGE = text(f"""
 """)
 
 
-def add_logs() -> Select[int]:
-    """Build the statement that adds a log where the file is not older than the job, and its flags are other ones.
+def add_logs(client_id: str) -> Select[int]:
+    """Build the statement that adds a client's log where the file is not older than the job, and its flags differ.
 
     It gives the number of new logs.
     """
@@ -129,7 +130,7 @@ def add_logs() -> Select[int]:
     logs = (
         query(new.c.job_id, at, *(new.c[name] for name in columns))
         .select_from(new.join(jobs, jobs.c.job_id == new.c.job_id).outerjoin(latest_log, true()))
-        .where(text(f"({has_flags})"), text(not_older), text(f"({differs})"))
+        .where(jobs.c.client_id == client_id, text(f"({has_flags})"), text(not_older), text(f"({differs})"))
     )
     added = insert(moderation_logs).from_select(["job_id", "created_at", *columns], logs)
     return query(func.count()).select_from(added.returning(moderation_logs.c.log_id).cte("added"))

@@ -17,6 +17,8 @@ from pydantic import SecretStr
 from core.errors import InvalidParameter, InvalidSetting, NotPossible, ServerFailed
 from core.export.verification import Inspector
 from core.instants import print_instant
+from core.intake.gzip_blocks import CutGzip, unpack
+from core.intake.stall_watch import StallWatch
 from core.jobs.filter import DateRange
 
 # Where the API page "Export jobs as CSV" has the endpoint.
@@ -61,6 +63,8 @@ class RemoteExport:
                     "User-Agent": "fencepost",
                 },
                 timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+                # A connection for each request, which the watch over that one may end.
+                limits=httpx.Limits(max_keepalive_connections=0),
                 # The key may pass a proxy only within TLS.
                 trust_env=url.scheme == "https",
                 follow_redirects=False,
@@ -71,25 +75,29 @@ class RemoteExport:
     def close(self) -> None:
         self._client.close()
 
-    def fetch(
-        self, bounds: DateRange, file: BinaryIO, *, largest: int | None, advance: Callable[[int], None]
-    ) -> datetime:
+    def fetch(self, bounds: DateRange, file: BinaryIO, *, largest: int, advance: Callable[[int], None]) -> datetime:
         """Write a whole export of the range to a file, and return the instant as of which it is complete.
 
-        `advance` hears how many more bytes have come. Raises `ServerFailed` where the server may do better later,
-        `NotPossible` where it will not, `TooLarge` beyond `largest` bytes, and the `OSError` of the file.
+        `advance` hears how many more bytes of text there are. Raises `ServerFailed` where the server may do better
+        later, `NotPossible` where it will not, `TooLarge` beyond `largest` bytes of text, however few they were
+        packed to, and the `OSError` of the file.
         """
         params = {"from": print_instant(bounds.start), "to": print_instant(bounds.end)}
         if self.client_id is not None:
             params["client_id"] = self.client_id
         as_of, inspector = datetime.now(UTC), Inspector()
-        with self._translated_errors(), self._client.stream("GET", self.url, params=params) as response:
+        with (
+            StallWatch(self._timeout) as watch,
+            self._translated_errors(watch),
+            self._client.stream("GET", self.url, params=params, extensions={"trace": watch.notice}) as response,
+        ):
             self.has_answered = True
+            watch.extend()
             self._check(response)
             size = 0
-            for block in response.iter_bytes():
+            for block in self._read_body(response, watch):
                 size += len(block)
-                if largest is not None and size > largest:
+                if size > largest:
                     raise TooLarge
                 file.write(block)
                 inspector.take(block)
@@ -100,6 +108,32 @@ class RemoteExport:
             raise ServerFailed(f"{self.host} cut its export.", asks_too_much=True)
         # Where clocks differ, the earlier one leaves nothing out.
         return min(as_of, _find_date(response.headers, "date") or as_of)
+
+    def _read_body(self, response: httpx.Response, watch: StallWatch) -> Iterator[bytes]:
+        """Yield the body, unpacked where something on the way has packed it although that was not asked for.
+
+        httpx would unpack each layer of any encoding as a whole, to whatever size; here it is one layer, block by
+        block.
+        """
+
+        def receive() -> Iterator[bytes]:
+            for block in response.iter_raw():
+                watch.take(len(block))
+                yield block
+
+        match response.headers.get("content-encoding", "").strip().lower():
+            case "" | "identity":
+                yield from receive()
+            case "gzip" | "x-gzip":
+                try:
+                    yield from unpack(receive())
+                except CutGzip:
+                    raise ServerFailed(f"{self.host} cut its export.", asks_too_much=True) from None
+            case _:
+                raise NotPossible(
+                    f"{self.host} packs its exports in a way that was not asked for: let nothing in front of it add a "
+                    "Content-Encoding, or gzip alone."
+                )
 
     def _check(self, response: httpx.Response) -> None:
         """Raise what a response is that is no export."""
@@ -146,20 +180,31 @@ class RemoteExport:
             )
 
     @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
+    def _translated_errors(self, watch: StallWatch) -> Iterator[None]:
         """Turn errors of the wire into ours, without what they quote."""
         try:
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise self._explain_connection(error) from None
-        except httpx.ProxyError:
-            raise ServerFailed(
-                f"The proxy refuses the way to {self.host}: correct HTTPS_PROXY or NO_PROXY.", is_dead=True
-            ) from None
-        except httpx.TimeoutException:
-            raise ServerFailed(f"{self.host} said nothing for {self._timeout:g} s.", asks_too_much=True) from None
-        except httpx.RequestError:
-            raise ServerFailed(f"{self.host} cut the connection.", asks_too_much=True) from None
+        except httpx.RequestError as error:
+            raise self._explain(error, watch) from None
+
+    def _explain(self, error: httpx.RequestError, watch: StallWatch) -> ServerFailed:
+        """Say what an error of the wire means."""
+        match error:
+            case _ if watch.has_ended:
+                return self._explain_silence()
+            case httpx.ConnectError() | httpx.ConnectTimeout():
+                return self._explain_connection(error)
+            case httpx.ProxyError():
+                return ServerFailed(
+                    f"The proxy refuses the way to {self.host}: correct HTTPS_PROXY or NO_PROXY.", is_dead=True
+                )
+            case httpx.TimeoutException():
+                return self._explain_silence()
+            case _:
+                return ServerFailed(f"{self.host} cut the connection.", asks_too_much=True)
+
+    def _explain_silence(self) -> ServerFailed:
+        return ServerFailed(f"{self.host} sent next to nothing for {self._timeout:g} s.", asks_too_much=True)
 
     def _explain_connection(self, error: BaseException) -> ServerFailed:
         """Say why a server was not reached; the reason is at the end of a chain of exceptions."""

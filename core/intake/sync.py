@@ -29,7 +29,7 @@ LONGEST_PAUSE = 3600
 # Bytes of a window: what lies in the temporary directory, and what a stop costs.
 LARGEST = 512 * 1024 * 1024
 
-SHORTEST_WINDOW = timedelta(minutes=1)
+SHORTEST_WINDOW = timedelta(seconds=1)
 GROWTH = 1.25
 
 
@@ -94,6 +94,11 @@ class Sync:
                 try:
                     imported = self._pull(bounds)
                 except TooLarge:
+                    if bounds.end - bounds.start <= SHORTEST_WINDOW:
+                        raise NotPossible(
+                            f"{self.remote.host} sends more than {LARGEST // 1024**2:,} MB for one second: let the "
+                            "server be mended, or leave this time out."
+                        ) from None
                     self._halve(bounds)
                 except ServerFailed as failure:
                     pause = self._bear(failure, bounds)
@@ -114,11 +119,10 @@ class Sync:
     def _pull(self, bounds: DateRange) -> Imported:
         """Fetch a window and import it."""
         start, end = print_instant(bounds.start), print_instant(bounds.end)
-        largest = LARGEST if bounds.end - bounds.start > SHORTEST_WINDOW else None
         try:
             # A file without a name, which nobody else can open and which is gone with its process.
             with TemporaryFile() as file:
-                as_of = self.remote.fetch(bounds, file, largest=largest, advance=self.advance)
+                as_of = self.remote.fetch(bounds, file, largest=LARGEST, advance=self.advance)
                 if file.tell() * GROWTH < LARGEST:
                     self._length = min(self._length * GROWTH, LONGEST_RANGE)
                 file.seek(0)

@@ -1,5 +1,6 @@
 """A proxy between a sync and a server that does to each request in turn what a bad network or a busy server would."""
 
+import gzip
 import re
 import socket
 import struct
@@ -104,18 +105,59 @@ def end_politely(size: int, *, hides_total: bool = False) -> Fault:
     """Hand on a part of the body as if it were all."""
 
     def do(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
-        head, _, chunked = b"".join(ask(request)).partition(b"\r\n\r\n")
-        body = b""
-        while chunked:
-            length, _, chunked = chunked.partition(b"\r\n")
-            body += chunked[: int(length, 16)]
-            chunked = chunked[int(length, 16) + 2 :]
+        whole_answer = b"".join(ask(request))
+        head, _, _ = whole_answer.partition(b"\r\n\r\n")
+        body = _body(iter([whole_answer]))
         head = re.sub(rb"(?i)transfer-encoding: chunked", b"Content-Length: %d" % len(body[:size]), head)
         if hides_total:
             head = re.sub(rb"(?i)\r\nx-total-count: \d+", b"", head)
         client.sendall(head + b"\r\n\r\n" + body[:size])
 
     return do
+
+
+def drip(head: bytes, piece: bytes, *, until: threading.Event) -> Fault:
+    """Send a beginning, and then a piece again and again."""
+
+    def do(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
+        client.sendall(head)
+        while not until.wait(0.05):
+            client.sendall(piece)
+
+    return do
+
+
+def pack(encoding: str, body: bytes | None = None) -> Fault:
+    """Hand the whole body on, or another one, as gzip under some name."""
+    packed = None if body is None else gzip.compress(body)
+
+    def do(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
+        data = gzip.compress(_body(ask(request))) if packed is None else packed
+        answer_packed(client, encoding, data)
+
+    return do
+
+
+def cut_packed(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
+    """Hand on the first half of a body that is gzip, as if it were all."""
+    data = gzip.compress(_body(ask(request)))
+    answer_packed(client, "gzip", data[: len(data) // 2])
+
+
+def answer_packed(client: socket.socket, encoding: str, data: bytes) -> None:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Encoding: {encoding}\r\n"
+    client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(data) + data)
+
+
+def _body(pieces: Iterator[bytes]) -> bytes:
+    """Put the chunks of a body together."""
+    _, _, chunked = b"".join(pieces).partition(b"\r\n\r\n")
+    body = b""
+    while chunked:
+        length, _, chunked = chunked.partition(b"\r\n")
+        body += chunked[: int(length, 16)]
+        chunked = chunked[int(length, 16) + 2 :]
+    return body
 
 
 def wait_for_event(event: threading.Event) -> Fault:

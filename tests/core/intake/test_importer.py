@@ -346,6 +346,35 @@ def test_a_job_never_moves_to_another_client(databases: Databases, connection: p
     assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("other",)]
 
 
+@examples(max_examples=8)
+@given(ids=st.tuples(*[st.sets(st.integers(1, 4), min_size=1)] * 2))
+def test_of_two_clients_that_bring_one_job_at_once_one_has_it(
+    databases: Databases, connection: psycopg.Connection, ids: tuple[set[int], set[int]]
+) -> None:
+    """Two imports that waited for the same lock end as one after the other: no job, and no log, changes its client."""
+    connection.execute("TRUNCATE jobs, moderation_logs")
+    files = {
+        client: document(*(record(job_id=ID.replace("1", str(number)), prompt=client, category_nsfw=nsfw,
+                                  completed_at=f"2026-04-15T12:00:0{number}Z") for number in sorted(given)))
+        for client, nsfw, given in zip(("acme", "other"), ("true", "false"), ids, strict=True)
+    }  # fmt: skip
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"  # noqa: E501
+
+    with ThreadPoolExecutor(2) as pool:
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))")
+            running = {client: pool.submit(take, databases, data, client_id=client) for client, data in files.items()}
+            wait_for(lambda: len(connection.execute(waiting).fetchall()) == 2, "two imports at the lock")
+        refused = {client for client, future in running.items() if isinstance(future.exception(60), NotPossible)}
+
+    both = connection.execute("SELECT DISTINCT client_id, prompt FROM jobs ORDER BY 1").fetchall()
+    flags = "SELECT DISTINCT client_id, category_nsfw FROM jobs JOIN moderation_logs USING (job_id) ORDER BY 1"
+    kept = sorted(set(files) - refused)
+    assert len(refused) == (1 if ids[0] & ids[1] else 0)
+    assert both == [(client, client) for client in kept]
+    assert connection.execute(flags.encode()).fetchall() == [(client, client == "acme") for client in kept]
+
+
 def test_imports_wait_for_each_other(settings: Settings, databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two at once the second waits, also for longer than a statement waits for a lock, and then has its turn."""
     monkeypatch.setitem(SESSION, "lock_timeout", "50")

@@ -37,12 +37,16 @@ from tests.support.faulty_proxy import (
     FaultyProxy,
     answer,
     cut,
+    cut_packed,
+    drip,
     end_politely,
     faulty_proxy,
+    pack,
     reset,
     wait_for_event,
     whole,
 )
+from tests.support.memory import measured_memory
 from tests.support.rows import insert_job, insert_log
 from tests.support.serving import free_port, serve_api
 from tests.support.waiting import PATIENCE, wait_for
@@ -199,7 +203,72 @@ def test_a_server_that_says_nothing_is_asked_for_less(source: Source) -> None:
     over.set()
 
     assert isinstance(pause, Pause)
-    assert pause.reason == f"{sync.remote.host} said nothing for 0.2 s."
+    assert pause.reason == f"{sync.remote.host} sent next to nothing for 0.2 s."
+
+
+HEAD = f"HTTP/1.1 200 OK\r\n{CSV}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (HEAD + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+    ],
+    ids=["100 Continue", "header", "body", "chunks", "trailers"],
+)
+def test_a_server_that_drips_is_given_up(source: Source, head: bytes, piece: bytes) -> None:
+    """Whatever comes a bit at a time, without end, is as good as silence: each read is short, the whole is not."""
+    over = threading.Event()
+    source.proxy.start_over([drip(head, piece, until=over)])
+
+    sync = make_sync(source.databases, source, timeout=0.5)
+    pause = next(sync.run())
+    over.set()
+
+    assert isinstance(pause, Pause)
+    assert pause.reason == f"{sync.remote.host} sent next to nothing for 0.5 s."
+
+
+def test_a_body_that_was_packed_on_the_way_is_unpacked(databases: Databases, source: Source) -> None:
+    """One layer of gzip is taken, although none was asked for."""
+    source.proxy.start_over([pack("gzip"), pack("x-gzip"), cut_packed])
+
+    steps = pull(databases, source)
+
+    assert documents(databases) == documents(source.databases)
+    assert [step.reason.partition(" ")[2] for step in steps if isinstance(step, Pause)] == ["cut its export."]
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip, gzip", "gzip, identity", "br", "deflate", "zstd", "x"])
+def test_other_and_stacked_encodings_are_refused(source: Source, encoding: str) -> None:
+    """What may unpack to anything is not unpacked at all."""
+    source.proxy.start_over([answer("200 OK", CSV, f"Content-Encoding: {encoding}", body="packed")])
+
+    with pytest.raises(NotPossible, match="packs its exports in a way that was not asked for: let nothing in front"):
+        pull(source.databases, source)
+
+    assert len(source.proxy.targets) == 1
+
+
+def test_a_bomb_is_one_sentence_in_flat_memory(
+    databases: Databases, connection: psycopg.Connection, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a body unpacks to counts, not what was sent, for the shortest window, too."""
+    monkeypatch.setattr("core.intake.sync.LARGEST", 8 * 1024**2)
+    source.proxy.start_over([pack("gzip", HEADER + b"\n" * 300_000_000)] * 40)
+
+    with measured_memory() as grown, pytest.raises(NotPossible) as refused:
+        pull(databases, source)
+
+    assert str(refused.value).endswith(
+        " sends more than 8 MB for one second: let the server be mended, or leave this time out."
+    )
+    assert (len(source.proxy.targets), count(connection, "jobs")) == (26, 0)
+    assert grown() < 50
 
 
 def test_a_window_that_is_too_large_is_asked_for_in_parts(
