@@ -3,10 +3,8 @@
 import errno
 import gc
 import logging.config
-import os
 import signal
 import socket
-import threading
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
@@ -16,18 +14,12 @@ from starlette.types import ASGIApp
 
 from core.errors import NotPossible
 
-# Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again.
+# Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again. What is
+# left of the watchdog's time is for closing receipts and giving connections back.
 GRACE = 10
-
-# Seconds after that in which receipts are closed and connections given back. What takes longer waits for a database
-# that hangs, in a thread that nothing can end but the end of the process. Who stops us (TimeoutStopSec and
-# stop_grace_period in `deploy/`) must be more patient than both together.
-CLOSING = 5
 
 # Seconds; the application's own limit (FENCEPOST_SEND_TIMEOUT) ends an export sooner.
 STALLED = 120
-
-log = logging.getLogger("fencepost.server")
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -78,35 +70,7 @@ def serve(
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
         click.echo(f"Fencepost listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
         stack.enter_context(meanwhile)
-        _Server(config).run(sockets=sockets)
-
-
-class _Server(uvicorn.Server):
-    """A server that ends, whatever hangs: Python alone would wait for every thread."""
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        self._limits: list[threading.Timer] = []
-        try:
-            super().run(sockets)
-        finally:
-            for limit in self._limits:
-                limit.cancel()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._end_within(GRACE + CLOSING)
-        await super().shutdown(sockets)
-        self._end_within(CLOSING)
-
-    def _end_within(self, seconds: float) -> None:
-        limit = threading.Timer(seconds, _end)
-        limit.daemon = True
-        limit.start()
-        self._limits.append(limit)
-
-
-def _end() -> None:
-    log.error("stopped without waiting any longer for the database, which does not answer")
-    os._exit(1)
+        uvicorn.Server(config).run(sockets=sockets)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import click
 
+from core.cli.watchdog import watch_signals
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import FencepostError, InvalidParameter, NotPossible
@@ -21,6 +22,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
+    watch_signals()
     if sys.stderr is None:
         # The shell has closed it: what is said there is for nobody.
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from api.server import CLOSING, GRACE
+from core.cli.watchdog import LONGEST
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
 from core.settings import Settings
@@ -111,7 +111,7 @@ def test_a_database_that_hangs_keeps_no_server_from_ending(private_server: Embed
             answers = [threads.submit(httpx.get, f"{server.url}/health", timeout=PATIENCE) for server in servers]
         for server in servers:
             server.process.send_signal(signal.SIGTERM)
-        codes = [server.process.wait(timeout=GRACE + CLOSING + PATIENCE) for server in servers]
+        codes = [server.process.wait(timeout=LONGEST + PATIENCE) for server in servers]
         logs = [server.log for server in servers]
 
     assert [answer.result().status_code for answer in answers] == [503, 503]

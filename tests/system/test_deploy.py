@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.server import CLOSING, GRACE
+from core.cli.watchdog import LONGEST
 from core.settings import Settings
 from tests.conftest import ROOT
 from tests.support import image
@@ -115,8 +115,8 @@ def test_docker_understands_the_compose_file() -> None:
 
 def test_who_stops_fencepost_is_more_patient_than_it() -> None:
     """systemd and Docker kill only after the time in which a server ends by itself."""
-    assert int(unit()["TimeoutStopSec"]) > GRACE + CLOSING
-    assert int(services()["app"]["stop_grace_period"].removesuffix("s")) > GRACE + CLOSING
+    assert int(unit()["TimeoutStopSec"]) > LONGEST
+    assert int(services()["app"]["stop_grace_period"].removesuffix("s")) > LONGEST
 
 
 def test_the_page_on_running_it_names_every_file() -> None:

@@ -1,0 +1,69 @@
+"""A process that was told to end ends in time, whatever it is doing."""
+
+import signal
+import subprocess
+import sys
+
+from core.cli.watchdog import LONGEST
+from tests.conftest import ROOT
+from tests.support.waiting import PATIENCE
+
+# Each is told to end while it does what no handler of a signal can interrupt.
+BUSY = {
+    "an event loop that never turns": """
+import asyncio, uvicorn
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        print("ready", flush=True)
+        while True:
+            pass
+uvicorn.run(app, lifespan="on", port=0)
+""",
+    "a call that never returns": """
+import ctypes
+lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+library.pthread_mutex_lock(lock)
+print("ready", flush=True)
+library.pthread_mutex_lock(lock)
+""",
+    "a thread that waits at exit": """
+import threading
+threading.Thread(target=threading.Event().wait).start()
+print("ready", flush=True)
+threading.Event().wait()
+""",
+}
+
+
+def start(program: str) -> subprocess.Popen[str]:
+    """Run a program as a command of ours is run, until it says that it is ready."""
+    command = f"""
+import click
+from core.cli.runner import run_command
+@click.command()
+def main() -> None:
+    exec({program!r})
+run_command(main, "a command")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_sigterm_ends_whatever_goes_on() -> None:
+    """Neither a busy loop, nor a call that no signal interrupts, nor a thread left over outlives the limit."""
+    processes = [start(program) for program in BUSY.values()]
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+
+    try:
+        errors = [process.communicate(timeout=LONGEST + PATIENCE)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+    assert {name: process.returncode for name, process in zip(BUSY, processes, strict=True)} == dict.fromkeys(BUSY, 1)
+    assert all("stopped without waiting any longer" in error for error in errors)
