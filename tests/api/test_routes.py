@@ -2,40 +2,23 @@
 
 import hashlib
 import re
-import subprocess
-from collections.abc import Callable, Iterator
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
-from openapi_spec_validator import validate
 
-from core.actor import Scope
 from core.db.databases import Databases
 from core.jobs.filter import PARAMETERS
-from tests.conftest import TestServer
 from tests.support.asgi import APRIL, EXPORT, make_key
+from tests.support.commands import RunCore
 from tests.support.rows import insert_job, insert_large_jobs, insert_log
-from tests.support.serving import ApiProcess, serve_api
+from tests.support.serving import ApiProcess
 
 HEADER = (
     b"\xef\xbb\xbfjob_id,type,status,is_prohibited,created_at,completed_at,prompt,reason,"
     b"category_ai_adult_general,category_underage,category_nsfw\n"
 )
 BOUNDS = ("--from", "2026-04-01T00:00:00Z", "--to", "2026-05-01T00:00:00Z")
-
-RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
-
-
-@pytest.fixture(scope="module")
-def api(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
-    """One process for all of these tests, which ask it more often than a client may."""
-    name = f"fencepost_test_{uuid4().hex[:12]}"
-    log = tmp_path_factory.mktemp("api") / "api.log"
-    with serve_api(server.create_migrated(name), log, FENCEPOST_REQUESTS_PER_MINUTE="100000") as running:
-        yield running
-    server.drop(name)
 
 
 @pytest.fixture
@@ -255,51 +238,6 @@ def test_receipt_that_is_not_there_looks_like_one_of_another_client(
 
     assert [(answer.status_code, answer.content) for answer in answers] == [(404, answers[0].content)] * len(answers)
     assert answers[0].json()["error"] == "NOT_FOUND"
-
-
-def test_description_is_valid_and_lists_what_there_is(api: ApiProcess) -> None:
-    """The description is OpenAPI, and lists exactly our parameters and the contract's addresses."""
-    answer = api.get("/api/v1/openapi.json")
-
-    document = answer.json()
-    validate(document)
-    assert answer.headers["content-type"] == "application/json"
-    assert {path: list(methods) for path, methods in document["paths"].items()} == {
-        "/api/v1/jobs/export": ["get"],
-        "/api/v1/exports/{export_id}": ["get"],
-        "/api/v1/openapi.json": ["get"],
-        "/health": ["get"],
-    }
-    described = document["paths"]["/api/v1/jobs/export"]["get"]["parameters"]
-    assert [parameter["name"] for parameter in described if parameter["in"] == "query"] == list(PARAMETERS)
-    assert [parameter["name"] for parameter in described if parameter.get("required")] == ["from", "to"]
-
-
-def test_description_fits_what_is_answered(api: ApiProcess, databases: Databases, key: str) -> None:
-    """The answers that callers get are among those described, with the described kind of body."""
-    paths = api.get("/api/v1/openapi.json").json()["paths"]
-    export_id = api.get(EXPORT, key).headers["x-export-id"]
-    scopeless = make_key(databases, scopes=frozenset[Scope]())
-    asked: list[tuple[str, str, list[str]]] = [
-        ("/health", "/health", []),
-        ("/api/v1/openapi.json", "/api/v1/openapi.json", []),
-        ("/api/v1/jobs/export", EXPORT, [key]),
-        ("/api/v1/jobs/export", EXPORT, []),
-        ("/api/v1/jobs/export", EXPORT, [scopeless]),
-        ("/api/v1/jobs/export", f"{EXPORT}&type=", [key]),
-        ("/api/v1/exports/{export_id}", f"/api/v1/exports/{export_id}", [key]),
-        ("/api/v1/exports/{export_id}", f"/api/v1/exports/{export_id}", [scopeless]),
-        ("/api/v1/exports/{export_id}", "/api/v1/exports/x", [key]),
-    ]
-
-    statuses = []
-    for path, target, authorization in asked:
-        answer = api.get(target, *authorization)
-        described: dict[str, Any] = paths[path]["get"]["responses"][str(answer.status_code)]
-        assert list(described["content"]) == [answer.headers["content-type"].partition(";")[0]]
-        statuses.append(answer.status_code)
-
-    assert statuses == [200, 200, 200, 401, 403, 400, 200, 403, 404]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from core.review.queues import Queue, claim_next
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
-from tests.core.auth.test_sign_in import claims_of
+from tests.core.auth.conftest import claims_of
 from tests.core.review.test_verdicts import job
 from tests.support.asgi import EXPORT, ask, create_api, make_key
 from tests.support.documents import HEADER, april, export_document, read_records

@@ -1,11 +1,15 @@
-"""`python -m core …` as a process of its own, for what only a process can show."""
+"""`python -m core …` as a process of its own, for what only a process can show, and what a command says."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tests.conftest import ROOT
 from tests.support.waiting import PATIENCE
+
+# The fixture `run_core`.
+RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 def run_process(database_url: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -18,3 +22,11 @@ def run_process(database_url: str, *arguments: str, **environment: str) -> subpr
         check=False,
         timeout=4 * PATIENCE,
     )
+
+
+def refusal(done: subprocess.CompletedProcess[bytes], code: int) -> str:
+    """Return the one line in which a command says why it could not; it has printed nothing else."""
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (code, b"", 1), done.stderr.decode()
+    assert lines[0].startswith("Error: ")
+    return lines[0].removeprefix("Error: ")

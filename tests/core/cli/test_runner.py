@@ -1,0 +1,180 @@
+"""What all commands share: errors of one line, and exit codes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT
+from tests.support.commands import RunCore, refusal, run_process
+from tests.support.documents import APRIL
+from tests.support.rows import insert_job
+
+SYNC = ("sync", "--client", "acme")
+EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Name a command. See `python -m core --help`."),
+        (["keys"], "Name a command. See `python -m core keys --help`."),
+        (["keys", "revoke", "\udcff"], "A value on the command line is not UTF-8: correct it."),
+        (["dance"], "No such command 'dance'. See `python -m core --help`."),
+        (["export"], "from is missing: give it as a time like 2026-04-01T00:00:00Z."),
+        ([*EXPORT, "--status", "done"], 'status does not know "done": it takes queued, processing, completed, failed.'),
+        ([*EXPORT, "--q", ""], "q is empty: give it a value or leave it out."),
+        (
+            [*EXPORT, "--type", "a", "--type", "a"],
+            "type is given more than once: give it once, with commas between values.",
+        ),
+        ([*EXPORT, "--spreadsheet_safe", "true"], None),
+        ([*EXPORT, "--colour", "red"], "No such option '--colour'. See `python -m core export --help`."),
+        (
+            [*EXPORT, "-o", "."],
+            "Invalid value for '-o' / '--output': File '.' is a directory. See `python -m core export --help`.",
+        ),
+        (
+            ["check", "it"],
+            "Got unexpected extra argument (it). See `python -m core check --help`.",
+        ),
+        (["seed"], "Missing option '--jobs'. See `python -m core seed --help`."),
+        (
+            ["seed", "--jobs", "0"],
+            "Invalid value for '--jobs': 0 is not in the range x>=1. See `python -m core seed --help`.",
+        ),
+        (["seed", "--jobs", "1", "--until", "soon"], None),
+        (["seed", "--jobs", "1", "--until", "0001-01-02"], "until is too far away: choose a day like 2026-05-01."),
+        (
+            ["keys", "create", "--name", "x", "--scope", "job:read"],
+            "Give either --client ID or --all-clients. See `python -m core keys create --help`.",
+        ),
+        (
+            ["keys", "create", "--name", "x", "--scope", "job:read", "--client", "a", "--all-clients"],
+            "Give either --client ID or --all-clients. See `python -m core keys create --help`.",
+        ),
+        (["keys", "create", "--name", "x", "--scope", "job:write", "--all-clients"], None),
+        (["keys", "create", "--name", "x", "--all-clients"], None),
+        (
+            ["keys", "create", "--name", "", "--scope", "job:read", "--all-clients"],
+            "name is empty: say what the key is for.",
+        ),
+        (
+            ["keys", "create", "--name", "x", "--scope", "job:read", "--client", ""],
+            "client is empty: name the client whose jobs the key sees.",
+        ),
+        (
+            ["keys", "create", "--name", "x", "--scope", "job:read", "--all-clients", "--expires", "2020-01-01"],
+            "expires is in the past: choose a time to come.",
+        ),
+        (
+            [*SYNC, "--url", "http://api.example.com", "--since", "2026-01-01"],
+            "url must begin with https:// for another machine: http:// would show everybody the key.",
+        ),
+        ([*SYNC, "--url", "https://api.example.com", "--since", "soon"], None),
+        (
+            ["import", "--client", "demo-a", "README.md"],
+            "client cannot be empty or begin with demo-: choose another one.",
+        ),
+        (
+            ["import", "--client", "a\u202eb", "README.md"],
+            "client contains a character that cannot be shown: remove it.",
+        ),
+        (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--every", "0m"],
+            "timeout and every must be longer than nothing.",
+        ),
+        (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--overlap", "-1h"],
+            "overlap is not a time like 0h, 24h or 7d.",
+        ),
+        (
+            [*SYNC, "--url", "https://api.example.com", "--since", "2026-01-01", "--remote-client", ""],
+            "remote-client is empty: name the client there, or leave it out.",
+        ),
+        (
+            ["verify", "x.csv", "--export-id", "7"],
+            "Invalid value for '--export-id': '7' is not a valid UUID. See `python -m core verify --help`.",
+        ),
+    ],
+)
+def test_wrong_usage_exits_with_2(
+    run_core: RunCore, connection: psycopg.Connection, arguments: list[str], message: str | None
+) -> None:
+    """A wrong option or parameter is one line on standard error and exit code 2, and nothing is done."""
+    said = refusal(run_core(*arguments), 2)
+
+    assert said == (message or said)
+    assert connection.execute("SELECT (SELECT count(*) FROM exports), (SELECT count(*) FROM api_keys)").fetchone() == (
+        *(0, 0),
+    )
+
+
+def test_what_cannot_be_done_exits_with_1(run_core: RunCore, connection: psycopg.Connection, tmp_path: Path) -> None:
+    """What was asked for rightly and cannot be done is one line on standard error and exit code 1."""
+    insert_job(connection)
+    nowhere = {"DATABASE_URL": "postgresql://fencepost:hunter2@127.0.0.1:1/jobs"}
+
+    assert refusal(run_core("verify", "missing.csv"), 1) == "missing.csv cannot be read: No such file or directory."
+    assert refusal(run_core("keys", "revoke", "x"), 1) == (
+        "There is no key with this id: see `python -m core keys list`."
+    )
+    assert refusal(run_core("seed", "--jobs", "1"), 1) == (
+        "There are jobs that are no demo jobs: seed only an empty database."
+    )
+    assert refusal(run_core("keys", "list", **nowhere), 1) == (
+        "Cannot reach the database jobs at 127.0.0.1:1: start PostgreSQL or correct DATABASE_URL."
+    )
+    assert refusal(run_core("migrate", DATABASE_URL="mysql://hunter2"), 1) == (
+        "DATABASE_URL is not an address of PostgreSQL: write it as postgresql://user:password@host:5432/database."
+    )
+    assert refusal(run_core("keys", "list", FENCEPOST_EXPORTS_TOTAL="none"), 1) == (
+        "FENCEPOST_EXPORTS_TOTAL is not valid: Input should be a valid integer, unable to parse string as an integer."
+        " Correct or unset it."
+    )
+    assert refusal(run_core(*EXPORT, "-o", str(tmp_path / "missing" / "x.csv")), 1) == (
+        f"{tmp_path}/missing/x.csv cannot be written: No such file or directory. Nothing was left behind."
+    )
+
+
+def test_help_lists_all_commands(database_url: str) -> None:
+    """`--help` exits with 0 and names every command."""
+    done = run_process(database_url, "--help")
+
+    listed = re.findall(r"^  (\w+) ", done.stdout.decode().split("Commands:")[1], re.MULTILINE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert {"export", "import", "keys", "migrate", "seed", "sync", "verify"} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    "arguments", [EXPORT, ("keys", "create", "--name", "x", "--all-clients", "--scope", "job:read")]
+)
+def test_a_full_disk_is_one_line_too(database_url: str, arguments: tuple[str, ...]) -> None:
+    """Where standard output takes nothing more, the command says so and exits with 1."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"Error: Standard output cannot be used: No space left on device.\n",
+    )
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["keys", "list"], 0), (["keys", "revoke", "x"], 1), (["dance"], 2)])
+def test_the_process_ends_with_the_code_of_its_command(database_url: str, arguments: list[str], code: int) -> None:
+    """The exit code is that of the process, which says nothing more when it ends."""
+    done = run_process(database_url, *arguments)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 0 if code == 0 else 1)
