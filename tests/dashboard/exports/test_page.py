@@ -37,7 +37,7 @@ st.navigation([st.Page("jobs/page.py", default=True), st.Page("exports/page.py",
 """
 VIEW = """
 from core.actor import Actor, Scope
-from core.jobs.query import Wall
+from core.jobs.wall import Wall
 from dashboard.exports.page import show
 show(lambda: {person})
 """
