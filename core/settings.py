@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
     fencepost_audit_key: SecretStr | None = None
+    # Keys that were in force before, with commas between them: what they signed can still be checked.
+    fencepost_audit_former_keys: SecretStr = SecretStr("")
 
     # The other server's API key, for `python -m core sync`.
     fencepost_sync_key: SecretStr | None = None

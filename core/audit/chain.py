@@ -19,6 +19,9 @@ from core.instants import print_exact
 # What stands before the first event in place of a hash.
 GENESIS = bytes(32)
 
+# No event of ours ever has this number or a greater one: who can write the table cannot use up the numbers.
+FIRST_IMPOSSIBLE = 2**62
+
 
 _HEAD = re.compile(r"(\d{1,18}):([0-9a-fA-F]{64})", re.ASCII)
 
@@ -50,19 +53,34 @@ def parse_head(value: str) -> Head:
 
 def find_head(database: Database) -> Head:
     """Return the last event's number and hash, or `EMPTY` where there is none."""
-    last = select(audit_events.c.seq, audit_events.c.hash).order_by(audit_events.c.seq.desc()).limit(1)
+    last = (
+        select(audit_events.c.seq, audit_events.c.hash)
+        .where(audit_events.c.seq < FIRST_IMPOSSIBLE)
+        .order_by(audit_events.c.seq.desc())
+        .limit(1)
+    )
     with database.transaction() as connection:
         row = connection.execute(last).one_or_none()
     return EMPTY if row is None else Head(row.seq, bytes(row.hash))
 
 
+def name_key(key: bytes) -> str:
+    """Return the id of a key of the chain, which tells nothing of the key."""
+    return hmac.digest(key, b"fencepost audit key id", "sha256")[:6].hex()
+
+
 def chain_hash(key: bytes | None, previous: bytes, values: Mapping[str, Any]) -> bytes:
     """Hash an event: HMAC-SHA256(key, previous hash ‖ canonical JSON), or without a key plain SHA-256 of the same.
 
-    Canonical: all members but the hash in the order of their names, no spaces, UTF-8, times in UTC with microseconds.
+    Canonical: all members but the hash in the order of their names, no spaces, UTF-8, times in UTC with microseconds;
+    without `key_id` where there is none, as in events from before keys had names.
     """
     canonical = json.dumps(
-        {name: print_exact(value) if isinstance(value, datetime) else value for name, value in values.items()},
+        {
+            name: print_exact(value) if isinstance(value, datetime) else value
+            for name, value in values.items()
+            if name != "key_id" or value is not None
+        },
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,

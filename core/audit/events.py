@@ -5,15 +5,23 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from core.actor import Actor
-from core.audit.chain import GENESIS, chain_hash
+from core.audit.chain import GENESIS, chain_hash, name_key
 from core.db.databases import Databases
-from core.db.schema import audit_events
 
 # What a text or a jsonb of PostgreSQL cannot hold: NUL, and halves of surrogates, which are no UTF-8.
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+# The first waits until whoever is appending has ended; the second refuses another number or time than the first gave,
+# and an event without a key after one with a key (see the migration fencepost_0010).
+_BEGIN = text("SELECT seq, at, previous FROM audit_begin()")
+_APPEND = text(
+    "SELECT audit_append(:seq, :at, :event, :actor, :address, :remote_address, :subject, :details, :key_id, :hash)"
+).bindparams(bindparam("details", type_=JSONB))
 
 
 class Event(StrEnum):
@@ -68,34 +76,20 @@ def append(
     Values of `details` are text, whole numbers, booleans, null, and lists and objects of these. What PostgreSQL cannot
     hold of a text (NUL, halves of surrogates) is replaced, because nobody may escape the record by sending it.
     """
-    # Each statement sees what was committed before it (sessions are READ COMMITTED, see core/db/database.py), so the
-    # last event is read after the wait for the lock; a row lock would not do, because it takes the right to UPDATE.
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost audit', 0))"))
-    last = (
-        select(audit_events.c.seq, audit_events.c.at, audit_events.c.hash)
-        .order_by(audit_events.c.seq.desc())
-        .limit(1)
-        .subquery()
-    )
-    now = select(func.clock_timestamp().label("now")).subquery()
-    # A clock that was set back does not make the record go back.
-    row = connection.execute(
-        select(func.greatest(now.c.now, last.c.at), last.c.seq, last.c.hash).select_from(
-            now.outerjoin(last, text("true"))
-        )
-    ).one()
-    at, seq, previous = row[0], (row[1] or 0) + 1, bytes(row[2]) if row[2] is not None else GENESIS
+    due = connection.execute(_BEGIN).one()
+    previous = GENESIS if due.previous is None else bytes(due.previous)
     values = {
-        "seq": seq,
-        "at": at,
+        "seq": due.seq,
+        "at": due.at,
         "event": event.value,
         "actor": _storable(actor.name),
         "address": _storable(actor.address),
         "remote_address": _storable(actor.remote_address),
         "subject": _storable(subject),
         "details": _storable(details or {}),
+        "key_id": None if key is None else name_key(key),
     }
-    connection.execute(insert(audit_events).values(**values, hash=chain_hash(key, previous, values)))
+    connection.execute(_APPEND, values | {"hash": chain_hash(key, previous, values)})
 
 
 def _storable(value: Any) -> Any:

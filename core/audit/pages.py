@@ -1,7 +1,7 @@
 """The list of the audit's events, newest first, a page at a time."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, literal, select, tuple_
@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, Select, literal, select, tuple_
 from core.audit.filter import AuditFilter
 from core.db.folding import Folding
 from core.db.schema import audit_events
+
+_START, _END = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 
 _ORDER = (audit_events.c.at, audit_events.c.seq)
 
@@ -43,8 +45,9 @@ def events_query(audit_filter: AuditFilter, folding: Folding, *, after: EventKey
 
     It is ordered by time, which never goes back in the chain, so that the index that serves the days serves the order.
     """
-    columns = [column for column in audit_events.c if column is not audit_events.c.hash]
-    query = select(*columns).where(*audit_filter.conditions(folding))
+    columns = [column for column in audit_events.c if column.name not in ("hash", "key_id")]
+    # A time that is none of ours, such as `infinity`, is found by `core audit verify`; Python has no such time.
+    query = select(*columns).where(*audit_filter.conditions(folding), audit_events.c.at.between(_START, _END))
     if after is not None:
         # The plain bound is where the index scan begins; by the whole key it only filters.
         query = query.where(audit_events.c.at < after.at + timedelta(microseconds=1))

@@ -1,15 +1,15 @@
-"""Whether the audit is as it was recorded: walks the chain, and names the first row that is not."""
+"""Whether the audit is as it was recorded: walks the chain, and names every row that is not."""
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from json import loads
 from typing import Any
 
 from sqlalchemy import Connection, Text, cast, select, text
 
-from core.audit.chain import EMPTY, Head, chain_hash
+from core.audit.chain import EMPTY, FIRST_IMPOSSIBLE, Head, chain_hash, name_key
 from core.csv.format import instant
 from core.db.databases import Databases
 from core.db.schema import audit_events
@@ -20,6 +20,9 @@ BATCH = 1000
 
 # Somebody who removes rows may renumber the later ones; so many removed rows are recognised as what they are.
 MOST_RENUMBERED = 1000
+
+# So many breaks are named; of more only the number is given.
+MOST_NAMED = 50
 
 KEY = "FENCEPOST_AUDIT_KEY"
 
@@ -32,6 +35,10 @@ class Link:
     hash: bytes
     values: dict[str, Any]
 
+    @property
+    def key_id(self) -> str | None:
+        return self.values.get("key_id")
+
     def follows(self, previous: bytes, key: bytes | None, *, seq: int | None = None) -> bool:
         """Tell whether this row was recorded after one with that hash, if need be under another number."""
         try:
@@ -42,53 +49,171 @@ class Link:
             return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """How far a check has come: the last row, and the last one that was hashed without the key."""
-
-    head: Head = EMPTY
-    last_plain: int = 0
-
-
 def check_chain(databases: Databases, expected: Head | None = None) -> str:
     """Walk the whole chain, in flat memory, and say what it proves.
 
     `expected` is a head that was noted earlier: with it a cut tail is found, too, and a chain that somebody without
-    the key has written anew. Raises `NotPossible`, which names the first row that was changed, removed or inserted.
+    the key has written anew. Raises `NotPossible`, which names every row that was changed, removed or inserted.
     """
-    key = databases.audit_key
-    walk = _Walk()
+    keys = tuple(filter(None, (databases.audit_key, *databases.former_audit_keys)))
+    walk = _Walk(keys, expected)
     with databases.ours.transaction() as connection:
         # Each batch is soon read, but all of them may take their time.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         with closing(_read_links(connection)) as links:
             for link, following in pairwise(chain(links, (None,))):
                 assert link is not None
-                walk = _step(walk, link, following, key)
-                if expected is not None and walk.head.seq == expected.seq and walk.head.hash != expected.hash:
-                    raise NotPossible(
-                        f"Row {expected.seq} is not the one that was noted: it, or a row before it, was changed and "
-                        "all rows from there on were hashed anew."
-                    )
-    if expected is not None and walk.head.seq < expected.seq:
-        raise NotPossible(
-            f"Row {walk.head.seq + 1} was removed: the tail was cut after row {walk.head.seq}, and row {expected.seq} "
-            "was noted."
-        )
-    if key is not None and walk.last_plain > (expected.seq if expected is not None else 0):
-        raise NotPossible(
-            f"Row {walk.last_plain} and all before it were hashed without {KEY}: they were recorded before it was set, "
-            f"or forged by somebody who does not have it. Only a head that was noted then can tell: give --expect "
-            f"SEQ:HASH of row {walk.last_plain} or a later one."
-        )
-    return _conclude(walk, expected, key)
+                walk.step(link, following)
+    walk.end()
+    if walk.breaks:
+        more = walk.number - len(walk.breaks)
+        raise NotPossible(" ".join([*walk.breaks, *([f"There are {more:,} more breaks."] if more else [])]))
+    return _conclude(walk)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far a check has come, and the breaks that it met. After each of them it goes on with the row as it stands."""
+
+    keys: tuple[bytes, ...]
+    expected: Head | None
+    head: Head = EMPTY
+    # The last row that was hashed without a key, where all before it were, too.
+    last_plain: int = 0
+    breaks: list[str] = field(default_factory=list)
+    number: int = 0
+    # By how much rows were renumbered.
+    shift: int = 0
+    # The hash of the row whose place the next one has taken.
+    swapped: bytes | None = None
+    unknown_keys: set[str] = field(default_factory=set)
+    # Rows one after the other with the same break are named together: its kind, the first and the last of them.
+    run: tuple[str, int, int] | None = None
+
+    def step(self, link: Link, following: Link | None) -> None:
+        """Go on to a row."""
+        seq, head = link.seq, self.head
+        if self.swapped is not None:
+            self.head, self.swapped = Head(seq, self.swapped), None
+        elif seq <= head.seq:
+            self._say(f"Row {seq} was inserted: the row before it has the number {head.seq}.")
+        elif seq >= FIRST_IMPOSSIBLE:
+            self._say(f"Row {seq} was inserted: events never get such a number.")
+        elif seq > head.seq + 1:
+            self._say(f"{_name_rows(head.seq + 1, seq - 1)} removed: the next row is {seq}.")
+            self.head = Head(seq, link.hash)
+        else:
+            self.head = Head(seq, link.hash)
+            self._judge(head, link, following)
+        expected = self.expected
+        is_noted = expected is not None and seq == self.head.seq and seq - self.shift == expected.seq
+        if expected is not None and is_noted and self.head.hash != expected.hash:
+            self._say(
+                f"Row {expected.seq} is not the one that was noted: it, or a row before it, was changed and all rows "
+                "from there on were hashed anew."
+            )
+
+    def end(self) -> None:
+        """Judge the chain as a whole, after its last row."""
+        self._end_run()
+        expected, seq = self.expected, self.head.seq
+        if expected is not None and seq < expected.seq and not self.shift:
+            self._say(f"Row {seq + 1} was removed: the tail was cut after row {seq}, and row {expected.seq} was noted.")
+        if self.keys and self.last_plain > (expected.seq if expected is not None else 0):
+            self._say(
+                f"Row {self.last_plain} and all before it were hashed without {KEY}: they were recorded before it was "
+                "set, or forged by somebody who does not have it. Only a head that was noted then can tell: give "
+                f"--expect SEQ:HASH of row {self.last_plain} or a later one."
+            )
+
+    def _judge(self, head: Head, link: Link, following: Link | None) -> None:
+        """Compare a row with what was hashed, under the number that it had then."""
+        seq = link.seq - self.shift
+        if any(link.follows(head.hash, key, seq=seq) for key in self._keys_of(link)):
+            self._end_run()
+        elif link.key_id is None and link.follows(head.hash, None, seq=seq):
+            if not self.keys or self.last_plain == head.seq:
+                self.last_plain = link.seq if self.keys else 0
+                self._end_run()
+            else:
+                self._go_on("plain", link.seq)
+        elif link.key_id is not None and not self._keys_of(link):
+            self._end_run()
+            if link.key_id not in self.unknown_keys:
+                self.unknown_keys.add(link.key_id)
+                self._say(
+                    f"Row {link.seq} and others were hashed with a {KEY} that is not given here (its id is "
+                    f"{link.key_id}): add that key to FENCEPOST_AUDIT_FORMER_KEYS."
+                )
+        else:
+            self._explain(head, link, following)
+
+    def _keys_of(self, link: Link) -> tuple[bytes, ...]:
+        """Return the keys that a row may have been hashed with."""
+        if link.key_id is None:
+            return self.keys
+        return tuple(key for key in self.keys if name_key(key) == link.key_id)
+
+    def _explain(self, head: Head, link: Link, following: Link | None) -> None:
+        """Say what became of a row, as far as the row after it tells."""
+        seq, before = link.seq, link.seq - self.shift
+        if following is not None and following.seq == seq + 1:
+            for used in (*self._keys_of(following), *((None,) if following.key_id is None else ())):
+                if following.follows(link.hash, used, seq=before + 1):
+                    return self._say(f"Row {seq} was changed: row {seq + 1} still continues what it was.")
+                if following.follows(head.hash, used, seq=before):
+                    if any(
+                        link.follows(following.hash, key, seq=before + 1) for key in dict.fromkeys((used, *self.keys))
+                    ):
+                        self.head, self.swapped = Head(seq, following.hash), link.hash
+                        return self._say(f"Row {seq} was changed: it has changed places with row {seq + 1}.")
+                    self.head = Head(seq, head.hash)
+                    self.shift += 1
+                    return self._say(f"Row {seq} was inserted, and the rows after it renumbered.")
+                for removed in range(1, MOST_RENUMBERED + 1):
+                    if following.follows(link.hash, used, seq=before + 1 + removed):
+                        self.shift -= removed
+                        rows = _name_rows(seq, seq + removed - 1)
+                        return self._say(f"{rows} removed, and the rows after it renumbered.")
+        return self._go_on("unexplained", seq)
+
+    def _go_on(self, kind: str, seq: int) -> None:
+        """Note a break that the next row may share."""
+        if self.run is not None and self.run[0] == kind and self.run[2] == seq - 1:
+            self.run = (kind, self.run[1], seq)
+            return
+        self._end_run()
+        self.run = (kind, seq, seq)
+
+    def _end_run(self) -> None:
+        run, self.run = self.run, None
+        if run is None:
+            return
+        kind, first, last = run
+        rows, is_one = (f"Row {first}", True) if first == last else (f"Rows {first} to {last}", False)
+        was, it = ("was", "it was") if is_one else ("were", "they were")
+        if kind == "plain":
+            self._say(
+                f"{rows} {was} hashed without {KEY}, after rows that were hashed with it: {it} inserted or written "
+                "anew, or a process ran without the key."
+            )
+        else:
+            used = f"hashed with another {KEY} or none" if self.keys else f"hashed with a {KEY}, and none is set here"
+            recorded = f"{'is' if is_one else 'are'} not what was recorded after row {first - 1}"
+            self._say(f"{rows} {recorded}: {it} changed or inserted, or {used}.")
+
+    def _say(self, sentence: str) -> None:
+        self._end_run()
+        self.number += 1
+        if len(self.breaks) < MOST_NAMED:
+            self.breaks.append(sentence)
 
 
 def _read_links(connection: Connection) -> Generator[Link]:
     """Read all rows in their order, from one snapshot. Text where the driver could stumble over a forged value."""
     columns = [
         instant(audit_events.c.at).label("at"),
-        *(audit_events.c[name] for name in ("seq", "event", "actor", "address", "remote_address", "subject")),
+        *(audit_events.c[name] for name in ("seq", "event", "actor", "address", "remote_address", "subject", "key_id")),
         cast(audit_events.c.details, Text).label("details"),
         audit_events.c.hash,
     ]
@@ -99,50 +224,14 @@ def _read_links(connection: Connection) -> Generator[Link]:
             yield Link(row.seq, bytes(values.pop("hash") or b""), values)
 
 
-def _step(walk: _Walk, link: Link, following: Link | None, key: bytes | None) -> _Walk:
-    """Go on to a row; raise `NotPossible` where it is not the one that was recorded here."""
-    head = walk.head
-    if link.seq <= head.seq:
-        raise NotPossible(f"Row {link.seq} was inserted: the row before it has the number {head.seq}.")
-    if link.seq > head.seq + 1:
-        raise NotPossible(f"{_name_rows(head.seq + 1, link.seq - 1)} removed: the next row is {link.seq}.")
-    done = replace(walk, head=Head(link.seq, link.hash))
-    if link.follows(head.hash, key):
-        return done
-    if key is not None and link.follows(head.hash, None):
-        if walk.last_plain == head.seq:
-            return replace(done, last_plain=link.seq)
-        raise NotPossible(
-            f"Row {link.seq} was hashed without {KEY}, after rows that were hashed with it: it was inserted or written "
-            "anew, or a process runs without the key."
-        )
-    raise NotPossible(_explain(head, link, following, key))
-
-
-def _explain(head: Head, link: Link, following: Link | None, key: bytes | None) -> str:
-    """Say what became of a row, as far as the row after it tells."""
-    seq = link.seq
-    if following is not None and following.seq == seq + 1:
-        for used in dict.fromkeys((key, None)):
-            if following.follows(link.hash, used):
-                return f"Row {seq} was changed: row {seq + 1} still continues what it was."
-            if following.follows(head.hash, used, seq=seq):
-                if link.follows(following.hash, used, seq=seq + 1):
-                    return f"Row {seq} was changed: it has changed places with row {seq + 1}."
-                return f"Row {seq} was inserted, and the rows after it renumbered."
-            for removed in range(1, MOST_RENUMBERED + 1):
-                if following.follows(link.hash, used, seq=seq + 1 + removed):
-                    return f"{_name_rows(seq, seq + removed - 1)} removed, and the rows after it renumbered."
-    hashed = f"hashed with a {KEY}, and none is set here" if key is None else f"hashed with another {KEY} or none"
-    return f"Row {seq} is not what was recorded after row {head.seq}: it was changed or inserted, or {hashed}."
-
-
-def _conclude(walk: _Walk, expected: Head | None, key: bytes | None) -> str:
+def _conclude(walk: _Walk) -> str:
     """Say what an unbroken chain proves, and what it does not."""
-    sentences = [f"The audit is one unbroken chain of {walk.head.seq:,} events up to {walk.head}."]
+    expected = walk.expected
+    events = "1 event" if walk.head.seq == 1 else f"{walk.head.seq:,} events"
+    sentences = [f"The audit is one unbroken chain of {events} up to {walk.head}."]
     if expected is None:
         sentences.append("A cut tail is found only against a head that was noted earlier: --expect SEQ:HASH.")
-    if key is None:
+    if not walk.keys:
         after = "" if expected is None else f" after row {expected.seq}"
         sentences.append(
             f"Without {KEY} this does not prove that nobody who can write the table has written it anew{after}."

@@ -5,22 +5,9 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from core.check.finding import Finding, advice, ok, problem
-from core.db import migrations
+from core.db import grants, migrations
 from core.db.databases import Databases
 from core.db.driver_errors import MIGRATE
-
-# What the role needs (deploy/grants.sql), by table.
-RIGHTS = {
-    "alembic_version": ("SELECT",),
-    "audit_events": ("SELECT", "INSERT"),
-    **dict.fromkeys(("api_keys", "exports", "people", "sessions"), ("SELECT", "INSERT", "UPDATE")),
-    **dict.fromkeys(("review_drafts", "review_claims"), ("SELECT", "INSERT", "UPDATE")),
-    "reviews": ("SELECT", "INSERT", "UPDATE (superseded_at)"),
-}
-RIGHTS_WITH_JOBS = {
-    "syncs": ("SELECT", "INSERT", "UPDATE"),
-    **dict.fromkeys(("breakdown_counts", "breakdown_changes"), ("SELECT", "INSERT", "DELETE")),
-}
 
 _ROLE = text("SELECT quote_ident(current_user) AS name, pg_is_in_recovery() AS is_standby")
 
@@ -30,8 +17,25 @@ _LACKS = text("""
         ELSE has_table_privilege(:table, right_) END
 """)
 
+_LACKS_FUNCTIONS = text("""
+    SELECT name FROM unnest(CAST(:names AS text[])) AS name
+    WHERE NOT EXISTS (SELECT FROM pg_proc WHERE proname = name AND pronamespace = current_schema::regnamespace
+        AND has_function_privilege(oid, 'EXECUTE'))
+""")
+
+# Who holds the lock of the audit's writers for longer than an event takes.
+_HOLDERS = text("""
+    SELECT pid, quote_ident(coalesce(usename, '?')) AS role, extract(epoch FROM now() - xact_start)::int AS seconds
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'relation' AND relation = to_regclass('audit_lock') AND granted AND mode <> 'AccessShareLock'
+        AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND coalesce(xact_start < now() - interval '2 seconds', true)
+    ORDER BY pid
+""")
+
 _AUDIT = text("""
     SELECT pg_has_role(relowner, 'USAGE') AS is_owner, has_table_privilege(oid, 'UPDATE') AS may_update,
+        has_table_privilege(oid, 'INSERT') AS may_insert,
         has_table_privilege(oid, 'DELETE') AS may_delete, has_table_privilege(oid, 'TRUNCATE') AS may_truncate
     FROM pg_class WHERE oid = to_regclass('audit_events')
 """)
@@ -49,7 +53,7 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
         yield problem(f"{ours.setting} is a standby, which cannot be written: name the primary.")
     lacking = [
         (table, list(connection.execute(_LACKS, {"rights": list(rights), "table": table}).scalars()))
-        for table, rights in (RIGHTS | (RIGHTS_WITH_JOBS if databases.jobs_are_ours else {})).items()
+        for table, rights in {**grants.OURS, **(grants.WITH_JOBS if databases.jobs_are_ours else {})}.items()
     ]
     for table, rights in lacking:
         if rights:
@@ -58,6 +62,19 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
                 "grant it, as the owner (see docs/grants.md).",
                 f"GRANT {', '.join(rights)} ON {table} TO {role.name};",
             )
+    functions = list(connection.execute(_LACKS_FUNCTIONS, {"names": list(grants.FUNCTIONS)}).scalars())
+    if functions:
+        yield problem(
+            f"The role {role.name} may not call {' and '.join(functions)}, through which events get into the audit: "
+            "grant it, as the owner (see docs/grants.md).",
+            f"GRANT EXECUTE ON FUNCTION {', '.join(functions)} TO {role.name};",
+        )
+    for holder in connection.execute(_HOLDERS):
+        yield problem(
+            f"Process {holder.pid} of the role {holder.role} has been holding the audit's lock for "
+            f"{holder.seconds or 0:,} s, and nothing can be recorded meanwhile: end it, if it is stuck.",
+            f"SELECT pg_terminate_backend({holder.pid});",
+        )
     audit = connection.execute(_AUDIT).one()
     if audit.is_owner:
         say = ok if databases.server is not None else advice
@@ -65,10 +82,10 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
             f"The role {role.name} owns audit_events: a trigger keeps it from changing rows, and an owner can drop a "
             "trigger; let MIGRATE_DATABASE_URL name the owner, and DATABASE_URL a lesser role (docs/grants.md)."
         )
-    elif audit.may_update or audit.may_delete or audit.may_truncate:
+    elif audit.may_insert or audit.may_update or audit.may_delete or audit.may_truncate:
         yield advice(
             f"The role {role.name} has more rights on audit_events than it needs: take them away, as the owner.",
-            f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM {role.name};",
+            f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_events FROM {role.name};",
         )
     else:
         yield ok(f"The role {role.name} can add to the audit, and change nothing in it.")

@@ -21,8 +21,9 @@ class Databases:
     ours: Database
     source: Database
     server: EmbeddedServer | None
-    # The key of the audit's chain.
+    # The key of the audit's chain, and those that it was hashed with before.
     audit_key: bytes | None = None
+    former_audit_keys: tuple[bytes, ...] = ()
 
     @property
     def jobs_are_ours(self) -> bool:

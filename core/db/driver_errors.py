@@ -32,6 +32,11 @@ class DriverErrors:
         state = getattr(error, "sqlstate", None)
         log.warning("database error: %s %s in %s", type(error).__name__, state or "", self.setting)
         match error:
+            case _ if state == "FP001":
+                return DatabaseUnavailable(
+                    "The audit is hashed with a key, and FENCEPOST_AUDIT_KEY is not set here: set it as for the other "
+                    "processes and commands."
+                )
             case psycopg.errors.QueryCanceled():
                 return QueryTooSlow("This search took too long; choose fewer days.")
             case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
@@ -47,7 +52,10 @@ class DriverErrors:
             case psycopg.errors.DiskFull():
                 return DatabaseUnavailable(f"The disk of {self} is full: make room there.")
             case psycopg.errors.LockNotAvailable():
-                return DatabaseUnavailable(f"Others keep {self} busy: try again in a few seconds.")
+                return DatabaseUnavailable(
+                    f"Another session is holding a lock in {self}: try again in a few seconds; if this goes on, "
+                    "`python -m core check` may name it."
+                )
             # What the source says of a server behind it (`postgres_fdw`); of itself it cannot.
             case psycopg.errors.SqlclientUnableToEstablishSqlconnection() | psycopg.errors.ConnectionFailure():
                 return DatabaseUnavailable(

@@ -111,7 +111,7 @@ sessions = Table(
     Column("is_allowed", Boolean, nullable=False),
 )
 
-# Append-only: a trigger refuses everything but INSERT.
+# Append-only: a trigger refuses everything but INSERT, and the function `audit_append` numbers and times what it adds.
 audit_events = Table(
     "audit_events",
     ours,
@@ -125,7 +125,12 @@ audit_events = Table(
     Column("subject", Text),
     Column("details", JSONB, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    # Which FENCEPOST_AUDIT_KEY the hash was made with; null: none, or it was recorded before keys had names.
+    Column("key_id", Text),
 )
+
+# Always empty: writers of the audit wait for each other by a lock on it.
+audit_lock = Table("audit_lock", ours)
 
 exports = Table(
     "exports",

@@ -49,7 +49,11 @@ def _open(settings: Settings) -> Databases:
             remedy="give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)",
         )
     audit_key = settings.fencepost_audit_key
-    return Databases(ours, source, server, audit_key.get_secret_value().encode() if audit_key else None)
+    key = audit_key.get_secret_value().encode() if audit_key else None
+    former = settings.fencepost_audit_former_keys.get_secret_value()
+    # A key may hold a comma itself, and then it was the only one.
+    keys = tuple(part.strip().encode() for part in (*former.split(","), former) if part.strip())
+    return Databases(ours, source, server, key, keys)
 
 
 def migrate(settings: Settings, *, partitioned: bool = False) -> None:

@@ -1,8 +1,10 @@
 """The audit: one chain whoever writes at once, and nothing in it that cannot be read back as it was hashed."""
 
+import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +16,17 @@ from pydantic import SecretStr
 from core.actor import COMMAND_LINE, DEMO_PERSON
 from core.audit.chain import EMPTY, Head, find_head, parse_head
 from core.audit.events import Event, append, record
+from core.audit.filter import AuditFilter
+from core.audit.pages import page_events
 from core.audit.verification import check_chain
+from core.check.finding import Level
+from core.check.run import run_checks
 from core.db.databases import Databases
-from core.db.startup import open_databases
-from core.errors import InvalidParameter
+from core.db.startup import migrate, open_databases
+from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.settings import Settings
 from tests.conftest import ROOT
+from tests.rules.test_grants import as_role, least, roles, settings_of  # noqa: F401
 
 KEY = "a key of these tests, of 32 characters"
 
@@ -188,7 +195,7 @@ def test_the_key_of_the_settings_is_the_key_of_the_chain(settings: Settings, dat
     record(keyed, Event.KEY_REVOKED, COMMAND_LINE)
     keyed.close()
 
-    assert "one unbroken chain of 1 events" in check_chain(replace(databases, audit_key=KEY.encode()))
+    assert "one unbroken chain of 1 event " in check_chain(replace(databases, audit_key=KEY.encode()))
 
 
 def test_the_head_is_the_last_event(databases: Databases, connection: psycopg.Connection) -> None:
@@ -213,3 +220,134 @@ def test_what_is_no_head_is_refused(value: str) -> None:
     """A head is a number, a colon and 64 hexadecimal digits; number 0 has the hash of zeros."""
     with pytest.raises(InvalidParameter, match="expect is not the head of an audit"):
         parse_head(value)
+
+
+@pytest.fixture
+def writer(least: Databases, empty_database_url: str, roles: tuple[str, str]) -> Iterator[psycopg.Connection]:  # noqa: F811
+    """A session of the application's role, with the documented grants. Commits at once."""
+    record(least, Event.KEY_REVOKED, COMMAND_LINE)
+    with psycopg.connect(as_role(empty_database_url, roles[1]), autocommit=True) as connection:
+        yield connection
+
+
+APPEND = "SELECT audit_append({seq}, {at}, 'jobs-listed', 'cli', NULL, NULL, NULL, '{{}}', NULL, sha256(''))"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"seq": str(2**63 - 1)},
+        {"seq": "1"},
+        {"seq": "3"},
+        {"seq": "-1"},
+        {"seq": "NULL"},
+        {"at": "'infinity'"},
+        {"at": "'-infinity'"},
+        {"at": "now() + interval '1 second'"},
+        {"at": "now() - interval '2 minutes'"},
+        {"at": "NULL"},
+    ],
+)
+def test_the_application_chooses_neither_number_nor_time(
+    least: Databases,  # noqa: F811
+    writer: psycopg.Connection,
+    values: dict[str, str],
+) -> None:
+    """Who has the application's role adds the next event, as of now, or none; others go on recording."""
+    with pytest.raises(psycopg.errors.RaiseException, match="audit_events: the"):
+        writer.execute(APPEND.format(**({"seq": "2", "at": "clock_timestamp()"} | values)).encode())
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        writer.execute(
+            "INSERT INTO audit_events VALUES (2, now(), 'jobs-listed', 'cli', NULL, NULL, NULL, '{}', sha256(''))"
+        )
+
+    record(least, Event.JOBS_LISTED, COMMAND_LINE)
+
+    assert "one unbroken chain of 2 events" in check_chain(least)
+
+
+def test_nobody_else_may_append(least: Databases, empty_database_url: str) -> None:  # noqa: F811
+    """Whoever may only connect can neither add an event nor keep others from it."""
+    with psycopg.connect(as_role(empty_database_url, "pg_monitor")) as connection:
+        for statement in ("SELECT audit_begin()", APPEND.format(seq=1, at="now()"), "LOCK TABLE audit_lock"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+            connection.rollback()
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('fencepost audit', 0))")
+
+        record(least, Event.JOBS_LISTED, COMMAND_LINE)
+
+
+@pytest.mark.parametrize(("seq", "at"), [(2**63 - 1, "now()"), (5, "'infinity'"), (5, "'9999-12-31Z'")])
+def test_what_stands_there_already_bricks_nothing(
+    databases: Databases, connection: psycopg.Connection, seq: int, at: str
+) -> None:
+    """A row that an owner has put there with a number or time that is none does not stop those after it."""
+    record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+    connection.execute(
+        f"INSERT INTO audit_events VALUES ({seq}, {at}, 'x', 'x', NULL, NULL, NULL, '{{}}', sha256(''))".encode()
+    )
+
+    record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+    record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+    with databases.ours.transaction() as transaction:
+        page = page_events(transaction, AuditFilter(), databases.ours.folding(), after=None, limit=10)
+
+    assert len([row for row in page.rows if row.event == "jobs-listed"]) == 3
+    assert find_head(databases.ours).seq in (3, 7)
+    with pytest.raises(NotPossible):
+        check_chain(databases)
+
+
+def test_an_event_without_the_key_is_refused_after_one_with_it(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """A command in a shell without FENCEPOST_AUDIT_KEY says so, and leaves the chain as it is."""
+    keyed = replace(databases, audit_key=KEY.encode())
+    record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+    record(keyed, Event.JOBS_LISTED, COMMAND_LINE)
+
+    with pytest.raises(DatabaseUnavailable, match="FENCEPOST_AUDIT_KEY is not set here: set it"):
+        record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+    record(keyed, Event.JOBS_LISTED, COMMAND_LINE)
+
+    assert len(events(connection)) == 3
+    assert check_chain(keyed, find_head(keyed.ours)).startswith("The audit is one unbroken chain of 3 events")
+
+
+def test_a_lock_that_is_held_is_said(databases: Databases, settings: Settings, connection: psycopg.Connection) -> None:
+    """While a session that may holds the chain, others are told to try again; `core check` names it."""
+    with psycopg.connect(settings.database_url.get_secret_value() if settings.database_url else "") as holder:
+        holder.execute("SELECT audit_begin()")
+        pid = holder.info.backend_pid
+        with pytest.raises(
+            DatabaseUnavailable, match=r"Another session is holding a lock in the database .*: try again"
+        ):
+            record(databases, Event.JOBS_LISTED, COMMAND_LINE)
+        problems = [found.text for found in run_checks(databases, settings) if found.level is Level.PROBLEM]
+
+    assert len(problems) == 1
+    assert re.fullmatch(
+        rf"Process {pid} of the role \w+ has been holding the audit's lock for \d+ s, and "
+        r"nothing can be recorded meanwhile: end it, if it is stuck\.",
+        problems[0],
+    )
+
+
+def test_the_migration_keeps_the_right_to_append(
+    empty_database_url: str,
+    roles: tuple[str, str],  # noqa: F811
+) -> None:
+    """Who could INSERT before may call the function after it, and INSERT no longer."""
+    owner, app = roles
+    settings = settings_of(empty_database_url, roles)
+    with psycopg.connect(as_role(empty_database_url, owner), autocommit=True) as connection:
+        connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT ON TABLES TO {app}".encode())
+    migrate(settings)
+
+    opened = open_databases(settings)
+    record(opened, Event.JOBS_LISTED, COMMAND_LINE)
+    opened.close()
+
+    with psycopg.connect(as_role(empty_database_url, app)) as connection:
+        assert connection.execute("SELECT has_table_privilege('audit_events', 'INSERT')").fetchone() == (False,)

@@ -9,13 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from pydantic import SecretStr
 
 from core.actor import DEMO_PERSON
-from core.audit.chain import GENESIS, Head, chain_hash, find_head
+from core.audit.chain import GENESIS, Head, chain_hash, find_head, name_key
 from core.audit.events import Event, record
 from core.audit.verification import BATCH, check_chain
 from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import NotPossible
+from core.settings import Settings
 
 KEY = b"a key of these tests, of 32 characters"
 
@@ -58,8 +61,11 @@ def hash_anew(connection: psycopg.Connection, key: bytes | None) -> None:
     previous = GENESIS
     for row in rows:
         values = {name: value for name, value in row.items() if name != "hash"}
+        values["key_id"] = key_id = None if key is None else name_key(key)
         previous = chain_hash(key, previous, values)
-        connection.execute("UPDATE audit_events SET hash = %s WHERE seq = %s", [previous, row["seq"]])
+        connection.execute(
+            "UPDATE audit_events SET hash = %s, key_id = %s WHERE seq = %s", [previous, key_id, row["seq"]]
+        )
 
 
 def test_an_unbroken_chain_is_proved(chained: Databases) -> None:
@@ -281,21 +287,117 @@ def test_a_key_that_was_set_later_is_said(databases: Databases, connection: psyc
     assert finding(keyed, noted).startswith("Row 2 was changed")
 
 
-def test_a_row_without_the_key_after_rows_with_it_is_found(databases: Databases) -> None:
-    """Once the key is set, a row without it was inserted, or a process runs without the key."""
-    add(replace(databases, audit_key=KEY), 3)
-    add(databases, 1)
+def test_rows_without_the_key_after_rows_with_it_are_found(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Once the key is set, rows without it were inserted, or are of a process that ran without the key."""
+    keyed = replace(databases, audit_key=KEY)
+    add(keyed, 5)
+    with tampering(connection) as tamper:
+        hash_anew(connection, None)
+        tamper("UPDATE audit_events SET key_id = NULL")
+        tamper("CREATE TABLE plain AS SELECT * FROM audit_events WHERE seq > 3")
+        tamper("UPDATE audit_events SET seq = seq WHERE seq <= 3")
+        tamper("DELETE FROM audit_events WHERE seq > 3")
+        hash_anew(connection, KEY)
+        previous = find_head(databases.ours).hash
+        tamper("INSERT INTO audit_events SELECT * FROM plain")
+        for row in connection.cursor(row_factory=dict_row).execute("SELECT * FROM plain ORDER BY seq").fetchall():
+            previous = chain_hash(None, previous, {name: value for name, value in row.items() if name != "hash"})
+            connection.execute("UPDATE audit_events SET hash = %s WHERE seq = %s", [previous, row["seq"]])
 
-    assert finding(replace(databases, audit_key=KEY)).startswith(
-        "Row 4 was hashed without FENCEPOST_AUDIT_KEY, after rows that were hashed with it"
+    assert finding(keyed) == (
+        "Rows 4 to 5 were hashed without FENCEPOST_AUDIT_KEY, after rows that were hashed with it: they were inserted "
+        "or written anew, or a process ran without the key."
     )
+
+
+def test_every_break_is_named(databases: Databases, connection: psycopg.Connection) -> None:
+    """One break does not hide those after it; what lies between them is still proved, and a later change is found."""
+    keyed = replace(databases, audit_key=KEY)
+    add(keyed, 30)
+    with tampering(connection) as tamper:
+        tamper("UPDATE audit_events SET actor = 'user:somebody' WHERE seq IN (3, 8)")
+        tamper("DELETE FROM audit_events WHERE seq BETWEEN 12 AND 14")
+        tamper("UPDATE audit_events SET seq = 41 - seq WHERE seq IN (20, 21)")
+        tamper("UPDATE audit_events SET subject = NULL WHERE seq = 25")
+        tamper(f"{INSERT.format(2**63 - 1)} FROM audit_events WHERE seq = 4")
+
+    assert finding(keyed) == (
+        "Row 3 was changed: row 4 still continues what it was. "
+        "Row 8 was changed: row 9 still continues what it was. "
+        "Rows 12 to 14 were removed: the next row is 15. "
+        "Row 20 was changed: it has changed places with row 21. "
+        "Row 25 was changed: row 26 still continues what it was. "
+        f"Row {2**63 - 1} was inserted: events never get such a number."
+    )
+
+
+def test_breaks_after_a_renumbering_are_named(chained: Databases, connection: psycopg.Connection) -> None:
+    """Rows that were renumbered are judged by the numbers that they had."""
+    with tampering(connection) as tamper:
+        tamper("DELETE FROM audit_events WHERE seq = 3")
+        tamper("UPDATE audit_events SET seq = seq - 1 WHERE seq > 3")
+        tamper("UPDATE audit_events SET actor = 'user:somebody' WHERE seq = 6")
+
+    assert finding(chained) == (
+        "Row 3 was removed, and the rows after it renumbered. Row 6 was changed: row 7 still continues what it was."
+    )
+
+
+def test_of_many_breaks_the_first_are_named(databases: Databases, connection: psycopg.Connection) -> None:
+    """However much was touched, the sentence stays readable and says how many breaks it leaves out."""
+    keyed = replace(databases, audit_key=KEY)
+    add(keyed, 120)
+    with tampering(connection) as tamper:
+        tamper("UPDATE audit_events SET actor = 'user:somebody' WHERE seq % 2 = 0 AND seq < 120")
+
+    said = finding(keyed)
+
+    assert said.count(" was changed: ") == 50
+    assert said.endswith("There are 9 more breaks.")
+
+
+def test_a_key_is_rotated(databases: Databases, settings: Settings, connection: psycopg.Connection) -> None:
+    """Rows name the key that they were hashed with; former ones are given for checking, and the new one is used."""
+    add(replace(databases, audit_key=KEY), 3)
+    other = {"fencepost_audit_key": SecretStr("the next key"), "fencepost_audit_former_keys": SecretStr(KEY.decode())}
+    rotated = open_databases(settings.model_copy(update=other))
+    add(rotated, 2)
+
+    proved = check_chain(rotated)
+    alone = finding(replace(rotated, former_audit_keys=()))
+    ids = connection.execute("SELECT key_id, count(*) FROM audit_events GROUP BY 1 ORDER BY 2").fetchall()
+    rotated.close()
+
+    assert proved.startswith("The audit is one unbroken chain of 5 events")
+    assert ids == [(name_key(b"the next key"), 2), (name_key(KEY), 3)]
+    assert alone.startswith("Row 1 and others were hashed with a FENCEPOST_AUDIT_KEY that is not given here (its id is")
+
+
+def test_a_chain_from_before_keys_had_names_is_proved(databases: Databases, connection: psycopg.Connection) -> None:
+    """Rows that name no key are tried with each, so that nothing needs to be hashed anew."""
+    keyed = replace(databases, audit_key=KEY)
+    add(keyed, 3)
+    with tampering(connection) as tamper, connection.cursor(row_factory=dict_row) as cursor:
+        previous = GENESIS
+        for row in cursor.execute("SELECT * FROM audit_events ORDER BY seq").fetchall():
+            values = {name: value for name, value in row.items() if name not in ("hash", "key_id")}
+            previous = chain_hash(KEY, previous, values)
+            connection.execute(
+                "UPDATE audit_events SET hash = %s, key_id = NULL WHERE seq = %s", [previous, row["seq"]]
+            )
+        tamper("ALTER TABLE audit_events ADD PRIMARY KEY (seq)")
+    add(keyed, 2)
+
+    assert check_chain(keyed).startswith("The audit is one unbroken chain of 5 events")
 
 
 @pytest.mark.parametrize(
     ("used", "given", "sentence"),
     [
-        (KEY, b"another key of the same 32 characters", "hashed with another FENCEPOST_AUDIT_KEY or none."),
-        (KEY, None, "hashed with a FENCEPOST_AUDIT_KEY, and none is set here."),
+        (KEY, b"another key of the same 32 characters", "add that key to FENCEPOST_AUDIT_FORMER_KEYS."),
+        (KEY, None, "add that key to FENCEPOST_AUDIT_FORMER_KEYS."),
     ],
 )
 def test_a_wrong_key_is_said(databases: Databases, used: bytes, given: bytes | None, sentence: str) -> None:
@@ -304,7 +406,8 @@ def test_a_wrong_key_is_said(databases: Databases, used: bytes, given: bytes | N
 
     said = finding(replace(databases, audit_key=given))
 
-    assert said.startswith("Row 1 is not what was recorded after row 0")
+    assert said.startswith("Row 1 and others were hashed with a FENCEPOST_AUDIT_KEY that is not given here (its id is")
+    assert name_key(used) in said
     assert said.endswith(sentence)
 
 
