@@ -4,17 +4,15 @@ from typing import Any
 
 from core.export.job_columns import COLUMNS
 from core.export.receipts import Status, Via
-from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, Decision
+from core.jobs.filter import PARAMETERS
+from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text
 
 VERSION = "0.1.0"
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": schema} | more
-
-
-def _list_of(*values: str) -> dict[str, Any]:
-    return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(values)}}
+def _list_of(items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Describe a list with commas between its items."""
+    return {"style": "form", "explode": False, "schema": {"type": "array", "minItems": 1, "items": items} | more}
 
 
 def _text(excluded: str = "", **more: Any) -> dict[str, Any]:
@@ -31,7 +29,6 @@ def _prefix_pattern() -> str:
     return pattern
 
 
-_IN_COMMAS: dict[str, Any] = {"style": "form", "explode": False}
 _INSTANT = {"type": "string", "format": "date-time"}
 
 # RFC 3339 as the bounds take it: no leap second, at most six digits of a fraction, and within the years 1 to 9999 of
@@ -40,55 +37,32 @@ _BOUND = _INSTANT | {
     "pattern": "^(?!0000|(0001-01-01|9999-12-31).{8,17}[+-])"
     "[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-5][0-9]([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 }
-_BOOLEAN = {"type": "string", "enum": ["true", "false"]}
 
-PARAMETERS: list[dict[str, Any]] = [
-    _parameter(
-        "from",
-        "Inclusive lower bound of `created_at`, not after `to`.",
-        _BOUND,
-        required=True,
-        example="2026-04-01T00:00:00Z",
-    ),
-    _parameter(
-        "to",
-        "Exclusive upper bound of `created_at`, at most 366 days after `from`.",
-        _BOUND,
-        required=True,
-        example="2026-05-01T00:00:00Z",
-    ),
-    _parameter(
-        "type",
-        "Types, separated by commas.",
-        {"type": "array", "minItems": 1, "items": _text(",")},
-        **_IN_COMMAS,
-    ),
-    _parameter("status", "Statuses, separated by commas.", _list_of(*STATUSES), **_IN_COMMAS),
-    _parameter("decision", "Decisions, separated by commas.", _list_of(*Decision), **_IN_COMMAS),
-    _parameter(
-        "category",
-        "Categories of which any is true, separated by commas; or `none` alone: a log exists and none is true.",
-        _list_of(*Category, "none") | {"anyOf": [{"items": {"enum": list(Category)}}, {"items": {"const": "none"}}]},
-        **_IN_COMMAS,
-    ),
-    *(
-        _parameter(category.column, "Exactly what this cell shows.", {"type": "string", "enum": list(Cell)})
-        for category in Category
-    ),
-    _parameter("evaluated", "Whether the job has a moderation log.", _BOOLEAN),
-    _parameter(
-        "q",
-        "The prompt contains this text, regardless of case.",
-        _text(maxLength=LONGEST_SEARCH),
-    ),
-    _parameter("job_id", "The beginning of a UUID.", {"type": "string", "pattern": f"^{_prefix_pattern()}$"}),
-    _parameter(
-        "client_id",
-        "One client's jobs; a client's own key may only name its client.",
-        _text(),
-    ),
-    _parameter("spreadsheet_safe", "Put `'` before cells that a spreadsheet could take for a formula.", _BOOLEAN),
-]
+
+def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
+    described = {"name": parameter.name, "in": "query", "description": parameter.meaning}
+    match parameter.kind:
+        case Instant(example):
+            return described | {"schema": _BOUND, "required": True, "example": example}
+        case Text(longest):
+            return described | {"schema": _text() if longest is None else _text(maxLength=longest)}
+        case Boolean():
+            return described | {"schema": {"type": "string", "enum": ["true", "false"]}}
+        case Choice(known):
+            return described | {"schema": {"type": "string", "enum": list(known)}}
+        case Choices(known, alone):
+            either: dict[str, Any] = {}
+            if alone is not None:
+                others = [word for word in known if word != alone]
+                either = {"anyOf": [{"items": {"enum": others}}, {"items": {"const": alone}}]}
+            return described | _list_of({"type": "string", "enum": list(known)}, **either)
+        case Names():
+            return described | _list_of(_text(","))
+        case Prefixes(most):
+            return described | _list_of({"type": "string", "pattern": f"^{_prefix_pattern()}$"}, maxItems=most)
+        case other:
+            raise AssertionError(f"{other} is a kind without a schema")
+
 
 _ERROR_STATUSES = {
     "400": "A parameter is wrong; the message names it.",
@@ -134,7 +108,7 @@ DOCUMENT: dict[str, Any] = {
                 "operationId": "exportJobs",
                 "summary": "Export jobs as CSV",
                 "parameters": [
-                    *PARAMETERS,
+                    *map(_parameter, PARAMETERS.values()),
                     {
                         "name": "Prefer",
                         "in": "header",

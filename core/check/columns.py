@@ -8,9 +8,11 @@ from sqlalchemy.dialects import postgresql
 
 from core.check.finding import Finding, advice, ok, problem
 from core.check.relation import ColumnOf, Relation
-from core.db.schema import jobs, moderation_logs
+from core.db.schema import OPTIONAL, jobs, moderation_logs
 
-WANTED = {table.name: table for table in (jobs, moderation_logs)}
+# The columns of each table, and those that every query needs.
+KNOWN = {table.name: tuple(table.columns) for table in (jobs, moderation_logs)}
+WANTED = {name: tuple(column for column in columns if column.name not in OPTIONAL) for name, columns in KNOWN.items()}
 
 # Types that are read as those wanted; psycopg and every query of ours treat them alike.
 ALIKE = {
@@ -63,9 +65,8 @@ def type_of(column: "Column[object]") -> str:
 
 def check_columns(connection: Connection, relation: Relation) -> Iterator[Finding]:
     """Compare the columns with those that are wanted. The finding that mends them all comes last."""
-    wanted = WANTED[relation.name]
     faults = []
-    for column in wanted.columns:
+    for column in WANTED[relation.name]:
         found = relation.columns.get(column.name)
         fault = _fault(relation, column, found)
         if fault is not None:
@@ -79,15 +80,26 @@ def check_columns(connection: Connection, relation: Relation) -> Iterator[Findin
             )
     if not faults:
         yield ok(f"`{relation.name}` has the columns that are needed.")
+        yield from _check_optional(relation)
     else:
         yield _remedy(connection, relation)
+
+
+def _check_optional(relation: Relation) -> Iterator[Finding]:
+    """Say what a relation lacks that queries can do without."""
+    known = [column.name for column in KNOWN[relation.name] if column.name in OPTIONAL]
+    if known and not set(known) <= relation.columns.keys():
+        yield ok(
+            f"`{relation.name}` does not have both of {' and '.join(known)}, which are optional: without them nobody "
+            "sees which API key a job was submitted with, and the filter api_key_id finds nothing."
+        )
 
 
 def fits(relation: Relation) -> bool:
     """Tell whether queries can read the relation as it is."""
     return not any(
         (found := relation.columns.get(column.name)) is None or _is_foreign(type_of(column), found.type)
-        for column in WANTED[relation.name].columns
+        for column in WANTED[relation.name]
     )
 
 
@@ -111,7 +123,9 @@ def _fault(relation: Relation, column: "Column[object]", found: ColumnOf | None)
 def _remedy(connection: Connection, relation: Relation) -> Finding:
     """Write the view that gives a relation the columns that are needed, in a schema that comes first."""
     expressions = []
-    for column in WANTED[relation.name].columns:
+    for column in KNOWN[relation.name]:
+        if column.name in OPTIONAL and column.name not in relation.columns:
+            continue
         found = relation.columns.get(column.name)
         expression = _expression(column, found)
         if expression is None:

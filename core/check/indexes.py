@@ -27,6 +27,7 @@ FILTERS = (
     Wanted("rejected jobs of one client", ("client_id", *KEY), "client_id = 'x' AND is_prohibited", "is_prohibited"),
     Wanted("the rare statuses", ("status", *KEY), "status = 'failed'", "status <> 'completed'"),
     Wanted("one type", ("type", *KEY), "type = 'x'"),
+    Wanted("one API key", ("api_key_id", *KEY), "api_key_id = 'x'", "api_key_id IS NOT NULL"),
 )
 
 _INDEXES = text("""
@@ -134,7 +135,7 @@ def _check_filters(connection: Connection, advisor: Advisor, base: Plan) -> Iter
     served = []
     defined = _definitions(connection, advisor.relation)
     for wanted in FILTERS:
-        if any(advisor.is_constant(column) for column in wanted.columns):
+        if any(column not in advisor.relation.columns or advisor.is_constant(column) for column in wanted.columns):
             continue
         plan = explain(connection, wanted.statement, INDEXES_ONLY)
         is_planned = plan.is_bounded and not plan.is_sorted and plan.filters == base.filters

@@ -35,7 +35,7 @@ def check_reading(connection: Connection, relations: Sequence[Relation]) -> Iter
         may_read = connection.execute(_RIGHTS, {"oid": relation.oid}).one().may_read
         if may_read or all(
             relation.columns[column.name].is_readable
-            for column in WANTED[relation.name].columns
+            for column in WANTED[relation.name]
             if column.name in relation.columns
         ):
             yield ok(f"The role {role.name} can read `{relation.name}`.")

@@ -18,31 +18,15 @@ from core.db.databases import Databases
 from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
 from core.export.verification import verify_file
-from core.jobs.filter import PARAMETERS, STATUSES, Category, Cell, Decision, JobFilter
+from core.jobs.filter import PARAMETERS, JobFilter
 from core.settings import load_settings
-
-# What `--help` says of each parameter; one that is missing here is an error at once.
-_MEANINGS = {
-    "from": "Jobs created from this time on, as 2026-04-01T00:00:00Z. Required.",
-    "to": "Jobs created before this time, at most 366 days later. Required.",
-    "type": "Types, with commas between them.",
-    "status": f"List of {', '.join(STATUSES)}.",
-    "decision": f"List of {', '.join(Decision)}.",
-    "category": f"List of {', '.join(Category)}: any of them true; or none: a log exists and none is true.",
-    **{category.column: f"Exactly what this cell shows: {', '.join(Cell)}." for category in Category},
-    "evaluated": "true or false: has a moderation log or not.",
-    "q": "The prompt contains this, regardless of case.",
-    "job_id": "The beginning of a UUID.",
-    "client_id": "One client's jobs.",
-    "spreadsheet_safe": "true: a ' before cells that a spreadsheet could take for a formula.",
-}
 
 
 def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every parameter of the export, so that none can be forgotten."""
-    for name in reversed(list(PARAMETERS)):
-        option = click.option(f"--{name.replace('_', '-')}", name, metavar="VALUE", multiple=True, help=_MEANINGS[name])
-        command = option(command)
+    for name, parameter in reversed(list(PARAMETERS.items())):
+        flag = f"--{name.replace('_', '-')}"
+        command = click.option(flag, name, metavar="VALUE", multiple=True, help=parameter.meaning)(command)
     return command
 
 

@@ -6,7 +6,7 @@ note each quarter that a new job, a changed one or a late log touches, so that t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -142,7 +142,15 @@ def count_ahead(database: Database) -> None:
 
 def _is_counted(connection: Connection, job_filter: JobFilter) -> bool:
     """Tell whether a filter asks for nothing but what counts are told apart by, and whether these are kept up here."""
-    told_apart = replace(job_filter, type=(), status=(), q=None, job_id=None, spreadsheet_safe=False)
+    told_apart = JobFilter(
+        range=job_filter.range,
+        decision=job_filter.decision,
+        category=job_filter.category,
+        no_category=job_filter.no_category,
+        cells=job_filter.cells,
+        evaluated=job_filter.evaluated,
+        client_id=job_filter.client_id,
+    )
     return job_filter == told_apart and not _is_replica(connection)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from core.db.driver_errors import DriverErrors
 from core.db.folding import Folding
 from core.db.relations import BEHIND
+from core.db.schema import OPTIONAL
 from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
 from core.errors import DatabaseUnavailable
 
@@ -43,6 +44,7 @@ class Database:
         self.remedy = remedy
         self._errors = DriverErrors(setting=setting, conninfo=self.conninfo, read_only=read_only, remedy=remedy)
         self._folding: Folding | None = None
+        self._tells_api_keys: bool | None = None
         self.engine = self._create_engine()
 
     @contextmanager
@@ -133,6 +135,21 @@ class Database:
                 )
                 self._folding = Folding(collation, bool(indexed.scalar_one()))
         return self._folding
+
+    def tells_api_keys(self) -> bool:
+        """Tell whether `jobs` has the columns of API keys, which a source may lack, and this role may read them."""
+        if self._tells_api_keys is None:
+            with self.transaction() as connection:
+                found = connection.execute(
+                    text("""
+                        SELECT count(*) FROM pg_attribute
+                        WHERE attrelid = to_regclass('jobs') AND attname = ANY (:names) AND NOT attisdropped
+                            AND has_column_privilege(attrelid, attnum, 'SELECT')
+                    """),
+                    {"names": list(OPTIONAL)},
+                )
+                self._tells_api_keys = found.scalar_one() == len(OPTIONAL)
+        return self._tells_api_keys
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -31,7 +31,12 @@ jobs = Table(
     Column("completed_at", DateTime(timezone=True)),
     Column("prompt", Text),
     Column("reason", Text),
+    Column("api_key_id", Text),
+    Column("api_key_name", Text),
 )
+
+# The columns of jobs that a source may lack: it is then as if all were null.
+OPTIONAL = ("api_key_id", "api_key_name")
 
 moderation_logs = Table(
     "moderation_logs",

@@ -1,6 +1,6 @@
 """What is asked for: a range of time and the filters of the export, parsed, checked and printed back."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,15 +8,17 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import InvalidParameter
-from core.instants import parse_instant, print_instant
+from core.instants import print_instant
+from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text, quote
 
 # The API page "Export jobs as CSV": "The maximum window is 366 days".
 LONGEST_RANGE = timedelta(days=366)
 LONGEST_SEARCH = 500
 
-STATUSES = ("queued", "processing", "completed", "failed")
+# As many ids as somebody pastes, and few enough for one statement.
+MOST_JOB_IDS = 100
 
-_UUID_FORM = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+STATUSES = ("queued", "processing", "completed", "failed")
 
 
 class Decision(StrEnum):
@@ -61,12 +63,52 @@ class DateRange:
             raise InvalidParameter("from and to are more than 366 days apart: choose a shorter range.")
 
 
+# Every parameter, in the order in which they are documented and printed.
+FROM = Parameter(
+    "from", "Jobs created from this time on: inclusive, and not after to.", Instant("2026-04-01T00:00:00Z")
+)
+TO = Parameter(
+    "to", "Jobs created before this time: exclusive, at most 366 days after from.", Instant("2026-05-01T00:00:00Z")
+)
+TYPE = Parameter("type", "Types, with commas between them.", Names())
+STATUS = Parameter("status", "Statuses, with commas between them.", Choices(STATUSES))
+DECISION = Parameter("decision", "Decisions, with commas between them.", Choices(tuple(Decision)))
+CATEGORY: Parameter[tuple[str, ...]] = Parameter(
+    "category",
+    "Categories of which any is true, with commas between them; or none alone: a log exists and none is true.",
+    Choices((*Category, "none"), alone="none"),
+)
+CELLS = {
+    category: Parameter(category.column, "Exactly what this cell shows.", Choice(tuple(Cell))) for category in Category
+}
+EVALUATED = Parameter("evaluated", "Whether the job has a moderation log.", Boolean())
+Q = Parameter("q", "The prompt contains this, regardless of case.", Text(LONGEST_SEARCH))
+REASON = Parameter("reason", "The reason is exactly this.", Text(LONGEST_SEARCH))
+REASON_CONTAINS = Parameter("reason_contains", "The reason contains this, regardless of case.", Text(LONGEST_SEARCH))
+JOB_ID = Parameter("job_id", "Beginnings of job ids (UUIDs), with commas between them.", Prefixes(MOST_JOB_IDS))
+API_KEY_ID = Parameter(
+    "api_key_id", "Ids of API keys that jobs were submitted with, with commas between them.", Names()
+)
+CLIENT_ID = Parameter("client_id", "One client's jobs; a client's own key may only name its client.", Text())
+SPREADSHEET_SAFE = Parameter(
+    "spreadsheet_safe", "Put ' before cells that a spreadsheet could take for a formula.", Boolean()
+)
+
+PARAMETERS: Mapping[str, Parameter[Any]] = {
+    parameter.name: parameter
+    for parameter in (
+        *(FROM, TO, TYPE, STATUS, DECISION, CATEGORY, *CELLS.values(), EVALUATED),
+        *(Q, REASON, REASON_CONTAINS, JOB_ID, API_KEY_ID, CLIENT_ID, SPREADSHEET_SAFE),
+    )
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """Which jobs are meant, and in what form: every parameter of the export, typed. All combine with AND.
 
-    `job_id` is the lower-case prefix of a UUID as text. `no_category` is the value `none` of the parameter
-    `category`: a moderation log exists and none of its flags is true.
+    `job_id` holds lower-case prefixes of UUIDs as text, of which any fits. `no_category` is the value `none` of the
+    parameter `category`: a moderation log exists and none of its flags is true.
     """
 
     range: DateRange
@@ -78,7 +120,10 @@ class JobFilter:
     cells: Mapping[Category, Cell] = field(default_factory=dict)
     evaluated: bool | None = None
     q: str | None = None
-    job_id: str | None = None
+    reason: str | None = None
+    reason_contains: str | None = None
+    job_id: tuple[str, ...] = ()
+    api_key_id: tuple[str, ...] = ()
     client_id: str | None = None
     spreadsheet_safe: bool = False
 
@@ -89,159 +134,81 @@ class JobFilter:
         Raises `InvalidParameter` for a parameter that is unknown, repeated, empty, missing or wrong, and for bounds
         that are reversed or too far apart.
         """
-        given: dict[str, str] = {}
-        for name, value in params:
-            if name not in PARAMETERS:
-                raise InvalidParameter(
-                    f"{_quote(name)} is not a parameter of this export: remove it. Known are {', '.join(PARAMETERS)}."
-                )
-            if name in given:
-                raise InvalidParameter(f"{name} is given more than once: give it once, with commas between values.")
-            if value == "":
-                raise InvalidParameter(f"{name} is empty: give it a value or leave it out.")
-            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-                raise InvalidParameter(f"{name} contains a character that no job can contain: remove it.")
-            given[name] = value
-        for name in ("from", "to"):
-            if name not in given:
-                raise InvalidParameter(f"{name} is missing: give it as a time like 2026-04-01T00:00:00Z.")
-        bounds = DateRange(parse_instant("from", given.pop("from")), parse_instant("to", given.pop("to")))
-        values: dict[str, Any] = {}
-        for name, value in given.items():
-            PARAMETERS[name](values, name, value)
-        return cls(range=bounds, **values)
+        given = _check_names(params)
+        cells = {category: parameter.read(given) for category, parameter in CELLS.items()}
+        categories = CATEGORY.read(given) or ()
+        return cls(
+            range=DateRange(_read_bound(FROM, given), _read_bound(TO, given)),
+            type=TYPE.read(given) or (),
+            status=STATUS.read(given) or (),
+            decision=DECISION.read(given) or (),
+            category=tuple(Category(item) for item in categories if item != "none"),
+            no_category="none" in categories,
+            cells={category: cell for category, cell in cells.items() if cell is not None},
+            evaluated=EVALUATED.read(given),
+            q=Q.read(given),
+            reason=REASON.read(given),
+            reason_contains=REASON_CONTAINS.read(given),
+            job_id=JOB_ID.read(given) or (),
+            api_key_id=API_KEY_ID.read(given) or (),
+            client_id=CLIENT_ID.read(given),
+            spreadsheet_safe=SPREADSHEET_SAFE.read(given) or False,
+        )
 
     def to_params(self) -> dict[str, str]:
         """Print the filter as parameters: text values, UTC instants, no defaults.
 
         `from_params(f.to_params().items()) == f` holds for every filter.
         """
-        params = {"from": print_instant(self.range.start), "to": print_instant(self.range.end)}
-        lists = {"type": self.type, "status": self.status, "decision": self.decision, "category": self.category}
-        params |= {name: ",".join(items) for name, items in lists.items() if items}
-        if self.no_category:
-            params["category"] = "none"
-        params |= {category.column: self.cells[category].value for category in Category if category in self.cells}
-        if self.evaluated is not None:
-            params["evaluated"] = "true" if self.evaluated else "false"
-        texts = {"q": self.q, "job_id": self.job_id, "client_id": self.client_id}
-        params |= {name: value for name, value in texts.items() if value is not None}
-        if self.spreadsheet_safe:
-            params["spreadsheet_safe"] = "true"
-        return params
+        params: dict[Parameter[Any], str | None] = {
+            FROM: print_instant(self.range.start),
+            TO: print_instant(self.range.end),
+            TYPE: ",".join(self.type),
+            STATUS: ",".join(self.status),
+            DECISION: ",".join(self.decision),
+            CATEGORY: "none" if self.no_category else ",".join(self.category),
+            **{parameter: self.cells.get(category, "") for category, parameter in CELLS.items()},
+            EVALUATED: {None: "", True: "true", False: "false"}[self.evaluated],
+            Q: self.q,
+            REASON: self.reason,
+            REASON_CONTAINS: self.reason_contains,
+            JOB_ID: ",".join(self.job_id),
+            API_KEY_ID: ",".join(self.api_key_id),
+            CLIENT_ID: self.client_id,
+            SPREADSHEET_SAFE: "true" if self.spreadsheet_safe else "",
+        }
+        return {parameter.name: str(value) for parameter, value in params.items() if value}
 
     def narrows(self) -> bool:
         """Tell whether anything but the bounds is given."""
-        return len(self.to_params()) > len(("from", "to"))
+        return len(self.to_params()) > len((FROM, TO))
 
-    def job_id_range(self) -> tuple[UUID, UUID] | None:
-        """Return the first and the last UUID that begin with `job_id`, or None."""
-        if self.job_id is None:
-            return None
-        digits = self.job_id.replace("-", "")
-        return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    def job_id_ranges(self) -> list[tuple[UUID, UUID]]:
+        """Return the first and the last UUID that begin with each item of `job_id`."""
+        digits = [prefix.replace("-", "") for prefix in self.job_id]
+        return [(UUID(each.ljust(32, "0")), UUID(each.ljust(32, "f"))) for each in digits]
 
 
-_Parser = Callable[[dict[str, Any], str, str], None]
+def _read_bound(parameter: Parameter[datetime], given: Mapping[str, str]) -> datetime:
+    bound = parameter.read(given)
+    if bound is None:
+        raise InvalidParameter(f"{parameter.name} is missing: give it as a time like 2026-04-01T00:00:00Z.")
+    return bound
 
 
-def _items(name: str, value: str) -> list[str]:
-    items = value.split(",")
-    if "" in items:
-        raise InvalidParameter(f"{name} has an empty item: remove the superfluous comma.")
-    return items
-
-
-def _known_items(name: str, value: str, known: Iterable[str]) -> list[str]:
-    """Split a list and return its items once each, in the order of the known ones."""
-    known = tuple(known)
-    items = _items(name, value)
-    for item in items:
-        if item not in known:
-            raise InvalidParameter(f"{name} does not know {_quote(item)}: it takes {', '.join(known)}.")
-    return [item for item in known if item in items]
-
-
-def _one_of(name: str, value: str, known: Iterable[str]) -> str:
-    known = tuple(known)
-    if value not in known:
-        raise InvalidParameter(f"{name} does not know {_quote(value)}: it takes {' or '.join(known)}.")
-    return value
-
-
-def _parse_type(values: dict[str, Any], name: str, value: str) -> None:
-    values["type"] = tuple(sorted(set(_items(name, value))))
-
-
-def _parse_status(values: dict[str, Any], name: str, value: str) -> None:
-    values["status"] = tuple(_known_items(name, value, STATUSES))
-
-
-def _parse_decision(values: dict[str, Any], name: str, value: str) -> None:
-    values["decision"] = tuple(Decision(item) for item in _known_items(name, value, Decision))
-
-
-def _parse_category(values: dict[str, Any], name: str, value: str) -> None:
-    items = _known_items(name, value, [*Category, "none"])
-    if "none" in items and len(items) > 1:
-        raise InvalidParameter(f"{name} takes none only alone: leave out none or the others.")
-    if items == ["none"]:
-        values["no_category"] = True
-    else:
-        values["category"] = tuple(Category(item) for item in items)
-
-
-def _parse_cell(values: dict[str, Any], name: str, value: str) -> None:
-    category = Category(name.removeprefix("category_"))
-    values.setdefault("cells", {})[category] = Cell(_one_of(name, value, Cell))
-
-
-def _parse_boolean(values: dict[str, Any], name: str, value: str) -> None:
-    values[name] = _one_of(name, value, ("true", "false")) == "true"
-
-
-def _parse_search(values: dict[str, Any], name: str, value: str) -> None:
-    if len(value) > LONGEST_SEARCH:
-        raise InvalidParameter(f"{name} is longer than {LONGEST_SEARCH} characters: shorten it.")
-    values[name] = value
-
-
-def _parse_job_id(values: dict[str, Any], name: str, value: str) -> None:
-    fits = len(value) <= len(_UUID_FORM) and all(
-        found == "-" if wanted == "-" else found in "0123456789abcdefABCDEF"
-        for found, wanted in zip(value, _UUID_FORM, strict=False)
-    )
-    if not fits:
-        raise InvalidParameter(f"{name} is not the beginning of a UUID like 0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d.")
-    values[name] = value.lower()
-
-
-def _parse_text(values: dict[str, Any], name: str, value: str) -> None:
-    values[name] = value
-
-
-def _parse_bound(values: dict[str, Any], name: str, value: str) -> None:
-    raise AssertionError(f"{name} is parsed before the others")
-
-
-# Every parameter, in the order in which they are documented and printed.
-PARAMETERS: Mapping[str, _Parser] = {
-    "from": _parse_bound,
-    "to": _parse_bound,
-    "type": _parse_type,
-    "status": _parse_status,
-    "decision": _parse_decision,
-    "category": _parse_category,
-    **{category.column: _parse_cell for category in Category},
-    "evaluated": _parse_boolean,
-    "q": _parse_search,
-    "job_id": _parse_job_id,
-    "client_id": _parse_text,
-    "spreadsheet_safe": _parse_boolean,
-}
-
-
-def _quote(value: str) -> str:
-    """Quote what a caller sent, shortened and in ASCII, so that a message stays one plain line."""
-    shown = value if len(value) <= 40 else value[:39] + "…"
-    return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown) + '"'
+def _check_names(params: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters by their names. Raises `InvalidParameter` where one is unknown, repeated or empty."""
+    given: dict[str, str] = {}
+    for name, value in params:
+        if name not in PARAMETERS:
+            raise InvalidParameter(
+                f"{quote(name)} is not a parameter of this export: remove it. Known are {', '.join(PARAMETERS)}."
+            )
+        if name in given:
+            raise InvalidParameter(f"{name} is given more than once: give it once, with commas between values.")
+        if value == "":
+            raise InvalidParameter(f"{name} is empty: give it a value or leave it out.")
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            raise InvalidParameter(f"{name} contains a character that no job can contain: remove it.")
+        given[name] = value
+    return given

@@ -1,6 +1,6 @@
 """A filter as a sentence: what a receipt means, for a person who was not there when it was made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.characters import quote
 from core.instants import print_time
@@ -13,6 +13,9 @@ CATEGORY_NAMES = {
     Category.UNDERAGE: "Underage",
     Category.NSFW: "NSFW",
 }
+
+# Of a list of ids, those that are said where a sentence is to be short.
+SHOWN_ITEMS = 3
 
 _CELL_WORDS = {Cell.TRUE: "is yes", Cell.FALSE: "is no", Cell.EMPTY: "is empty"}
 
@@ -49,10 +52,23 @@ def _conditions(job_filter: JobFilter, longest: int | None) -> Iterable[str]:
         yield "with a moderation log" if job_filter.evaluated else "without a moderation log"
     if job_filter.q is not None:
         yield f"prompt contains {quote(job_filter.q, longest)}"
-    if job_filter.job_id is not None:
-        yield f"job id begins with {quote(job_filter.job_id)}"
+    if job_filter.reason is not None:
+        yield f"reason is {quote(job_filter.reason, longest)}"
+    if job_filter.reason_contains is not None:
+        yield f"reason contains {quote(job_filter.reason_contains, longest)}"
+    if job_filter.job_id:
+        yield f"job id begins with {_either(_quote_some(job_filter.job_id, longest))}"
+    if job_filter.api_key_id:
+        yield f"submitted with API key {_either(_quote_some(job_filter.api_key_id, longest))}"
     if job_filter.spreadsheet_safe:
         yield "cells guarded for spreadsheets"
+
+
+def _quote_some(items: Sequence[str], longest: int | None) -> list[str]:
+    """Quote all items, or the first three and the number of others where the sentence is to be short."""
+    shown = items if longest is None or len(items) <= SHOWN_ITEMS + 1 else items[:SHOWN_ITEMS]
+    others = [f"{len(items) - len(shown)} others"] if len(shown) < len(items) else []
+    return [*(quote(item, longest) for item in shown), *others]
 
 
 def _either(items: Iterable[str]) -> str:

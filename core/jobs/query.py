@@ -16,12 +16,15 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
+    Text,
     and_,
+    cast,
     collate,
     false,
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     text,
@@ -209,9 +212,27 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
     )
     if job_filter.q is not None:
         conditions.append(contains(jobs.c.prompt, job_filter.q, access.folding))
-    if (span := job_filter.job_id_range()) is not None:
-        conditions.append(jobs.c.job_id.between(*span))
+    if job_filter.reason is not None:
+        conditions.append(jobs.c.reason == job_filter.reason)
+    if job_filter.reason_contains is not None:
+        conditions.append(contains(jobs.c.reason, job_filter.reason_contains, access.folding))
+    if job_filter.job_id:
+        conditions.append(_begins_with_any(job_filter))
+    if job_filter.api_key_id:
+        conditions.append(key_column(access, jobs.c.api_key_id).in_(job_filter.api_key_id))
     return conditions
+
+
+def key_column(access: JobAccess, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return one of the columns that a source may lack, as text; null where it does."""
+    return cast(column if access.tells_api_keys else null(), Text)
+
+
+def _begins_with_any(job_filter: JobFilter) -> ColumnElement[bool]:
+    """Match the jobs whose id begins with any of those of a filter; whole ids are one look into an index each."""
+    ranges = job_filter.job_id_ranges()
+    whole = [first for first, last in ranges if first == last]
+    return or_(jobs.c.job_id.in_(whole), *(jobs.c.job_id.between(*each) for each in ranges if each[0] != each[1]))
 
 
 def fact_conditions(

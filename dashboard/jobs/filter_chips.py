@@ -1,12 +1,12 @@
 """The active filters as chips: each says what it does, and a click drops it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from core.jobs.filter import Category, Cell, JobFilter
-from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
+from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS, SHOWN_ITEMS
 from dashboard.address.view import View, go
 from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS
 from dashboard.widgets.markdown_escape import escape
@@ -72,7 +72,21 @@ def _chips(job_filter: JobFilter) -> Iterator[Chip]:
         yield Chip("evaluated", EVALUATED_WORDS[job_filter.evaluated], replace(job_filter, evaluated=None))
     if job_filter.q is not None:
         yield Chip("q", f"Prompt contains “{escape(job_filter.q)}”", replace(job_filter, q=None))
-    if job_filter.job_id is not None:
-        yield Chip("job_id", f"Job id {escape(job_filter.job_id)}…", replace(job_filter, job_id=None))
+    if job_filter.reason is not None:
+        yield Chip("reason", f"Reason “{escape(job_filter.reason)}”", replace(job_filter, reason=None))
+    if job_filter.reason_contains is not None:
+        label = f"Reason contains “{escape(job_filter.reason_contains)}”"
+        yield Chip("reason_contains", label, replace(job_filter, reason_contains=None))
+    if job_filter.job_id:
+        yield Chip("job_id", f"Job id {_name_some(job_filter.job_id)}", replace(job_filter, job_id=()))
+    if job_filter.api_key_id:
+        yield Chip("api_key_id", f"API key {_name_some(job_filter.api_key_id)}", replace(job_filter, api_key_id=()))
     if job_filter.spreadsheet_safe:
         yield Chip("spreadsheet_safe", "Guarded for spreadsheets", replace(job_filter, spreadsheet_safe=False))
+
+
+def _name_some(items: Sequence[str]) -> str:
+    """Name the first of some ids, and how many others there are."""
+    if len(items) <= SHOWN_ITEMS:
+        return " or ".join(map(escape, items))
+    return f"{escape(items[0])} or {len(items) - 1} others"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import streamlit as st
 
 from core.errors import InvalidParameter
-from core.jobs.filter import STATUSES, Category, Cell, DateRange, Decision, JobFilter
+from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, DateRange, Decision, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.jobs.wall import Wall
 from dashboard.address.periods import (
@@ -24,6 +24,7 @@ from dashboard.address.periods import (
 )
 from dashboard.address.view import View, find_zone, go
 from dashboard.address.zones import browser_zone, shown_zone
+from dashboard.jobs.pasted_ids import read_ids
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
 
@@ -32,6 +33,7 @@ KNOWN_TYPES = ("prompt", "pre", "post", "image", "video")
 
 CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
 ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
+TEXT_NAMES = {"q": "Prompt contains", "reason": "Reason is", "reason_contains": "Reason contains"}
 EVALUATED_WORDS = {True: "With a log", False: "Without a log"}
 
 
@@ -83,11 +85,28 @@ def show_form_error() -> None:
 
 def _show_more(wall: Wall) -> None:
     """Show all filters but the days and the decision."""
-    st.text_input(
-        "Prompt contains", key=_key("q"), max_chars=500, help="Regardless of case; every character stands for itself."
+    # Fields of one line would drop the line breaks of what is pasted, and a limit of their own would cut it.
+    st.text_area(
+        TEXT_NAMES["q"], key=_key("q"), height="content", help="Regardless of case; every character stands for itself."
     )
-    job, client = st.columns(2)
-    job.text_input("Job id begins with", key=_key("job_id"), max_chars=36)
+    reason, part = st.columns(2)
+    reason.text_area(TEXT_NAMES["reason"], key=_key("reason"), height="content", help="The whole reason, exactly.")
+    part.text_area(TEXT_NAMES["reason_contains"], key=_key("reason_contains"), height="content")
+    st.text_area(
+        "Job ids",
+        key=_key("job_id"),
+        height="content",
+        help="Whole ids or how they begin, up to 100, as you have them: from a list, a table or an address.",
+    )
+    client, api_key = st.columns(2)
+    api_key.multiselect(
+        "API key",
+        _value("api_key_id") or [],
+        key=_key("api_key_id"),
+        placeholder="Any",
+        accept_new_options=True,
+        help="The id of the key that a job was submitted with.",
+    )
     client.selectbox(
         "Client",
         _clients(wall),
@@ -176,7 +195,10 @@ def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
         "zone": zone.key,
         "decision": list(job_filter.decision),
         "q": job_filter.q or "",
-        "job_id": job_filter.job_id or "",
+        "reason": job_filter.reason or "",
+        "reason_contains": job_filter.reason_contains or "",
+        "job_id": ", ".join(job_filter.job_id),
+        "api_key_id": list(job_filter.api_key_id),
         "client_id": job_filter.client_id,
         "status": list(job_filter.status),
         "type": list(job_filter.type),
@@ -232,13 +254,31 @@ def _apply_form(view: View) -> None:
 def _read_range(view: View, zone: ZoneInfo) -> tuple[DateRange, str | None]:
     """Read the days and times; where they are as they were shown, the range stays what it is, relative or exact."""
     shown = st.session_state["form_values"]
-    if all(_value(name) == shown[name] for name in ("first_day", "last_day", "first_time", "last_time", "zone")):
+    start_kept, end_kept = (
+        all(_value(name) == shown[name] for name in (f"{end}_day", f"{end}_time", "zone")) for end in ("first", "last")
+    )
+    if start_kept and end_kept:
         return view.job_filter.range, view.preset
+    kept = view.job_filter.range
     days = _value("first_day"), _value("last_day")
     times: tuple[time | None, time | None] = _value("first_time"), _value("last_time")
-    if times == (None, None):
-        return days_range(*days, zone), None
-    return instants_range(days, times, zone), None
+    picked = days_range(*days, zone) if times == (None, None) else instants_range(days, times, zone)
+    # A bound that was not touched may be finer than the minute that is shown of it.
+    return DateRange(kept.start if start_kept else picked.start, kept.end if end_kept else picked.end), None
+
+
+def _read_text(name: str) -> str:
+    """Read a text as it was typed, but for the line breaks around what was pasted. Raises `InvalidParameter`."""
+    text: str = _value(name) or ""
+    if text == st.session_state["form_values"][name]:
+        return text
+    text = text.strip("\r\n")
+    if len(text) > LONGEST_SEARCH:
+        raise InvalidParameter(
+            f"“{TEXT_NAMES[name]}” holds {len(text):,} characters, and {LONGEST_SEARCH} can be looked for: shorten it. "
+            "It still stands there as you gave it."
+        )
+    return text
 
 
 def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
@@ -249,6 +289,8 @@ def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
         raise InvalidParameter("Choose either some categories or “None of them”.")
     if any("," in kind for kind in _value("type")):
         raise InvalidParameter("A type cannot hold a comma: give types one by one.")
+    if any("," in key for key in _value("api_key_id")):
+        raise InvalidParameter("The id of an API key cannot hold a comma: give keys one by one.")
     values = JobFilter(range=bounds, spreadsheet_safe=spreadsheet_safe).to_params() | {
         "decision": ",".join(chosen if len(chosen) < len(Decision) else []),
         "status": ",".join(status for status in STATUSES if status in _value("status")),
@@ -256,8 +298,9 @@ def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
         "category": ",".join(_value("category")),
         **{category.column: _value(category.column) or "" for category in Category},
         "evaluated": evaluated,
-        "q": _value("q"),
-        "job_id": _value("job_id").strip(),
+        **{name: _read_text(name) for name in TEXT_NAMES},
+        "job_id": ",".join(read_ids(_value("job_id"))),
+        "api_key_id": ",".join(_value("api_key_id")),
         "client_id": _value("client_id") or "",
     }
     return JobFilter.from_params((name, value) for name, value in values.items() if value)

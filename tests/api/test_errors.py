@@ -25,7 +25,7 @@ from tests.support.rows import insert_large_jobs
 RECEIPT = "/api/v1/exports/00000000-0000-4000-8000-000000000000"
 KNOWN = (
     "from, to, type, status, decision, category, category_ai_adult_general, category_underage, category_nsfw, "
-    "evaluated, q, job_id, client_id, spreadsheet_safe"
+    "evaluated, q, reason, reason_contains, job_id, api_key_id, client_id, spreadsheet_safe"
 )
 
 
@@ -310,8 +310,17 @@ TABLE = {
     "evaluated": invalid(f"{APRIL}&evaluated=1", 'evaluated does not know "1": it takes true or false.'),
     "q": invalid(f"{APRIL}&q={'x' * 501}", "q is longer than 500 characters: shorten it."),
     "job_id": invalid(
-        f"{APRIL}&job_id=0b9f3c1e5", "job_id is not the beginning of a UUID like 0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d."
+        f"{APRIL}&job_id=0b9f3c1e5",
+        'job_id does not take "0b9f3c1e5": give the beginning of a UUID like 0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d.',
     ),
+    "reason": invalid(f"{APRIL}&reason={'x' * 501}", "reason is longer than 500 characters: shorten it."),
+    "reason_contains": invalid(
+        f"{APRIL}&reason_contains={'x' * 501}", "reason_contains is longer than 500 characters: shorten it."
+    ),
+    "job ids": invalid(
+        f"{APRIL}&job_id={','.join('0' * 101)}", "job_id has more than 100 items: ask for the rest separately."
+    ),
+    "api_key_id": invalid(f"{APRIL}&api_key_id=a,", "api_key_id has an empty item: remove the superfluous comma."),
     "spreadsheet_safe": invalid(
         f"{APRIL}&spreadsheet_safe=yes", 'spreadsheet_safe does not know "yes": it takes true or false.'
     ),

@@ -127,7 +127,10 @@ WALLED = {
     "category_nsfw": "true",
     "evaluated": "true",
     "q": "HARMLESS",
-    "job_id": "00000000-0000-0000-0000-00000000000",
+    "reason": "a%20rule",
+    "reason_contains": "RULE",
+    "job_id": "00000000-0000-0000-0000-00000000000,f",
+    "api_key_id": "key-1,key-2",
     "client_id": "acme",
     "spreadsheet_safe": "true",
 }
@@ -137,14 +140,20 @@ def test_no_parameter_leads_over_the_wall(api: ApiProcess, key: str, connection:
     """Whatever a client asks for, alone or with all the rest, it sees its own jobs and no other's."""
     for number, client_id in enumerate(("acme", "other", "ACME", "acme ", ""), start=1):
         job_id = insert_job(
-            connection, job_id=UUID(int=number), client_id=client_id, is_prohibited=True, prompt="harmless"
+            connection,
+            job_id=UUID(int=number),
+            client_id=client_id,
+            is_prohibited=True,
+            prompt="harmless",
+            reason="a rule",
+            api_key_id="key-1",
         )
         insert_log(connection, job_id, category_underage=None, category_nsfw=True)
     bounds = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
     queries = [bounds | {name: value} for name, value in WALLED.items()] + [WALLED]
     own = (
-        b"00000000-0000-0000-0000-000000000001,prompt,completed,true,2026-04-15T12:00:00.000000Z,,harmless,,"
-        b"false,,true\n"
+        b"00000000-0000-0000-0000-000000000001,prompt,completed,true,2026-04-15T12:00:00.000000Z,,harmless,"
+        b"a rule,false,,true\n"
     )
 
     bodies = [

@@ -22,6 +22,8 @@ def lists(*items: str) -> st.SearchStrategy[str]:
 
 
 _NAMES = st.text(CHARACTERS.filter(lambda character: character != ","), min_size=1, max_size=20)
+_SEARCHES = st.text(CHARACTERS | AWKWARD, min_size=1, max_size=LONGEST_SEARCH)
+_PREFIXES = st.tuples(st.uuids(), st.integers(1, 36)).map(lambda drawn: str(drawn[0])[: drawn[1]])
 _BOOLEANS = st.sampled_from(["true", "false"])
 
 # A strategy for every parameter but the bounds.
@@ -32,8 +34,11 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "category": lists(*Category) | st.just("none"),
     **{category.column: st.sampled_from([cell.value for cell in Cell]) for category in Category},
     "evaluated": _BOOLEANS,
-    "q": st.text(CHARACTERS | AWKWARD, min_size=1, max_size=LONGEST_SEARCH),
-    "job_id": st.tuples(st.uuids(), st.integers(1, 36)).map(lambda drawn: str(drawn[0])[: drawn[1]]),
+    "q": _SEARCHES,
+    "reason": _SEARCHES,
+    "reason_contains": _SEARCHES,
+    "job_id": st.lists(_PREFIXES, min_size=1, max_size=4).map(",".join),
+    "api_key_id": st.lists(_NAMES, min_size=1, max_size=4).map(",".join),
     "client_id": st.text(CHARACTERS, min_size=1),
     "spreadsheet_safe": _BOOLEANS,
 }

@@ -162,6 +162,24 @@ def test_a_database_that_is_not_migrated_is_named(empty_database_url: str) -> No
     ]
 
 
+def test_columns_of_api_keys_are_optional(ours: str, source: psycopg.Connection, empty_database_url: str) -> None:
+    """A source without them is told what it lacks, as something that is all right; no index is advised for them."""
+    source.execute(BARE.format("").encode())
+
+    without = check(ours, empty_database_url)
+    source.execute("ALTER TABLE jobs ADD api_key_id text, ADD api_key_name text")
+    with_both = check(ours, empty_database_url)
+
+    said = (
+        "`jobs` does not have both of api_key_id and api_key_name, which are optional: without them nobody sees which "
+        "API key a job was submitted with, and the filter api_key_id finds nothing."
+    )
+    assert [said in of(found, Level.OK) for found in (without, with_both)] == [True, False]
+    assert [
+        "api_key_id" in " ".join(of(found, Level.ADVICE) + of(found, Level.PROBLEM)) for found in (without, with_both)
+    ] == [False, True]
+
+
 def test_missing_tables_are_named(ours: str, source: psycopg.Connection, empty_database_url: str) -> None:
     """One line each; a table in a schema that is not looked at is found there, and the statement helps."""
     source.execute(BARE.format("").encode())

@@ -170,7 +170,8 @@ def test_the_tables_have_the_columns_of_the_contract(connection: psycopg.Connect
     assert dict(rows) == {
         "jobs": (
             "job_id uuid, client_id text, type text, status text, is_prohibited boolean, "
-            "created_at timestamp with time zone, completed_at timestamp with time zone, prompt text, reason text"
+            "created_at timestamp with time zone, completed_at timestamp with time zone, prompt text, reason text, "
+            "api_key_id text, api_key_name text"
         ),
         "moderation_logs": (
             "log_id bigint, job_id uuid, created_at timestamp with time zone, "

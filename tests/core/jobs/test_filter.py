@@ -12,6 +12,7 @@ from tests.support.documents import APRIL, april
 from tests.support.strategies import params
 
 UUID_TEXT = "0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d"
+HUNDRED_IDS = tuple(f"{number:08x}-" for number in range(100))
 RANGE = DateRange(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
 
 # The value of each parameter, the filter it makes, and the value as it is printed back (None: it is a default).
@@ -57,10 +58,24 @@ PARSED: dict[str, list[tuple[str, JobFilter, str | None]]] = {
         (r" 100%_\ É'", JobFilter(range=RANGE, q=r" 100%_\ É'"), r" 100%_\ É'"),
         ("🦊" * 500, JobFilter(range=RANGE, q="🦊" * 500), "🦊" * 500),
     ],
+    "reason": [
+        (" a rule, 100%\r\n", JobFilter(range=RANGE, reason=" a rule, 100%\r\n"), " a rule, 100%\r\n"),
+        ("🦊" * 500, JobFilter(range=RANGE, reason="🦊" * 500), "🦊" * 500),
+    ],
+    "reason_contains": [
+        (r"\ É,_", JobFilter(range=RANGE, reason_contains=r"\ É,_"), r"\ É,_"),
+        ("🦊" * 500, JobFilter(range=RANGE, reason_contains="🦊" * 500), "🦊" * 500),
+    ],
     "job_id": [
-        ("0", JobFilter(range=RANGE, job_id="0"), "0"),
-        ("0B9F3C1E-", JobFilter(range=RANGE, job_id="0b9f3c1e-"), "0b9f3c1e-"),
-        (UUID_TEXT, JobFilter(range=RANGE, job_id=UUID_TEXT), UUID_TEXT),
+        ("0", JobFilter(range=RANGE, job_id=("0",)), "0"),
+        ("0B9F3C1E-", JobFilter(range=RANGE, job_id=("0b9f3c1e-",)), "0b9f3c1e-"),
+        (UUID_TEXT, JobFilter(range=RANGE, job_id=(UUID_TEXT,)), UUID_TEXT),
+        (f"F,0b,{UUID_TEXT},f", JobFilter(range=RANGE, job_id=("0b", UUID_TEXT, "f")), f"0b,{UUID_TEXT},f"),
+        (",".join(HUNDRED_IDS), JobFilter(range=RANGE, job_id=HUNDRED_IDS), ",".join(HUNDRED_IDS)),
+    ],
+    "api_key_id": [
+        ("key 1", JobFilter(range=RANGE, api_key_id=("key 1",)), "key 1"),
+        ("b,%,b", JobFilter(range=RANGE, api_key_id=("%", "b")), "%,b"),
     ],
     "client_id": [("Acme, Ltd", JobFilter(range=RANGE, client_id="Acme, Ltd"), "Acme, Ltd")],
     "spreadsheet_safe": [
@@ -84,11 +99,19 @@ REFUSED = [
     ),
     ("evaluated", "1", 'evaluated does not know "1": it takes true or false.'),
     ("spreadsheet_safe", "TRUE", 'spreadsheet_safe does not know "TRUE": it takes true or false.'),
-    ("q", "x" * 501, "q is longer than 500 characters: shorten it."),
     *(
-        ("job_id", value, "job_id is not the beginning of a UUID like 0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d.")
-        for value in ("g", "0b9f3c1e5", "-", "0b9f3c1e_", "٠", UUID_TEXT + "0", "{" + UUID_TEXT + "}")
+        (name, "x" * 501, f"{name} is longer than 500 characters: shorten it.")
+        for name in ("q", "reason", "reason_contains")
     ),
+    *(
+        (
+            "job_id",
+            value,
+            f'job_id does not take "{value}": give the beginning of a UUID like {UUID_TEXT}.',
+        )
+        for value in ("g", "0b9f3c1e5", "-", "0b9f3c1e_", "٠", UUID_TEXT + "0", "{" + UUID_TEXT + "}", " 0b")
+    ),
+    ("job_id", ",".join((*HUNDRED_IDS, "f")), "job_id has more than 100 items: ask for the rest separately."),
     *(
         (name, value, f"{name} has an empty item: remove the superfluous comma.")
         for name, value in (
@@ -97,6 +120,8 @@ REFUSED = [
             ("status", ",failed"),
             ("decision", "pass,,reject"),
             ("category", "nsfw,"),
+            ("job_id", "0b,,f"),
+            ("api_key_id", ","),
         )
     ),
 ]
@@ -260,8 +285,8 @@ def test_an_unknown_parameter_is_refused(name: str, shown: str) -> None:
     """Nothing is ignored: an unknown name is quoted, shortened and in one line, and the known ones are listed."""
     assert refusal(*APRIL.items(), (name, "x")) == (
         f"{shown} is not a parameter of this export: remove it. Known are from, to, type, status, decision, category, "
-        "category_ai_adult_general, category_underage, category_nsfw, evaluated, q, job_id, client_id, "
-        "spreadsheet_safe."
+        "category_ai_adult_general, category_underage, category_nsfw, evaluated, q, reason, reason_contains, job_id, "
+        "api_key_id, client_id, spreadsheet_safe."
     )
 
 

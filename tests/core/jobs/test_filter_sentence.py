@@ -26,7 +26,11 @@ SENTENCES: dict[tuple[str, str], str] = {
     ("evaluated", "true"): f"Jobs {SPAN}, with a moderation log.",
     ("evaluated", "false"): f"Jobs {SPAN}, without a moderation log.",
     ("q", "blue lighthouse"): f"Jobs {SPAN}, prompt contains “blue lighthouse”.",
+    ("reason", "a rule"): f"Jobs {SPAN}, reason is “a rule”.",
+    ("reason_contains", "rule"): f"Jobs {SPAN}, reason contains “rule”.",
     ("job_id", "0B9F"): f"Jobs {SPAN}, job id begins with “0b9f”.",
+    ("job_id", "f,0,a,1,2"): f"Jobs {SPAN}, job id begins with “0”, “1”, “2”, “a” or “f”.",
+    ("api_key_id", "b,a"): f"Jobs {SPAN}, submitted with API key “a” or “b”.",
     ("client_id", "acme"): f"Jobs of client “acme” {SPAN}.",
     ("spreadsheet_safe", "true"): f"Jobs {SPAN}, cells guarded for spreadsheets.",
 }
@@ -53,14 +57,18 @@ def test_all_parameters_make_one_sentence() -> None:
         category_nsfw="true",
         evaluated="true",
         q="boat",
+        reason="a rule",
+        reason_contains="rule",
         job_id="0b",
+        api_key_id="key-1",
         client_id="acme",
         spreadsheet_safe="true",
     )
 
     assert describe_filter(job_filter) == (
         f"Rejected jobs of client “acme” {SPAN}, type “prompt”, status completed, flagged NSFW, NSFW is yes, "
-        "with a moderation log, prompt contains “boat”, job id begins with “0b”, cells guarded for spreadsheets."
+        "with a moderation log, prompt contains “boat”, reason is “a rule”, reason contains “rule”, job id begins with "
+        "“0b”, submitted with API key “key-1”, cells guarded for spreadsheets."
     )
 
 
@@ -93,3 +101,11 @@ def test_a_long_text_is_shortened_where_that_is_wanted() -> None:
 
     assert describe_filter(job_filter, longest=10) == f"Jobs {SPAN}, prompt contains “{'x' * 9}…”."
     assert describe_filter(job_filter) == f"Jobs {SPAN}, prompt contains “{'x' * 500}”."
+
+
+def test_a_long_list_of_ids_is_shortened_where_that_is_wanted() -> None:
+    """A list names the first three ids and the number of the others, unless that is one."""
+    assert [describe_filter(april(job_id=ids), longest=10) for ids in ("0,1,2,3", "0,1,2,3,4")] == [
+        f"Jobs {SPAN}, job id begins with “0”, “1”, “2” or “3”.",
+        f"Jobs {SPAN}, job id begins with “0”, “1”, “2” or 2 others.",
+    ]

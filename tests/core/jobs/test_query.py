@@ -35,6 +35,8 @@ PROMPTS = (
     *("a fox in the snow", "A FOX", "École d'été", "ÉCOLE", "100% of 5_0", "1000 of 5x0", "back\\slash", "\\%"),
     *('say "hi", he said', "line\r\nline", "", "🦊", "日本の庭園", "it's", "{x} %(y)s :z $1 %s ?", None),
 )
+REASONS = ("a rule's name", "A RULE'S NAME", "an É, 100%_\\", "line\r\nline", "", "🦊" * 500, None, None)
+KEYS = ("key-1", "key-2", "%", "É", None)
 SOUGHT = (
     *("fox", "FOX", "é", "É", "école", "ÉTÉ", "%", "_", "\\", "5_0", "0%", "\\%", "back\\", "'", "it's", '"hi",'),
     *("\r\n", "🦊", "の庭", "%(y)s", ":z", "{x}", "%s ?", " ", "nowhere", "--", "%%"),
@@ -58,6 +60,8 @@ class Job:
     is_prohibited: bool | None
     created_at: datetime
     prompt: str | None
+    reason: str | None
+    api_key_id: str | None
     # In the order in which they are written.
     logs: list[Log] = field(default_factory=list)
 
@@ -92,8 +96,14 @@ def holds(job: Job, name: str, value: str) -> bool:
             return (latest is not None) == (value == "true")
         case "q":
             return job.prompt is not None and value.lower() in job.prompt.lower()
+        case "reason":
+            return job.reason == value
+        case "reason_contains":
+            return job.reason is not None and value.lower() in job.reason.lower()
         case "job_id":
-            return str(job.job_id).startswith(value.lower())
+            return str(job.job_id).startswith(tuple(value.lower().split(",")))
+        case "api_key_id":
+            return job.api_key_id in value.split(",")
         case "client_id":
             return job.client_id == value
         case "spreadsheet_safe":
@@ -116,6 +126,8 @@ def draw_jobs(number: int) -> list[Job]:
             is_prohibited=rng.choice((True, False, None)),
             created_at=rng.choice(TIMES),
             prompt=rng.choice(PROMPTS),
+            reason=rng.choice(REASONS),
+            api_key_id=rng.choice(KEYS),
             logs=[
                 Log(NOON + timedelta(seconds=rng.randrange(2)), {category: rng.choice(flag) for category in Category})
                 for _ in range(rng.choice((0, 1, 1, 2, 3)))
@@ -186,6 +198,9 @@ def check_against_oracle(databases: Databases, params: dict[str, str], wall: Wal
     assert count(databases, job_filter, wall) == len(expected)
 
 
+# As many as there may be, whole ids and beginnings mixed.
+SOME_IDS = ",".join(str(job.job_id)[: 36 if number % 2 else 7] for number, job in enumerate(JOBS[:100]))
+
 # Values of each parameter that find some of `JOBS`, and some that find none.
 SINGLE = {
     "type": ["prompt", "image,a b", "É", "é", "unknown"],
@@ -195,7 +210,10 @@ SINGLE = {
     **{category.column: ["true", "false", "empty"] for category in Category},
     "evaluated": ["true", "false"],
     "q": list(SOUGHT),
-    "job_id": ["0", "8", "f", str(JOBS[0].job_id)[:2].upper(), str(JOBS[0].job_id)[:9], str(JOBS[0].job_id)],
+    "job_id": ["0", "8", "f", str(JOBS[0].job_id)[:2].upper(), str(JOBS[0].job_id)[:9], str(JOBS[0].job_id), SOME_IDS],
+    "reason": [*filter(None, REASONS), "nowhere"],
+    "reason_contains": ["RULE", "é", "%", "_", "\\", "'", "🦊", "\r\n", "nowhere"],
+    "api_key_id": ["key-1", "É,key-2", "%", "é", "nobody"],
     "client_id": [*CLIENTS, "ACME", "acm_", "nobody"],
     "spreadsheet_safe": ["true"],
 }
@@ -233,6 +251,9 @@ def some_params(draw: st.DrawFn) -> dict[str, str]:
         "evaluated": st.sampled_from(["true", "false"]),
         "q": st.sampled_from(SOUGHT),
         "job_id": st.tuples(st.sampled_from(JOBS), st.integers(1, 36)).map(lambda d: str(d[0].job_id)[: d[1]]),
+        "reason": st.sampled_from([reason for reason in REASONS if reason]),
+        "reason_contains": st.sampled_from(["rule", "É", "l", "🦊"]),
+        "api_key_id": lists(*filter(None, KEYS)),
         "client_id": st.sampled_from(CLIENTS),
     }
     names = draw(st.lists(st.sampled_from(sorted(values)), max_size=4, unique=True))
@@ -409,7 +430,8 @@ VIEWS = """
 PARTITIONS = """
     DROP TABLE moderation_logs, jobs;
     CREATE TABLE jobs (job_id uuid, client_id text, type text, status text, is_prohibited boolean,
-        created_at timestamptz, completed_at timestamptz, prompt text, reason text) PARTITION BY RANGE (created_at);
+        created_at timestamptz, completed_at timestamptz, prompt text, reason text, api_key_id text)
+        PARTITION BY RANGE (created_at);
     CREATE TABLE jobs_early PARTITION OF jobs FOR VALUES FROM (MINVALUE) TO ('2026-04-15 12:10:00Z');
     CREATE TABLE jobs_late PARTITION OF jobs FOR VALUES FROM ('2026-04-15 12:10:00Z') TO (MAXVALUE);
     CREATE TABLE moderation_logs (log_id bigint GENERATED ALWAYS AS IDENTITY, job_id uuid, created_at timestamptz,
@@ -432,6 +454,34 @@ def test_the_tables_may_be_views_or_partitioned(
     for params in ({}, {"category": "none"}, {"q": "É"}, {"decision": "reject", "evaluated": "false"}):
         check_against_oracle(databases, APRIL | params, Wall("acme"))
         check_against_oracle(databases, APRIL | params, Wall(None))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE jobs DROP COLUMN api_key_id, DROP COLUMN api_key_name",
+        "ALTER TABLE jobs DROP COLUMN api_key_id",
+        "ALTER TABLE jobs DROP COLUMN api_key_name",
+    ],
+)
+def test_a_source_need_not_tell_api_keys(databases: Databases, connection: psycopg.Connection, statement: str) -> None:
+    """Where the columns of API keys are missing it is as if all were null: a filter by one is an empty result."""
+    insert_job(connection, api_key_id="key-1")
+    connection.execute(statement.encode())
+    databases.check()
+
+    found = [read_page(databases, april(**params)).rows for params in ({}, {"api_key_id": "key-1"})]
+
+    assert [len(rows) for rows in found] == [1, 0]
+    assert read_records(export_document(databases, april(api_key_id="key-1"))) == []
+
+
+def test_a_source_may_keep_its_keys_as_numbers(databases: Databases, connection: psycopg.Connection) -> None:
+    """The id of a key is read as text, whatever its type."""
+    connection.execute("ALTER TABLE jobs ALTER api_key_id TYPE bigint USING NULL")
+    insert_job(connection, api_key_id=42)
+
+    assert [count(databases, april(api_key_id=sought)) for sought in ("42", "x,42", "4")] == [1, 1, 0]
 
 
 def test_a_source_without_a_column_is_named(databases: Databases, connection: psycopg.Connection) -> None:

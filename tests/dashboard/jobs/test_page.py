@@ -187,7 +187,10 @@ def test_chips_name_each_filter_and_drop_it(open_page: OpenPage, connection: psy
         "category_underage": "false",
         "evaluated": "true",
         "q": "100 %",
+        "reason": "a *rule*",
+        "reason_contains": "rule",
         "job_id": "00",
+        "api_key_id": "key-1,key-2",
         "spreadsheet_safe": "true",
     }
 
@@ -217,7 +220,10 @@ def test_the_form_shows_the_address_and_writes_it(open_page: OpenPage, connectio
         "category_nsfw": "empty",
         "evaluated": "false",
         "q": "a_b%",
-        "job_id": "0123",
+        "reason": " a rule, \nexactly\n",
+        "reason_contains": "rule",
+        "job_id": "0123,f",
+        "api_key_id": "key 2,key-1",
         "client_id": "acme",
     }
 
@@ -226,6 +232,77 @@ def test_the_form_shows_the_address_and_writes_it(open_page: OpenPage, connectio
 
     assert address(app) == {**APRIL, **every}
     assert not app.error
+
+
+def fill(app: AppTest, label: str, text: str) -> AppTest:
+    """Fill in a field of the form and apply it."""
+    next(area for area in app.text_area if area.label == label).set_value(text)
+    return app.button(key="FormSubmitter:filter-Apply").click().run()
+
+
+@pytest.mark.parametrize(
+    ("label", "pasted", "name", "value"),
+    [
+        ("Job ids", f" {{{UUID(int=1)}}}\n“{UUID(int=2)}”", "job_id", f"{UUID(int=1)},{UUID(int=2)}"),
+        ("Job ids", f"https://fencepost.example/?range=7d&job={UUID(int=1)}", "job_id", str(UUID(int=1))),
+        ("Prompt contains", "two\nlines\n", "q", "two\nlines"),
+        ("Prompt contains", " spaces stay ", "q", " spaces stay "),
+        ("Reason contains", "a rule\r\n", "reason_contains", "a rule"),
+    ],
+)
+def test_what_is_pasted_is_found(
+    open_page: OpenPage, connection: psycopg.Connection, label: str, pasted: str, name: str, value: str
+) -> None:
+    """Ids are found however they are pasted, and line breaks within a text are part of what is looked for."""
+    for number in (1, 2):
+        insert_job(connection, job_id=UUID(int=number), prompt="two\nlines,  spaces stay ", reason="a rule")
+
+    app = fill(open_page(), label, pasted)
+
+    assert address(app) == {**APRIL, name: value}
+    assert not app.error
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "said"),
+    [
+        (
+            "Prompt contains",
+            "x" * 1_501,
+            "“Prompt contains” holds 1,501 characters, and 500 can be looked for: shorten it. It still stands there as "
+            "you gave it.",
+        ),
+        (
+            "Reason is",
+            "x" * 501,
+            "“Reason is” holds 501 characters, and 500 can be looked for: shorten it. It still stands there as you "
+            "gave it.",
+        ),
+        (
+            "Job ids",
+            "no id",
+            "“no” is not a job id: paste ids like 0b9f3c1e-5a7d-4e0b-9c55-0d1f2a3b4c5d, or how they begin, with "
+            "spaces, commas or line breaks between them.",
+        ),
+    ],
+)
+def test_what_cannot_be_looked_for_is_said_and_stays(open_page: OpenPage, label: str, typed: str, said: str) -> None:
+    """The filter stays what it was, the sentence says what is wrong, and nothing that was typed is lost."""
+    app = fill(open_page(decision="reject"), label, typed)
+
+    assert address(app) == {**APRIL, "decision": "reject"}
+    assert [error.value for error in app.error] == [said]
+    assert [area.value for area in app.text_area if area.label == label] == [typed]
+
+
+def test_a_bound_that_was_not_touched_stays_exact(open_page: OpenPage) -> None:
+    """The form shows minutes, and never widens a bound to one of them when the other bound is changed."""
+    app = open_page(**{"from": "2026-04-01T08:30:15.000001Z", "to": "2026-04-02T09:30:45Z"})
+    app.time_input[1].set_value(time(10))
+
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+
+    assert address(app) == {"from": "2026-04-01T08:30:15.000001Z", "to": "2026-04-02T10:00:00Z"}
 
 
 def test_times_of_day_narrow_the_days(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -255,7 +332,7 @@ def test_a_relative_range_stays_relative_however_long_the_page_was_open(
     )
 
     app.run()
-    app.multiselect[0].set_value(["failed"])
+    next(box for box in app.multiselect if box.label == "Status").set_value(["failed"])
     app.button(key="FormSubmitter:filter-Apply").click().run()
 
     assert address(app) == {"range": period, "status": "failed"}
