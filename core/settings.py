@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     fencepost_page_timeout: float = Field(default=5, gt=0, allow_inf_nan=False)
     fencepost_first_byte_timeout: float = Field(default=50, gt=0, allow_inf_nan=False)
 
+    # Where the dashboard listens: Streamlit's own setting, whose default is in .streamlit/config.toml.
+    streamlit_server_port: int = Field(default=3051, ge=0, le=65535)
+
     @property
     def embedded(self) -> bool:
         """Whether the embedded PostgreSQL is the database."""

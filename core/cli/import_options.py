@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 import click
 
 from core.instants import print_exact
-from core.intake.importer import Imported
+from core.intake.importer import Imported, count
 from core.jobs.filter import LONGEST_RANGE
+from core.settings import Settings
 
 client_option = click.option(
     "--client", "client_id", metavar="ID", required=True, help="The client that the jobs belong to."
@@ -22,6 +23,18 @@ skip_bad_option = click.option(
 )
 
 
+class DelimiterType(click.ParamType[str]):
+    """One character, or the word `tab`."""
+
+    name = "delimiter"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        character = "\t" if value in ("tab", r"\t") else value
+        if len(character) != 1 or not character.isascii() or character.isalnum() or character in "\"\r\n\0 -.:'":
+            self.fail(f"{value!r} is no delimiter: give one character such as ';', or tab.", param, ctx)
+        return character
+
+
 def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[str]:
     """Say in sentences what else became of a file beside what it brought."""
     lines = []
@@ -29,15 +42,18 @@ def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[
         lines.append("The demo jobs were removed first.")
     if imported.ignored_columns:
         lines.append(f"{name}: left out columns: {', '.join(imported.ignored_columns)}.")
+    if imported.blank:
+        lines.append(f"{name}: skipped {count(imported.blank, 'blank line')}.")
     if imported.skipped:
-        lines.append(f"{name}: {imported.skipped:,} records were skipped: see {skip_bad}.")
+        were = "was" if imported.skipped == 1 else "were"
+        lines.append(f"{name}: {count(imported.skipped, 'record')} {were} skipped: see {skip_bad}.")
     return lines
 
 
-def link_to_jobs(first: datetime, last: datetime) -> str:
-    """Say where jobs that were created between two instants are shown."""
+def link_to_jobs(settings: Settings, client_id: str, first: datetime, last: datetime) -> str:
+    """Say where a client's jobs that were created between two instants are shown."""
     # Neither bound may lie beyond the years that there are.
     end = last + min(timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC) - last)
     start = max(first, end - min(LONGEST_RANGE, end - first))
-    link = urlencode({"from": print_exact(start), "to": print_exact(end)})
-    return f"Look at them in the dashboard: http://localhost:3051/?{link}"
+    link = urlencode({"from": print_exact(start), "to": print_exact(end), "client_id": client_id})
+    return f"Look at them in the dashboard: http://localhost:{settings.streamlit_server_port}/?{link}"

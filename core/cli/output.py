@@ -14,7 +14,7 @@ import click
 from core.csv.format import BOM, make_header
 from core.errors import NotPossible
 from core.export.job_columns import COLUMNS
-from core.intake.importer import ASIDE
+from core.intake.job_file import ASIDE
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from core.cli.runner import make_plain, open_checked
 from core.cli.times import parse_day, parse_length
 from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
 from core.instants import print_instant
-from core.intake.importer import Imported
+from core.intake.importer import Imported, count
 from core.intake.remote_export import RemoteExport, parse_url
 from core.intake.sync import Pause, Sync, Window
-from core.settings import load_settings
+from core.settings import Settings, load_settings
 
 
 @click.command("sync", short_help="Pull jobs from another server's export.")
@@ -79,7 +79,11 @@ def sync_command(
         while True:
             seconds = 0.0 if pause is None else pause.total_seconds()
             try:
-                _run(Sync(databases=databases, remote=remote, by=COMMAND_LINE, skipped=skipped, **options), skip_bad)
+                _run(
+                    Sync(databases=databases, remote=remote, by=COMMAND_LINE, skipped=skipped, **options),
+                    skip_bad,
+                    settings,
+                )
             except (ServerFailed, DatabaseUnavailable) as error:
                 if every is None:
                     raise
@@ -90,7 +94,7 @@ def sync_command(
             time.sleep(seconds)
 
 
-def _run(sync: Sync, skip_bad: str | None) -> None:
+def _run(sync: Sync, skip_bad: str | None, settings: Settings) -> None:
     """Pull once, and say on standard error what comes: a bar and a sum on a terminal, a line a window elsewhere."""
     host, pulled = sync.remote.host, list[Imported]()
     try:
@@ -108,7 +112,7 @@ def _run(sync: Sync, skip_bad: str | None) -> None:
             click.echo(make_plain(line), err=True)
     new = [imported for imported in pulled if imported.inserted or imported.updated]
     if new and new[0].first is not None and new[-1].last is not None:
-        click.echo(link_to_jobs(new[0].first, new[-1].last), err=True)
+        click.echo(link_to_jobs(settings, sync.client_id, new[0].first, new[-1].last), err=True)
 
 
 def _run_with_bar(sync: Sync, pulled: list[Imported]) -> None:
@@ -144,4 +148,4 @@ def _tell(step: Window | Pause) -> str:
 
 def _sum_up(pulled: list[Imported]) -> str:
     jobs, changed = (sum(getattr(imported, name) for imported in pulled) for name in ("inserted", "updated"))
-    return f"{jobs:,} new jobs, {changed:,} changed."
+    return f"{count(jobs, 'new job')}, {changed:,} changed."

@@ -6,10 +6,8 @@ records end in LF.
 """
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO, LiteralString
+from typing import Any, LiteralString
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import ColumnElement, Dialect, case, collate, func, literal_column
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
@@ -49,13 +47,13 @@ def guarded(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((first.in_(GUARDED), func.concat(GUARD, column)), else_=column)
 
 
-def write_aside(connection: psycopg.Connection, query: sql.Composed, file: BinaryIO) -> None:
-    """Write the rows of a query to a file."""
-    with connection.cursor() as cursor, cursor.copy(sql.SQL(_COPY).format(query)) as copy:
-        file.writelines(copy)
-
-
-def write_record(cells: Sequence[str], file: BinaryIO, raw: bytes = b"") -> None:
-    """Write one record: cells, and behind them a record as it was found, whatever is wrong with it."""
-    quoted = ('"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell for cell in cells)
-    file.write(b",".join([*(cell.encode() for cell in quoted), *([raw] if raw else [])]) + b"\n")
+def write_record(cells: Sequence[str | None], *, delimiter: str = ",", line_end: bytes = b"\n") -> bytes:
+    """Write one record as COPY does; None is a null."""
+    special = {delimiter, '"', "\r", "\n"}
+    written = (
+        "" if cell is None
+        else '"' + cell.replace('"', '""') + '"' if not cell or not special.isdisjoint(cell)
+        else cell
+        for cell in cells
+    )  # fmt: skip
+    return delimiter.join(written).encode() + line_end

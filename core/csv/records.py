@@ -1,11 +1,12 @@
-"""Reading CSV of the export's form: whole records, numbered, before PostgreSQL parses their cells.
+"""Reading CSV strictly (RFC 4180): what two readers could read two ways is a fault of its record, never a guess.
 
-The other half of `csv_format.py`. PostgreSQL ends at the first record that has too few or too many cells, and counts
-lines; whoever has to mend a file wants to hear of records, and may want to go on without the bad ones.
+Whole stretches of records that look as a caller wants them pass as they are, found by one regular expression; the
+others are taken apart cell by cell. Memory stays flat whatever comes in.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -14,118 +15,193 @@ from core.errors import NotPossible
 # Bytes. A prompt has megabytes at most; a longer record is a quote that is never closed.
 LONGEST_RECORD = 64 * 1024 * 1024
 
-# A row of PostgreSQL's takes about 450 cells of text, whatever is in them.
-MOST_COLUMNS = 400
-
 # Bytes that are handed to PostgreSQL at once.
 BLOCK = 256 * 1024
 
-_QUOTED = re.compile(rb'"[^"]*"')
-_CELL = re.compile(r'(?:^|,)((?:"[^"]*"|[^",])*)')
+# A quoted cell with its quotes, doubled ones within. Nothing here ever takes back what it has matched ("possessive"):
+# no text makes it slow.
+QUOTED = rb'"[^"]*+(?:""[^"]*+)*+"'
 
 
-def split_records(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
-    """Yield the records of a file without their ends, which may be LF or CRLF; `name` is what messages call the file.
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Whole records, as bytes, that look as they were wanted, and how many they are."""
 
-    A line ends a record unless a quote is open (RFC 4180, section 2); doubled quotes close and open again. Raises
-    `NotPossible` where the last record has no end: the file is cut.
+    data: bytes
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """Lines without any text, or with delimiters alone."""
+
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with the form of a record, and in which of its cells (the first is 0), where it is one of them."""
+
+    text: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its number, the line of the file that it begins in (both from 1), and its bytes without their end.
+
+    `cells`: None is an empty cell without quotes. Where there is a fault they are what a lenient reader would find.
     """
-    lines: list[bytes] = []
-    is_open = False
-    size, rest = 0, b""
-    for block in blocks:
-        *complete, rest = (rest + block).split(b"\n")
-        for line in complete:
-            is_open ^= line.count(b'"') % 2 == 1
-            if is_open or lines:
-                lines.append(line)
-                size += len(line) + 1
-                if is_open:
-                    continue
-                line = b"\n".join(lines)
-                lines.clear()
-                size = 0
-            yield line.removesuffix(b"\r")
-        if size + len(rest) > LONGEST_RECORD:
-            raise NotPossible(f"{name} lacks a quote: a record has more than {LONGEST_RECORD // 1024**2} MB.")
-    if is_open:
-        raise NotPossible(f"{name} is cut, or a quote is missing: a cell that begins with a quote has no end.")
-    if rest:
-        raise NotPossible(
-            f"{name} is cut: its last record has no end. Get the file again, or end its last line if it is whole."
-        )
+
+    number: int
+    line: int
+    raw: bytes
+    cells: tuple[str | None, ...]
+    fault: Fault | None
+    has_end: bool
 
 
-def number_records(records: Iterable[bytes], cells: int, on_bad: Callable[[int, str, bytes], None]) -> Iterator[bytes]:
-    """Yield blocks of records that have so many cells of valid text, each with its number as a further, first cell.
+class RecordReader:
+    """Reads the records of a text that arrives in blocks; `name` is what messages call it.
 
-    `on_bad` hears of each other one: its number (the first is 1), what is wrong with it, and its bytes.
+    A line ends a record unless a quote is open; after a fault a record ends with its line, too. Lines are counted as an
+    editor shows them.
     """
-    block = bytearray()
-    for number, record in enumerate(records, 1):
-        bare = _QUOTED.sub(b"", record) if b'"' in record else record
-        found = bare.count(b",") + 1
-        if found != cells:
-            had = "1 cell" if found == 1 else f"{found:,} cells"
-            on_bad(number, f"it has {had}, where the header has {cells}", record)
-        elif not _is_text(record):
-            on_bad(number, "it is not UTF-8, or holds the character 0", record)
-        elif b"\r" in bare:
-            on_bad(number, "a cell with a carriage return has no quotes", record)
+
+    def __init__(self, blocks: Iterable[bytes], name: str, *, delimiter: bytes, first_line: int) -> None:
+        self._blocks = iter(blocks)
+        self._name = name
+        self._delimiter = delimiter
+        self._line = first_line
+        self._number = 1
+        separator = re.escape(delimiter)
+        self._blank = re.compile(rb"(?:%b*+\r?\n)++" % separator)
+        # As a lenient reader finds it: behind a quoted cell anything up to the next delimiter or the end of the line.
+        cell = rb'(?:%b|(?!"))[^%b\n]*+' % (QUOTED, separator)
+        self._record = re.compile(rb"%b(?:%b%b)*+\n" % (cell, separator, cell))
+
+    def read(self, wanted: re.Pattern[bytes]) -> Iterator[Stretch | Record | Blank]:
+        """Yield everything in order; `wanted` matches one or more records, each with its end, and no NUL.
+
+        Raises `NotPossible` where a quote is never closed.
+        """
+        buffer, position = b"", 0
+        while block := self._gather(len(buffer) - position):
+            buffer, position = buffer[position:] + block, 0
+            slow_until = 0
+            while True:
+                if position >= slow_until and (found := wanted.match(buffer, position)):
+                    if not _is_utf8(found[0]):
+                        slow_until = found.end()
+                        continue
+                    stretch = found[0]
+                    position = found.end()
+                    yield self._count_stretch(stretch)
+                elif found := self._blank.match(buffer, position):
+                    position = found.end()
+                    yield self._count_blank(found[0])
+                elif found := self._record.match(buffer, position):
+                    position = found.end()
+                    yield self._make_record(found[0][:-1], has_end=True)
+                else:
+                    break
+        yield from self._read_rest(buffer[position:])
+
+    def _gather(self, left: int) -> bytes:
+        """Read at least as much as is left already, so that a long record is not looked at again for each block."""
+        if left > LONGEST_RECORD:
+            raise NotPossible(
+                f"{self._name} lacks a quote: the record in line {self._line:,} has more than "
+                f"{LONGEST_RECORD // 1024**2} MB."
+            )
+        blocks, size = [], 0
+        for block in self._blocks:
+            blocks.append(block)
+            size += len(block)
+            if size >= left:
+                break
+        return b"".join(blocks)
+
+    def _read_rest(self, rest: bytes) -> Iterator[Record | Blank]:
+        """Read what stands behind the last line end."""
+        if not rest.strip(self._delimiter + b"\r"):
+            if rest:
+                yield self._count_blank(rest)
+        elif self._record.fullmatch(rest + b"\n") is None:
+            raise NotPossible(
+                f"{self._name} is cut, or a quote is missing: a cell in the record of line {self._line:,} begins with "
+                "a quote that is never closed."
+            )
         else:
-            block += b"%d,%b\n" % (number, record)
-            if len(block) >= BLOCK:
-                yield bytes(block)
-                block.clear()
-    yield bytes(block)
+            yield self._make_record(rest, has_end=False)
+
+    def _count_stretch(self, data: bytes) -> Stretch:
+        lines = data.count(b"\n")
+        # Those between quotes end no record; a doubled quote leaves an empty piece.
+        within = sum(piece.count(b"\n") for piece in data.split(b'"')[1::2]) if b'"' in data else 0
+        self._line += lines
+        self._number += lines - within
+        return Stretch(data, lines - within)
+
+    def _count_blank(self, data: bytes) -> Blank:
+        lines = max(1, data.count(b"\n"))
+        self._line += lines
+        self._number += lines
+        return Blank(lines)
+
+    def _make_record(self, line: bytes, *, has_end: bool) -> Record:
+        number, first_line = self._number, self._line
+        self._number += 1
+        self._line += 1 + line.count(b"\n")
+        raw = line.removesuffix(b"\r")
+        cells, fault = parse_record(raw, self._delimiter)
+        return Record(number, first_line, raw, cells, fault, has_end)
 
 
-def _is_text(record: bytes) -> bool:
-    """Tell whether PostgreSQL can hold it: UTF-8 without the character 0."""
-    if b"\0" in record:
-        return False
-    if record.isascii():
+def parse_record(raw: bytes, delimiter: bytes) -> tuple[tuple[str | None, ...], Fault | None]:
+    """Take a record apart, which has no line end but between quotes; return its cells, and what is wrong with it."""
+    fault = None
+    if b"\0" in raw or not _is_utf8(raw):
+        fault = Fault("it is not UTF-8, or holds the character 0")
+    text = raw.decode("utf-8", "replace")
+    separator = delimiter.decode()
+    if '"' not in text:
+        bare = text.split(separator)
+        if fault is None and "\r" in text:
+            place = next(place for place, cell in enumerate(bare) if "\r" in cell)
+            fault = Fault("a carriage return stands in a cell that has no quotes around it", place)
+        return tuple(cell or None for cell in bare), fault
+    cells: list[str | None] = []
+    for place, match in enumerate(_cells(separator).finditer(text)):
+        quoted, rest = match[1], match[2]
+        if fault is None and quoted is not None and rest:
+            fault = Fault("text follows the quote that closes it", place)
+        elif fault is None and '"' in rest:
+            fault = Fault("a quote stands within it, but none around it", place)
+        elif fault is None and "\r" in rest:
+            fault = Fault("a carriage return stands in it, but no quotes around it", place)
+        cells.append(rest or None if quoted is None else quoted.replace('""', '"') + rest)
+    return tuple(cells), fault
+
+
+def _cells(separator: str) -> re.Pattern[str]:
+    """Match one cell after the other; `re` keeps the compiled pattern."""
+    escaped = re.escape(separator)
+    return re.compile(rf'(?:^|{escaped})(?:"([^"]*+(?:""[^"]*+)*+)"|(?!"))([^{escaped}]*+)')
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
         return True
     try:
-        record.decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True
 
 
-def parse_header(record: bytes) -> list[str]:
-    """Return the names of columns in a file's first record; quotes around a name are left out."""
-    cells = _CELL.findall(record.decode("utf-8", "replace"))
-    return [re.sub(r'^"(.*)"$', r"\1", cell, flags=re.DOTALL).replace('""', '"').strip() for cell in cells]
-
-
-def explain_header(head: bytes, columns: Sequence[str], wanted: Sequence[str]) -> str | None:
-    """Say why the beginning of a file is not the header of one with the wanted columns; None where it is."""
-    first = head.split(b"\n", 1)[0].removesuffix(b"\r")
-    twice = [column for column in wanted if columns.count(column) > 1]
-    missing = [column for column in wanted if column not in columns]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "it is UTF-16, where it should be UTF-8: save it so"
-    if head.startswith(b"PK\x03\x04"):
-        return "it is a spreadsheet or an archive: save it as CSV, or unpack it"
-    if b"\r" in first:
-        return "its lines end in CR, where they should end in LF or CRLF: save it so"
-    if b"\n" not in head and any(name.startswith(parse_header(first)[0]) for name in wanted):
-        return "it ends within its first line: get it again"
-    for separator, name in ((b";", "semicolons"), (b"\t", "tabs")):
-        if set(wanted) <= set(parse_header(first.replace(separator, b","))) and missing:
-            return f"{name} part its cells, where commas should: save it so"
-    if twice:
-        return f"it has {', '.join(twice)} more than once"
-    if len(columns) > MOST_COLUMNS:
-        return f"it has more than {MOST_COLUMNS} columns"
-    if missing:
-        return f"it lacks {', '.join(missing)}" if len(missing) < len(wanted) else "its first line is no header"
-    return None
-
-
-def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:
+def copy_statement(table: str, columns: Sequence[str], delimiter: str = ",") -> sql.Composed:
     """Build the statement that copies records of this form into a table."""
-    return sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT csv, HEADER false, NULL '', ENCODING 'UTF8')").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
+    return sql.SQL(
+        "COPY {} ({}) FROM STDIN WITH (FORMAT csv, HEADER false, NULL '', DELIMITER {}, ENCODING 'UTF8')"
+    ).format(sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(delimiter))

@@ -1,41 +1,164 @@
-"""Staged records become jobs: which of two records counts, whose jobs they are, and their logs."""
+"""Staged records become jobs: which of two records counts, whose jobs they are, and their logs.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+Everything here runs behind the lock of imports, so that what is found is still so when it is changed.
+"""
 
-from sqlalchemy import ColumnElement, Connection, Select, column, func, insert, literal_column, table, text, true
-from sqlalchemy import select as query
+from dataclasses import dataclass
 
-from core.db.schema import jobs, moderation_logs
+from sqlalchemy import Connection, text
+
 from core.errors import NotPossible
 from core.intake.demo import PREFIX
+from core.intake.guards import GUARDS, TEXTS, take_guard_off
 from core.jobs.filter import Category
-from core.jobs.query import latest_log
+
+_FLAGS = tuple(category.column for category in Category)
+
+# Decided beats undecided, then the later completion wins, then the further status.
+_RANK = (
+    "({0}.is_prohibited IS NOT NULL, coalesce({0}.completed_at, '-infinity'),"
+    " array_position(ARRAY['queued', 'processing', 'failed', 'completed'], {0}.status))"
+)
 
 
-@contextmanager
-def patience(connection: Connection) -> Iterator[None]:
-    """Let statements wait for locks as long as it takes."""
-    limit = connection.execute(text("SELECT current_setting('lock_timeout')")).scalar_one()
-    connection.execute(text("SET LOCAL lock_timeout = 0"))
-    yield
-    connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of the jobs of a file, and how many logs are new."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    logs: int
 
 
-def check_clients(connection: Connection, client_id: str, name: str) -> None:
-    """Refuse jobs that another client has: an import never moves a job from one to another."""
-    other = connection.execute(
-        text("""
-            SELECT count(*) FROM staged_jobs
-            WHERE EXISTS (SELECT FROM jobs WHERE jobs.job_id = CAST(staged_jobs.job_id AS uuid)
-                AND client_id <> :client_id)
+def merge_records(connection: Connection, client_id: str, name: str, *, has_guards: bool) -> Merged:
+    """Make the staged records jobs of a client.
+
+    What is equal stays as it is. Raises `NotPossible` where another client has one of the jobs: an import never moves a
+    job from one to another.
+    """
+    connection.execute(text("ANALYZE staged_jobs (job_id)"))
+    _keep_best_records(connection)
+    total = connection.execute(text("SELECT count(*) FROM staged_jobs")).scalar_one()
+    known = _find_known_jobs(connection, client_id, name)
+    texts = {column: f"staged_jobs.{column}" for column in TEXTS}
+    if has_guards:
+        texts = {column: take_guard_off(staged) for column, staged in texts.items()}
+    updated = _update_jobs(connection, client_id, texts, has_guards=has_guards) if known else 0
+    inserted = _insert_jobs(connection, client_id, texts) if known < total else 0
+    return Merged(inserted, updated, total - inserted - updated, _insert_logs(connection))
+
+
+def _keep_best_records(connection: Connection) -> None:
+    """Of one job's records in a file keep the best, by the same rule as between file and database; else the last."""
+    connection.execute(
+        text(f"""
+            DELETE FROM staged_jobs USING (
+                SELECT record, row_number() OVER (
+                    PARTITION BY job_id ORDER BY {_RANK.format("staged")} DESC, record DESC
+                ) AS place
+                FROM staged_jobs AS staged
+                WHERE job_id IN (SELECT job_id FROM staged_jobs GROUP BY job_id HAVING count(*) > 1)
+            ) AS ranked
+            WHERE ranked.record = staged_jobs.record AND place > 1
+        """)
+    )
+
+
+def _find_known_jobs(connection: Connection, client_id: str, name: str) -> int:
+    """Note which of the staged jobs are there already, and how each compares; return how many they are.
+
+    `comparison` is 1 where the record is better than the job, 0 where neither is, -1 where the job is better.
+    """
+    new, old = _RANK.format("staged_jobs"), _RANK.format("jobs")
+    connection.execute(
+        text(f"""
+            CREATE TEMPORARY TABLE known_jobs ON COMMIT DROP AS
+            SELECT record, client_id <> :client_id AS is_others,
+                ({new} > {old})::int - ({new} < {old})::int AS comparison
+            FROM staged_jobs JOIN jobs USING (job_id)
         """),
         {"client_id": client_id},
-    ).scalar_one()
+    )
+    connection.execute(text("ANALYZE known_jobs"))
+    known, other = connection.execute(text("SELECT count(*), count(*) FILTER (WHERE is_others) FROM known_jobs")).one()
     if other:
         jobs_ = "1 job" if other == 1 else f"{other:,} jobs"
         raise NotPossible(f"{name} holds {jobs_} that another client has already: import it under that client's name.")
+    return int(known)
+
+
+def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], *, has_guards: bool) -> int:
+    """Change the jobs whose record is better, and mend those that were stored with their guards."""
+    mended = "false"
+    if has_guards:
+        stored = " AND ".join(f"jobs.{column} IS NOT DISTINCT FROM staged_jobs.{column}" for column in TEXTS)
+        differs = " OR ".join(f"{bare} <> staged_jobs.{column}" for column, bare in texts.items())
+        mended = f"comparison = 0 AND {stored} AND ({differs})"
+    # Told apart by the id alone, because where jobs are in months the same id in another one is another job to
+    # PostgreSQL.
+    result = connection.execute(
+        text(f"""
+            UPDATE jobs SET status = staged_jobs.status, is_prohibited = staged_jobs.is_prohibited,
+                created_at = staged_jobs.created_at, completed_at = staged_jobs.completed_at,
+                {", ".join(f"{column} = {value}" for column, value in texts.items())}
+            FROM staged_jobs JOIN known_jobs USING (record)
+            WHERE jobs.job_id = staged_jobs.job_id AND jobs.client_id = :client_id AND (comparison > 0 OR {mended})
+        """),
+        {"client_id": client_id} | (GUARDS if has_guards else {}),
+    )
+    return result.rowcount
+
+
+def _insert_jobs(connection: Connection, client_id: str, texts: dict[str, str]) -> int:
+    """Insert the jobs that are not there yet, in the order of exports."""
+    bare = {"status": "status", **texts}
+    result = connection.execute(
+        text(f"""
+            INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})
+            SELECT job_id, :client_id, is_prohibited, created_at, completed_at, {", ".join(bare.values())}
+            FROM staged_jobs WHERE NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jobs.record)
+            {"" if _is_in_order(connection) else "ORDER BY created_at, job_id"}
+        """),
+        {"client_id": client_id} | (GUARDS if texts["type"] != "staged_jobs.type" else {}),
+    )
+    return result.rowcount
+
+
+def _is_in_order(connection: Connection) -> bool:
+    """Tell whether the records are in the order of exports already, as exports are: then nothing needs to be sorted."""
+    return bool(
+        connection.execute(
+            text("""
+                SELECT coalesce(bool_and(is_later), true) FROM (
+                    SELECT created_at >= lag(created_at, 1, created_at) OVER () AS is_later FROM staged_jobs
+                ) AS steps
+            """)
+        ).scalar_one()
+    )
+
+
+def _insert_logs(connection: Connection) -> int:
+    """Add a log where a record has flags that differ from the job's latest ones, and is not older than the job."""
+    flags = ", ".join(_FLAGS)
+    has_flags = " OR ".join(f"staged_jobs.{flag} IS NOT NULL" for flag in _FLAGS)
+    differs = " OR ".join(f"staged_jobs.{flag} IS DISTINCT FROM latest.{flag}" for flag in _FLAGS)
+    # A log that is older than the latest would not count, and would be added once more each time.
+    result = connection.execute(
+        text(f"""
+            INSERT INTO moderation_logs (job_id, created_at, {flags})
+            SELECT staged_jobs.job_id, greatest(coalesce(completed_at, staged_jobs.created_at), latest.created_at),
+                {", ".join(f"staged_jobs.{flag}" for flag in _FLAGS)}
+            FROM staged_jobs LEFT JOIN known_jobs USING (record) LEFT JOIN (
+                SELECT DISTINCT ON (staged_jobs.job_id) staged_jobs.job_id, log.created_at,
+                    {", ".join(f"log.{flag}" for flag in _FLAGS)}
+                FROM staged_jobs JOIN moderation_logs AS log USING (job_id)
+                ORDER BY staged_jobs.job_id, log.created_at DESC, log_id DESC
+            ) AS latest USING (job_id)
+            WHERE coalesce(comparison, 1) >= 0 AND ({has_flags}) AND ({differs})
+        """)
+    )
+    return result.rowcount
 
 
 def remove_demo(connection: Connection) -> bool:
@@ -59,78 +182,3 @@ def remove_demo(connection: Connection) -> bool:
         )  # fmt: skip
         connection.execute(text("DELETE FROM jobs WHERE starts_with(client_id, :prefix)"), demo)
     return bool(has_demo)
-
-
-def _instant(column: str) -> str:
-    """Cut what is finer than a microsecond: rounding could move a job over the bound of a range."""
-    return rf"CAST(regexp_replace({column}, '(\.[0-9]{{6}})[0-9]+', '\1') AS timestamptz)"
-
-
-_PROGRESS = "array_position(ARRAY['queued', 'processing', 'failed', 'completed'], {}.status)"
-
-
-# Of one job's records in a file the best counts, by the same rule as between file and database.
-PREPARE = text(f"""
-    CREATE TEMPORARY TABLE import_jobs ON COMMIT DROP AS
-    SELECT DISTINCT ON (staged.job_id) staged.*
-    FROM (
-        SELECT record, CAST(job_id AS uuid) AS job_id, type, status, CAST(is_prohibited AS boolean) AS is_prohibited,
-            {_instant("created_at")} AS created_at, {_instant("completed_at")} AS completed_at, prompt, reason,
-            {", ".join(f"CAST({category.column} AS boolean) AS {category.column}" for category in Category)}
-        FROM staged_jobs
-    ) AS staged
-    ORDER BY staged.job_id, staged.is_prohibited IS NOT NULL DESC, staged.completed_at DESC NULLS LAST,
-        {_PROGRESS.format("staged")} DESC, record DESC
-""")
-
-
-# Decided beats undecided, then the later completion wins, then the further status. What is equal stays as it is: it is
-# left out before the INSERT, which would write a lock into each of these rows.
-_RANK = (
-    "({0}.is_prohibited IS NOT NULL, coalesce({0}.completed_at, '-infinity'), " + _PROGRESS.replace("{}", "{0}") + ")"
-)
-
-
-# Told apart by the id alone, because where jobs are in months the same id in another one is another job to PostgreSQL.
-MERGE = text(f"""
-    WITH updated AS (
-        UPDATE jobs SET type = import_jobs.type, status = import_jobs.status,
-            is_prohibited = import_jobs.is_prohibited, created_at = import_jobs.created_at,
-            completed_at = import_jobs.completed_at, prompt = import_jobs.prompt, reason = import_jobs.reason
-        FROM import_jobs
-        WHERE jobs.job_id = import_jobs.job_id AND jobs.client_id = :client_id
-            AND {_RANK.format("import_jobs")} > {_RANK.format("jobs")}
-        RETURNING 1
-    ), inserted AS (
-        INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason)
-        SELECT job_id, :client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason
-        FROM import_jobs WHERE NOT EXISTS (SELECT FROM jobs WHERE jobs.job_id = import_jobs.job_id)
-        ORDER BY created_at, job_id
-        RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM updated)
-""")
-
-
-def add_logs(client_id: str) -> Select[int]:
-    """Build the statement that adds a client's log where the file is not older than the job, and its flags differ.
-
-    It gives the number of new logs.
-    """
-    columns = [category.column for category in Category]
-    new = table("import_jobs", column("job_id"), *map(column, columns))
-    has_flags = " OR ".join(f"import_jobs.{name} IS NOT NULL" for name in columns)
-    differs = " OR ".join(f"import_jobs.{name} IS DISTINCT FROM latest_log.{name}" for name in columns)
-    not_older = f"{_RANK.format('import_jobs')} >= {_RANK.format('jobs')}"
-    # A log that is older than the latest would not count, and would be added once more each time.
-    at: ColumnElement[datetime] = literal_column(
-        "greatest(coalesce(import_jobs.completed_at, import_jobs.created_at),"
-        " (SELECT max(created_at) FROM moderation_logs WHERE moderation_logs.job_id = import_jobs.job_id))"
-    )
-    logs = (
-        query(new.c.job_id, at, *(new.c[name] for name in columns))
-        .select_from(new.join(jobs, jobs.c.job_id == new.c.job_id).outerjoin(latest_log, true()))
-        .where(jobs.c.client_id == client_id, text(f"({has_flags})"), text(not_older), text(f"({differs})"))
-    )
-    added = insert(moderation_logs).from_select(["job_id", "created_at", *columns], logs)
-    return query(func.count()).select_from(added.returning(moderation_logs.c.log_id).cte("added"))

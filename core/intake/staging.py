@@ -1,138 +1,141 @@
-"""Records of a file as they came, in a table of their own, and what is wrong with them."""
+"""The records of a file, read and checked, in a table of their own with the types of a job."""
 
 from collections.abc import Iterator
-from itertools import chain
-from typing import BinaryIO
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, text
 
-from core.csv.format import BOM, GUARD, GUARDED, write_record
-from core.csv.records import copy_statement, explain_header, number_records, parse_header, split_records
+from core.csv.format import write_record
+from core.csv.records import BLOCK, Blank, Record, RecordReader, Stretch, copy_statement
 from core.errors import NotPossible
 from core.export.job_columns import COLUMNS
-from core.intake.merging import _instant
-from core.jobs.filter import STATUSES, Category
-
-# The header is one line of column names; a file whose first line is longer is none of ours.
-LONGEST_HEADER = 10_000
-
-
-# RFC 3339 with any number of digits; what a month cannot have is looked at beside it. PostgreSQL's offsets end at 15.
-_INSTANT = (
-    r"^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-    r"(\.[0-9]+)?([Zz]|[+-](0[0-9]|1[0-5]):[0-5][0-9])$"
-)
-
-
-# What Python can hold.
-_YEARS = "timestamptz '0001-01-01Z' AND '9999-12-31 23:59:59.999999Z'"
-
-
-_UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
-
-
-_TEXTS = ("type", "status", "prompt", "reason")
-
+from core.intake.file_layout import FileLayout, read_layout
+from core.intake.job_cells import FORMS
+from core.intake.job_file import JobFile
+from core.intake.wrong_cell import WrongCell
 
 REMEDY = "Correct it, or give --skip-bad FILE."
 
 
-def stage(
-    driver: psycopg.Connection, blocks: Iterator[bytes], name: str, skipped: BinaryIO | None
-) -> tuple[tuple[str, ...], int]:
-    """Copy the records into a table of text; return the columns that are left out, and the number of records, too."""
-    head = b""
-    for block in blocks:
-        head += block
-        if b"\n" in head or len(head) > LONGEST_HEADER:
-            break
-    if not head:
-        raise NotPossible(f"{name} is empty: an export has at least a header.")
-    head = head.removeprefix(BOM)
-    records = split_records(chain([head], blocks), name)
-    columns = parse_header(next(records)) if b"\n" in head else []
-    wrong = explain_header(head, columns, COLUMNS)
-    if wrong is not None:
-        raise NotPossible(f"{name} is no export of jobs: {wrong}. It needs the columns {', '.join(COLUMNS)}.")
-    ignored = tuple(dict.fromkeys(column or "(no name)" for column in columns if column not in COLUMNS))
-    fields = ["record", *(field if field in COLUMNS else f"ignored_{number}" for number, field in enumerate(columns))]
-    definitions = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(field)) for field in fields[1:])
-    driver.execute("DROP TABLE IF EXISTS pg_temp.staged_jobs, pg_temp.import_jobs")
-    driver.execute(
-        sql.SQL("CREATE TEMPORARY TABLE staged_jobs (record bigint, wrong text, {}) ON COMMIT DROP").format(definitions)
+@dataclass(slots=True)
+class Staged:
+    """What was read of a file: records that are right, those set aside, blank lines, and columns left out."""
+
+    ignored_columns: tuple[str, ...]
+    records: int = 0
+    skipped: int = 0
+    blank: int = 0
+
+
+def stage_records(connection: psycopg.Connection, blocks: Iterator[bytes], job_file: JobFile) -> Staged:
+    """Copy the records of a file into the temporary table `staged_jobs`, numbered in their order.
+
+    What is in the export's own form goes to PostgreSQL as it is; other forms are turned into it, cell by cell. Raises
+    `NotPossible` at the first record that is wrong, unless there is a place for those.
+    """
+    layout, blocks = read_layout(
+        blocks, job_file.name, delimiter=job_file.delimiter, has_categories=job_file.has_categories
     )
-    bad = 0
-
-    def set_aside(number: int, wrong: str, record: bytes) -> None:
-        nonlocal bad
-        if skipped is None:
-            raise NotPossible(f"{name}, record {number:,}: {wrong}. {REMEDY}")
-        bad += 1
-        write_record((name, str(number), wrong), skipped, record)
-
-    with driver.cursor() as cursor, cursor.copy(copy_statement("staged_jobs", fields)) as copy:
-        for block in number_records(records, len(columns), set_aside):
+    fields = [form.name or f"ignored_{place}" for place, form in enumerate(layout.columns)]
+    _create_table(connection, [field for field in fields if field not in FORMS])
+    staged = Staged(layout.ignored)
+    reader = RecordReader(
+        blocks, job_file.name, delimiter=layout.delimiter.encode(), first_line=layout.header_lines + 1
+    )
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(copy_statement("staged_jobs", fields, layout.delimiter)) as copy,
+    ):
+        for block in _gather(_read_records(reader, layout, job_file, staged)):
             copy.write(block)
-    return ignored, bad
+    if job_file.skipped is not None:
+        # What was set aside must be safe before the rest is.
+        job_file.skipped.flush()
+    return staged
 
 
-def take_guards(connection: Connection) -> None:
-    """Take one guard off each cell that `spreadsheet_safe` has given one."""
-    for name in _TEXTS:
-        connection.execute(
-            text(f"UPDATE staged_jobs SET {name} = substr({name}, 2) WHERE left({name}, 1) = :guard"
-                 f" AND left(substr({name}, 2), 1) = ANY (:guarded)"),
-            {"guard": GUARD, "guarded": list(GUARDED)},
-        )  # fmt: skip
-
-
-def find_wrong(connection: Connection, name: str, *, is_fatal: bool) -> int:
-    """Note beside each record which value is wrong; return how many are. Raises `NotPossible` where that is fatal."""
-    cases = " ".join(f"WHEN {condition} THEN {_say(cell, expected)}" for cell, condition, expected in _expectations())
-    found = f"SELECT record AS number, CASE {cases} END AS found FROM staged_jobs"
-    # No colon in it is the name of a parameter.
-    found = found.replace(":", "\\:")
+def _create_table(connection: psycopg.Connection, ignored: list[str]) -> None:
+    columns = [sql.SQL("{} {}").format(sql.Identifier(form.name), sql.SQL(form.sql_type)) for form in FORMS.values()]
+    columns += [sql.SQL("{} text").format(sql.Identifier(name)) for name in ignored]
+    connection.execute("DROP TABLE IF EXISTS pg_temp.staged_jobs, pg_temp.known_jobs")
     connection.execute(
-        text(f"UPDATE staged_jobs SET wrong = found FROM ({found}) AS checked WHERE number = record AND found <> ''")
+        sql.SQL(
+            "CREATE TEMPORARY TABLE staged_jobs (record bigint GENERATED ALWAYS AS IDENTITY, {}) ON COMMIT DROP"
+        ).format(sql.SQL(", ").join(columns))
     )
-    bad, first = connection.execute(text("SELECT count(*), min(record) FROM staged_jobs WHERE wrong IS NOT NULL")).one()
-    if bad and is_fatal:
-        wrong = connection.execute(text("SELECT wrong FROM staged_jobs WHERE record = :first"), {"first": first})
-        raise NotPossible(f"{name}, record {first:,}: {wrong.scalar_one()}. {REMEDY}")
-    return int(bad)
 
 
-def _expectations() -> list[tuple[str, str, str]]:
-    """List what is wrong with a cell, in SQL, and what it should be."""
-    instant, boolean = "a time like 2026-04-01T00:00:00Z", "true, false or nothing"
-    return [
-        ("job_id", f"job_id IS NULL OR job_id !~ '{_UUID}'", "a UUID"),
-        ("type", "type IS NULL", "a text"),
-        ("status", f"status IS NULL OR status NOT IN {STATUSES}", ", ".join(STATUSES)),
-        ("is_prohibited", "is_prohibited NOT IN ('true', 'false')", boolean),
-        ("created_at", f"created_at IS NULL OR {_is_no_instant('created_at')}", instant),
-        ("completed_at", _is_no_instant("completed_at"), f"{instant}, or nothing"),
-        *((item.column, f"{item.column} NOT IN ('true', 'false')", boolean) for item in Category),
-    ]
+def _read_records(reader: RecordReader, layout: FileLayout, job_file: JobFile, staged: Staged) -> Iterator[bytes]:
+    """Yield what goes to PostgreSQL, and count what was read."""
+    for found in reader.read(layout.own_records()):
+        match found:
+            case Stretch(data, records):
+                staged.records += records
+                yield data
+            case Blank(lines):
+                staged.blank += lines
+            case Record(cells=cells, fault=None) if not any(cells):
+                staged.blank += 1
+            case Record():
+                try:
+                    yield _own_form(found, layout, job_file.name)
+                except WrongCell as wrong:
+                    _set_aside(found, str(wrong), layout, job_file)
+                    staged.skipped += 1
+                else:
+                    staged.records += 1
 
 
-def _say(cell: str, expected: str) -> str:
-    """Say in SQL what was found and what was expected."""
-    found = f"CASE WHEN {cell} IS NULL THEN 'empty' ELSE quote_literal(left({cell}, 40)) END"
-    return f"'{cell} is ' || {found} || ', where it should be {expected}'"
+def _own_form(record: Record, layout: FileLayout, name: str) -> bytes:
+    """Write a record in the export's own form. Raises `WrongCell`, whose text is whole here."""
+    columns, cells = layout.columns, record.cells
+    if not record.has_end and not _is_whole(record, layout):
+        raise NotPossible(
+            f"{name} is cut: its last record has no end. Get the file again, or end its last line if it is whole."
+        )
+    if record.fault is not None:
+        place = len(columns) if record.fault.cell is None else record.fault.cell
+        names = [f"{form.name}: " if form.name else "" for form in columns]
+        raise WrongCell(f"{names[place] if place < len(names) else ''}{record.fault.text}")
+    if len(cells) != len(columns):
+        had = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
+        raise WrongCell(f"it has {had}, where the header has {len(columns)}")
+    values = []
+    for form, cell in zip(columns, cells, strict=True):
+        try:
+            values.append(form.read(cell))
+        except WrongCell as wrong:
+            raise WrongCell(f"{form.name} {wrong}") from None
+    return write_record(values, delimiter=layout.delimiter, line_end=layout.line_end)
 
 
-def _is_no_instant(column: str) -> str:
-    days = (
-        f"substr({column}, 9, 2)::int > extract(day FROM make_date(substr({column}, 1, 4)::int,"
-        f" substr({column}, 6, 2)::int, 1) + interval '1 month' - interval '1 day')"
-    )
-    # An offset may lead out of the years that there are.
-    years = f"substr({column}, 1, 4) IN ('0001', '9999') AND {_instant(column)} NOT BETWEEN {_YEARS}"
-    # CASE is evaluated in its order, so that numbers are read only where there are some.
-    return (
-        f"CASE WHEN {column} IS NULL THEN false WHEN {column} !~ '{_INSTANT}' THEN true WHEN {days} THEN true"
-        f" ELSE {years} END"
-    )
+def _is_whole(record: Record, layout: FileLayout) -> bool:
+    """Tell of a record without an end whether nothing of it can be missing."""
+    if len(record.cells) != len(layout.columns):
+        return False
+    if record.raw.endswith(b'"'):
+        return True
+    return layout.columns[-1].is_boolean and (record.cells[-1] or "").strip().lower() in ("true", "false")
+
+
+def _set_aside(record: Record, wrong: str, layout: FileLayout, job_file: JobFile) -> None:
+    """Write a wrong record to the file for them, below the columns of an export where it has its cells."""
+    if job_file.skipped is None:
+        raise NotPossible(f"{job_file.name}, line {record.line:,} (record {record.number:,}): {wrong}. {REMEDY}")
+    raw = record.raw
+    if not layout.is_own and record.fault is None and len(record.cells) == len(layout.columns):
+        cells = {form.name: cell for form, cell in zip(layout.columns, record.cells, strict=True)}
+        raw = write_record([cells.get(column) for column in COLUMNS])[:-1]
+    job_file.skipped.write(write_record([job_file.name, str(record.number), wrong])[:-1] + b"," + raw + b"\n")
+
+
+def _gather(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small pieces to blocks."""
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)

@@ -14,7 +14,8 @@ from core.actor import Actor
 from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible, ServerFailed
 from core.instants import print_instant
-from core.intake.importer import Imported, check_importable, import_jobs, tidy
+from core.intake.importer import Imported, check_importable, import_jobs, vacuum_jobs
+from core.intake.job_file import JobFile
 from core.intake.remote_export import RemoteExport, TooLarge
 from core.intake.sync_progress import SyncName, find_gaps, find_length, note_progress
 from core.jobs.filter import LONGEST_RANGE, DateRange
@@ -54,7 +55,7 @@ class Sync:
     """A pull of all that is missing up to now.
 
     `overlap`: how long after its creation a job may still change; until then it is asked for again. `longest_wait`: the
-    cap of the back-off in seconds. `skipped` is that of `import_jobs`, `advance` that of `RemoteExport.fetch`.
+    cap of the back-off in seconds. `skipped` is that of `JobFile`, `advance` that of `RemoteExport.fetch`.
     """
 
     databases: Databases
@@ -101,7 +102,7 @@ class Sync:
                         ) from None
                     self._halve(bounds)
                 except ServerFailed as failure:
-                    pause = self._bear(failure, bounds)
+                    pause = self._choose_pause(failure, bounds)
                     yield pause
                     time.sleep(pause.seconds)
                 else:
@@ -110,7 +111,7 @@ class Sync:
                     self._failures, start = 0, bounds.end
                     is_pulled = start == limit
         if has_changed:
-            tidy(self.databases.ours)
+            vacuum_jobs(self.databases.ours)
 
     @property
     def _name(self) -> SyncName:
@@ -128,13 +129,17 @@ class Sync:
                 file.seek(0)
                 return import_jobs(
                     self.databases,
-                    file,
+                    JobFile(
+                        file=file,
+                        name=f"The export of {self.remote.host} from {start} to {end}",
+                        client_id=self.client_id,
+                        # Nobody has asked for guards.
+                        spreadsheet_safe=False,
+                        skipped=self.skipped,
+                    ),
                     self.by,
-                    client_id=self.client_id,
-                    name=f"The export of {self.remote.host} from {start} to {end}",
-                    skipped=self.skipped,
                     origin={"via": "sync", "host": self.remote.host, "from": start, "to": end},
-                    along=lambda connection: self._note(
+                    commit_with=lambda connection: self._note(
                         connection, bounds.start, min(bounds.end, as_of - self.overlap)
                     ),
                 )
@@ -144,7 +149,7 @@ class Sync:
                 "TMPDIR name another one."
             ) from None
 
-    def _bear(self, failure: ServerFailed, bounds: DateRange) -> Pause:
+    def _choose_pause(self, failure: ServerFailed, bounds: DateRange) -> Pause:
         """Decide how long to wait after a failure; raise it where that is of no use."""
         self._failures += 1
         if failure.asks_too_much:

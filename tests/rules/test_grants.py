@@ -27,7 +27,8 @@ from core.db.partitions import make_months
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export.receipts import close_lost_receipts
-from core.intake.importer import import_jobs, tidy
+from core.intake.importer import import_jobs, vacuum_jobs
+from core.intake.job_file import JobFile
 from core.intake.sync_progress import SyncName, note_progress
 from core.jobs.wall import Wall
 from core.review.drafts import keep_draft
@@ -136,9 +137,8 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
         length = timedelta(days=1)
         name = SyncName("https://api.example.com", "", "acme")
         note = partial(note_progress, name=name, start=NOON, end=NOON + length, length=length)
-        return import_jobs(
-            least, io.BytesIO(document), COMMAND_LINE, client_id="acme", name="a.csv", along=note
-        ).inserted
+        job_file = JobFile(file=io.BytesIO(document), client_id="acme", name="a.csv")
+        return import_jobs(least, job_file, COMMAND_LINE, commit_with=note).inserted
 
     document = HEADER + f"{uuid4()},prompt,completed,true,2026-04-15T12:00:00Z,,,,true,,\n".encode()
     with pytest.raises(DatabaseUnavailable, match="lacks a right"):
@@ -148,7 +148,7 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
         connection.execute(f"GRANT {rights} TO {app}".encode())
 
     assert take() == 1
-    tidy(least.ours)
+    vacuum_jobs(least.ours)
     with psycopg.connect(as_role(empty_database_url, owner)) as connection:
         assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("acme",)]
 

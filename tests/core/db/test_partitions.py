@@ -25,6 +25,7 @@ from core.db.startup import migrate, open_databases
 from core.export.job_columns import export_query
 from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs
+from core.intake.job_file import JobFile
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
@@ -118,7 +119,8 @@ def days(databases: Databases, *, counted_ahead: bool) -> list[Day]:
 
 
 def take(databases: Databases, document: bytes) -> Imported:
-    return import_jobs(databases, io.BytesIO(document), COMMAND_LINE, client_id="acme", name="a.csv")
+    job_file = JobFile(file=io.BytesIO(document), client_id="acme", name="a.csv")
+    return import_jobs(databases, job_file, COMMAND_LINE)
 
 
 def record(job_id: UUID, created_at: str, completed_at: str, flag: str = "") -> bytes:
