@@ -16,9 +16,9 @@ from core.cli.times import parse_day, parse_length
 from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
 from core.instants import print_instant
 from core.intake.importer import Imported, count
-from core.intake.remote_export import RemoteExport, parse_url
-from core.intake.sync import Pause, Sync, Window
 from core.settings import Settings, load_settings
+from core.sync.remote_export import RemoteExport, parse_url
+from core.sync.sync import Pause, Sync, Window
 
 
 @click.command("sync", short_help="Pull jobs from another server's export.")

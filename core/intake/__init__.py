@@ -1,1 +1,1 @@
-"""Jobs that come in: files, another server, demo jobs. Nothing here shows or exports any."""
+"""Jobs that come in: files, and demo jobs. Nothing here shows or exports any."""

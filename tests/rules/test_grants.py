@@ -29,12 +29,12 @@ from core.errors import DatabaseUnavailable
 from core.export.receipts import close_lost_receipts
 from core.intake.importer import import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
-from core.intake.sync_progress import SyncName, note_progress
 from core.jobs.wall import Wall
 from core.review.drafts import keep_draft
 from core.review.queues import Queue, claim_next
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
+from core.sync.sync_progress import SyncName, note_progress
 from tests.conftest import ROOT, TestServer
 from tests.core.auth.conftest import claims_of
 from tests.core.review.test_verdicts import job

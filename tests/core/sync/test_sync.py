@@ -25,10 +25,10 @@ from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable, InvalidParameter, InvalidSetting, NotPossible, ServerFailed
 from core.instants import parse_instant, print_instant
-from core.intake.remote_export import RemoteExport, parse_url
-from core.intake.sync import ATTEMPTS, Pause, Sync, Window
 from core.jobs.filter import LONGEST_RANGE, JobFilter
 from core.settings import Settings
+from core.sync.remote_export import RemoteExport, parse_url
+from core.sync.sync import ATTEMPTS, Pause, Sync, Window
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key
 from tests.support.documents import HEADER, export_document
@@ -258,7 +258,7 @@ def test_a_bomb_is_one_sentence_in_flat_memory(
     databases: Databases, connection: psycopg.Connection, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a body unpacks to counts, not what was sent, for the shortest window, too."""
-    monkeypatch.setattr("core.intake.sync.LARGEST", 8 * 1024**2)
+    monkeypatch.setattr("core.sync.sync.LARGEST", 8 * 1024**2)
     source.proxy.start_over([pack("gzip", HEADER + b"\n" * 300_000_000)] * 40)
 
     with measured_memory() as grown, pytest.raises(NotPossible) as refused:
@@ -275,7 +275,7 @@ def test_a_window_that_is_too_large_is_asked_for_in_parts(
     databases: Databases, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What lies in the directory for temporary files has a limit, whatever the server sends."""
-    monkeypatch.setattr("core.intake.sync.LARGEST", 1000)
+    monkeypatch.setattr("core.sync.sync.LARGEST", 1000)
 
     steps = pull(databases, source)
 

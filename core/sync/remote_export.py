@@ -18,8 +18,8 @@ from core.errors import InvalidParameter, InvalidSetting, NotPossible, ServerFai
 from core.export.verification import Inspector
 from core.instants import print_instant
 from core.intake.gzip_blocks import CutGzip, unpack
-from core.intake.stall_watch import StallWatch
 from core.jobs.filter import DateRange
+from core.sync.stall_watch import StallWatch
 
 # Where the API page "Export jobs as CSV" has the endpoint.
 PATH = "/api/v1/jobs/export"

@@ -16,9 +16,9 @@ from core.errors import InvalidParameter, NotPossible, ServerFailed
 from core.instants import print_instant
 from core.intake.importer import Imported, check_importable, import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
-from core.intake.remote_export import RemoteExport, TooLarge
-from core.intake.sync_progress import SyncName, find_gaps, find_length, note_progress
 from core.jobs.filter import LONGEST_RANGE, DateRange
+from core.sync.remote_export import RemoteExport, TooLarge
+from core.sync.sync_progress import SyncName, find_gaps, find_length, note_progress
 
 # Attempts without a success after which a run ends.
 ATTEMPTS = 8

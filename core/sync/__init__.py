@@ -1,0 +1,1 @@
+"""Jobs that are pulled from another server, window by window. Only `core.intake` stores them."""
