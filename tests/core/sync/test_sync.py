@@ -526,7 +526,11 @@ def test_a_full_disk_is_one_line(source: Source, environment: dict[str, str], co
         (answer("200 OK", "Content-Type: text/html", body="<html>"), "answers with a page instead of CSV"),
         (answer("200 OK", "Content-Type: application/json", body="{}"), "answers with something else instead of CSV"),
         (answer("200 OK", CSV, body="a,b\n1,2\n"), "is no export of jobs: its first line is no header."),
-        (answer("200 OK", CSV, body=HEADER.decode()[1:] + "x,p,done,,,,,,,,\n"), "record 1: job_id is 'x'"),
+        (answer("200 OK", CSV, body=HEADER.decode()[1:] + "x,p,done,,,,,,,,\n"), "line 2 (record 1): job_id is 'x'"),
+        (
+            answer("200 OK", CSV, body=HEADER.decode()[1:] + 'x,"y" z""\n'),
+            "type: text follows the quote that closes it.",
+        ),
     ],
 )
 def test_what_trying_again_does_not_mend_ends_at_once(source: Source, response: Fault, sentence: str) -> None:
