@@ -19,6 +19,7 @@ from core.settings import Settings
 from dashboard.server.guard import Guard, is_loopback
 from dashboard.server.sign_in_failure import keep_sign_in_short
 from dashboard.server.sign_in_settings import read_sign_in
+from dashboard.session.connections import ClosedWithSession, OpenConnections
 from dashboard.session.person import recognise
 from dashboard.session.resources import Resources, provide
 from dashboard.widgets.failure import keep_traces_out, show_failure
@@ -34,7 +35,8 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     office = TicketOffice(secrets.token_urlsafe(32) if sign_in is None else sign_in.secret)
     providers = () if sign_in is None else sign_in.providers
     door = None if sign_in is None else Door(databases, settings, providers)
-    provide(Resources(databases, settings, office, door, providers))
+    connections = OpenConnections()
+    provide(Resources(databases, settings, office, door, providers, connections))
     guard = Middleware(
         Guard,
         settings=settings,
@@ -44,7 +46,10 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     )
     keep_traces_out()
     keep_sign_in_short()
-    return st.App(MAIN, middleware=[Middleware(RequestLog), guard], on_script_error=show_failure)
+    layers = [Middleware(RequestLog), guard]
+    if door is not None:
+        layers.append(Middleware(ClosedWithSession, connections=connections, recognise=door.recognise))
+    return st.App(MAIN, middleware=layers, on_script_error=show_failure)
 
 
 def check_configuration(settings: Settings) -> None:

@@ -7,17 +7,20 @@ import streamlit as st
 from core.actor import DEMO_PERSON, Scope
 from core.auth.sign_in import Visit
 from core.errors import FencepostError
-from dashboard.session.person import find_visit, show_person, show_sign_in, watch_session
+from dashboard.keyboard.help import show_keyboard
+from dashboard.session.admission import watch_session
+from dashboard.session.connections import HEADER
+from dashboard.session.person import find_visit, show_person, show_sign_in
 from dashboard.session.resources import get_resources
 from dashboard.widgets.failure import show_failure
-from dashboard.widgets.keyboard import show_keyboard
 
 HERE = Path(__file__).parent
 
 st.set_page_config(page_title="Fencepost", page_icon=str(HERE / "icon.svg"), layout="wide")
 st.logo(str(HERE / "logo.svg"), size="large")
 
-settings = get_resources().settings
+resources = get_resources()
+settings = resources.settings
 try:
     visit = Visit(DEMO_PERSON, "") if settings.fencepost_demo else find_visit()
 except FencepostError as error:
@@ -28,6 +31,8 @@ person = None if visit is None else visit.actor
 if person is None:
     show_sign_in(visit)
     st.stop()
+
+resources.connections.admit(st.context.headers.get(HEADER), person.session)
 
 READS, ADMINS = {Scope.JOB_READ}, {Scope.ADMIN_CONFIG}
 # Each page: its folder, which is also its address, its title, its icon, and the scopes of which one is needed.
@@ -57,7 +62,7 @@ if st.session_state.get("page") != page.url_path:
     st.session_state.pop("address", None)
 if not settings.fencepost_demo:
     show_person(person)
-    watch_session(person)
+    watch_session(person.scopes)
 else:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge("Demo mode", icon=":material/science:", color="orange")

@@ -16,6 +16,7 @@ from dashboard.address.periods import days_range, describe, shown_days
 from dashboard.address.zones import browser_zone
 from dashboard.audit.address import AuditView, parse_audit_view
 from dashboard.audit.table import show_events
+from dashboard.session.admission import ADMINS, admitted, fragment
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 
@@ -47,7 +48,7 @@ def show() -> None:
     else:
         st.info("No events match. Choose other days or clear the filter.", icon=":material/search_off:")
     _show_pager(view, page)
-    _show_download(view.audit_filter, person)
+    _show_download(view.audit_filter)
 
 
 def _read_address() -> AuditView:
@@ -103,7 +104,7 @@ def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
             placeholder="Anybody",
             help="A part of the person's address, of the key's id, or of the network address.",
         )
-        apply.form_submit_button("Apply", on_click=_apply, args=(view, zone), width="stretch")
+        apply.form_submit_button("Apply", on_click=admitted(_apply, ADMINS), args=(view, zone), width="stretch")
     if st.session_state["audit_error"]:
         st.error("The filter stays as it was.", icon=":material/error:")
         st.text(st.session_state["audit_error"])
@@ -158,7 +159,7 @@ def _show_pager(view: AuditView, page: EventPage) -> None:
         st.button(
             "Newest",
             icon=":material/first_page:",
-            on_click=_go,
+            on_click=admitted(_go, ADMINS),
             args=(AuditView(view.audit_filter),),
             disabled=view.after is None,
         )
@@ -166,7 +167,7 @@ def _show_pager(view: AuditView, page: EventPage) -> None:
             "Older",
             icon=":material/chevron_right:",
             icon_position="right",
-            on_click=_go,
+            on_click=admitted(_go, ADMINS),
             args=(AuditView(view.audit_filter, page.next),),
             disabled=page.next is None,
         )
@@ -175,8 +176,8 @@ def _show_pager(view: AuditView, page: EventPage) -> None:
 
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
-@st.fragment(run_every=LIFETIME / 2)
-def _show_download(audit_filter: AuditFilter, person: Actor) -> None:
+@fragment(run_every=LIFETIME / 2, scopes=ADMINS)
+def _show_download(person: Actor, audit_filter: AuditFilter) -> None:
     resources = get_resources()
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
     ticket = resources.office.issue(AuditTicket(person.name, audit_filter, person.session), browser=browser)

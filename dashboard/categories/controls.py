@@ -15,6 +15,7 @@ from dashboard.address.periods import EARLIEST, LATEST, PRESETS, days_range, pre
 from dashboard.address.view import View, go
 from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter, without_further
+from dashboard.session.admission import admitted
 from dashboard.widgets.client_select import name_client
 
 # Characters of a text from outside in the sentence of the filter.
@@ -29,7 +30,7 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
         list(PRESETS),
         key="categories_preset",
         format_func=PRESETS.__getitem__,
-        on_change=_apply_preset,
+        on_change=admitted(_apply_preset),
         args=(view, now),
     )
     days, chosen = st.columns([2, 1], vertical_alignment="bottom")
@@ -38,7 +39,7 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
         field: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
         first.date_input("First day", key="categories_first", **field)
         last.date_input("Last day (included)", key="categories_last", **field)
-        apply.form_submit_button("Apply days", on_click=_apply_days, args=(view,), width="stretch")
+        apply.form_submit_button("Apply days", on_click=admitted(_apply_days), args=(view,), width="stretch")
     client_id = view.job_filter.client_id
     chosen.selectbox(
         "Client",
@@ -47,7 +48,7 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
         index=None,
         placeholder="All clients",
         format_func=name_client,
-        on_change=_apply_client,
+        on_change=admitted(_apply_client),
         args=(view,),
         accept_new_options=wall.client_id is None,
     )
@@ -64,7 +65,7 @@ def show_further_filter(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"Only these are counted: {describe_filter(further, longest=SHORT)}")
         plain = view.filtered(without_further(view.job_filter))
-        st.button("Clear", icon=":material/close:", on_click=go, args=(plain,), key="categories_clear")
+        st.button("Clear", icon=":material/close:", on_click=admitted(go), args=(plain,), key="categories_clear")
 
 
 def _sync(view: View) -> None:

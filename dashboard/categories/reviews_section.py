@@ -15,6 +15,7 @@ from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter
 from dashboard.categories.tables import show_table
+from dashboard.session.admission import ADMINS, fragment
 from dashboard.session.resources import get_resources
 
 # Fewer firm verdicts than this say little about a rate.
@@ -38,7 +39,7 @@ def show_review_figures(view: View, person: Actor) -> None:
         st.text(describe_agreement(agreement))
         show_table(to_frame(rates), key="overturn_rates", alt="Overturned decisions by week and category")
     if Scope.ADMIN_CONFIG in person.scopes:
-        _show_download(JobFilter(range=bounds, client_id=client_id), person)
+        _show_download(JobFilter(range=bounds, client_id=client_id))
 
 
 def describe_rates(rates: Sequence[OverturnRate]) -> str:
@@ -77,8 +78,8 @@ def to_frame(rates: Sequence[OverturnRate]) -> pd.DataFrame:
 
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
-@st.fragment(run_every=LIFETIME / 2)
-def _show_download(job_filter: JobFilter, person: Actor) -> None:
+@fragment(run_every=LIFETIME / 2, scopes=ADMINS)
+def _show_download(person: Actor, job_filter: JobFilter) -> None:
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
     ticket = get_resources().office.issue(ReviewsTicket(person.name, job_filter, person.session), browser=browser)
     st.link_button(

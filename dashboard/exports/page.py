@@ -17,6 +17,7 @@ from core.instants import parse_instant, print_exact
 from dashboard.address.zones import browser_zone
 from dashboard.exports.file_check import ask_for_file
 from dashboard.exports.receipt_card import show_in_list, show_whole
+from dashboard.session.admission import ANY, fragment
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.widgets.step_button import show_step
@@ -52,12 +53,13 @@ def show(find_person: FindPerson) -> None:
         # The message may repeat what stood in the address: it is shown as text, never as Markdown.
         st.text(str(error))
         place = Place()
+    verify = fragment(scopes=ANY, find=find_person)(_show_verification)
     if place.export_id is None:
-        _show_verification(find_person)
+        verify()
         _show_list(find_person, place.after)
     else:
         _show_receipt(find_person, place.export_id)
-        _show_verification(find_person)
+        verify()
 
 
 def parse_place(params: list[tuple[str, str]]) -> Place:
@@ -99,16 +101,13 @@ def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
         st.button("Refresh", icon=":material/refresh:", key="refresh_exports")
     page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
     if page.is_live:
-        st.fragment(_watch, run_every=LIVE)(find_person, after)
+        fragment(run_every=LIVE, scopes=ANY, find=find_person)(_watch)(after)
     else:
         _show_page(page, person)
 
 
-def _watch(find_person: FindPerson, after: ReceiptKey | None) -> None:
+def _watch(person: Actor, after: ReceiptKey | None) -> None:
     """Show what is there now, as long as anything runs; then run the whole page once more, which stops watching."""
-    person = _find_reader(find_person)
-    if person is None:
-        st.rerun()
     page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
     if not page.is_live:
         st.rerun()
@@ -137,43 +136,40 @@ def _print_place(after: ReceiptKey | None) -> dict[str, str]:
 
 def _show_receipt(find_person: FindPerson, export_id: UUID) -> None:
     show_step("All exports", ":material/arrow_back:", {}, key="all_exports")
-    receipt = _find_receipt(find_person, export_id)
-    if receipt is not None and receipt.status == Status.RUNNING:
-        st.fragment(_watch_receipt, run_every=LIVE)(find_person, export_id)
-    else:
-        _show_found(find_person, receipt)
-
-
-def _watch_receipt(find_person: FindPerson, export_id: UUID) -> None:
-    """Show a receipt as long as its export runs; then run the whole page once more, which stops watching."""
-    receipt = _find_receipt(find_person, export_id)
-    if receipt is None or receipt.status != Status.RUNNING:
-        st.rerun()
-    _show_found(find_person, receipt)
-
-
-def _find_receipt(find_person: FindPerson, export_id: UUID) -> Row[Any] | None:
     person = _find_reader(find_person)
     if person is None:
-        return None
+        st.stop()
+    receipt = _find_receipt(person, export_id)
+    if receipt is not None and receipt.status == Status.RUNNING:
+        fragment(run_every=LIVE, scopes=ANY, find=find_person)(_watch_receipt)(export_id)
+    else:
+        _show_found(person, receipt)
+
+
+def _watch_receipt(person: Actor, export_id: UUID) -> None:
+    """Show a receipt as long as its export runs; then run the whole page once more, which stops watching."""
+    receipt = _find_receipt(person, export_id)
+    if receipt is None or receipt.status != Status.RUNNING:
+        st.rerun()
+    _show_found(person, receipt)
+
+
+def _find_receipt(person: Actor, export_id: UUID) -> Row[Any] | None:
     return find_listed_receipt(get_resources().databases, _whose(person), export_id)
 
 
-def _show_found(find_person: FindPerson, receipt: Row[Any] | None) -> None:
-    person = _find_reader(find_person)
-    if receipt is None or person is None:
+def _show_found(person: Actor, receipt: Row[Any] | None) -> None:
+    if receipt is None:
         st.info(NOT_YOURS, icon=":material/lock:")
     else:
         show_whole(receipt, person.name, browser_zone())
 
 
-@st.fragment
-def _show_verification(find_person: FindPerson) -> None:
+def _show_verification(person: Actor) -> None:
     """Ask for a file, and say whether it is a complete export."""
     st.header("Verify a file")
     found = ask_for_file()
-    person = _find_reader(find_person)
-    if found is not None and person is not None:
+    if found is not None:
         _show_verdict(found, person)
 
 

@@ -9,6 +9,7 @@ from core.actor import Actor
 from core.export.receipt_pages import page_receipts
 from core.export.receipts import Status, Via
 from dashboard.exports.receipt_card import MEANINGS
+from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import get_resources
 from dashboard.widgets.words import name_bytes
 
@@ -45,11 +46,11 @@ def await_receipt() -> None:
     state.update({"awaited_since": datetime.now(UTC), "awaiting": True, "receipt_before": state.get("receipt_shown")})
 
 
-def show_receipt(person: Actor) -> None:
+def show_receipt() -> None:
     """Show the receipt of what was downloaded last in this session, followed while it runs."""
     since: datetime | None = st.session_state.get("awaited_since")
     if since is not None:
-        st.fragment(_follow, run_every=LIVE if st.session_state["awaiting"] else None)(person, since)
+        fragment(run_every=LIVE if st.session_state["awaiting"] else None)(_follow)(since)
 
 
 def _follow(person: Actor, since: datetime) -> None:
@@ -70,7 +71,7 @@ def _follow(person: Actor, since: datetime) -> None:
             "sha256": receipt.sha256,
             "export": str(receipt.export_id),
         }
-        _CORNER(key="receipt_corner", data=data, on_closed_change=_close)
+        _CORNER(key="receipt_corner", data=data, on_closed_change=admitted(_close))
     waited = datetime.now(UTC) - since
     running = waited < (AWAITED if receipt is None else SETTLED) or (
         receipt is not None and receipt.status == Status.RUNNING

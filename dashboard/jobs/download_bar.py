@@ -14,6 +14,7 @@ from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import DECISION_WORDS
 from dashboard.exports.receipt_corner import await_receipt, show_receipt
+from dashboard.session.admission import admitted, as_person, fragment
 from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
 
@@ -27,13 +28,13 @@ EXPORT_PATH = "/api/v1/jobs/export"
 
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
-@st.fragment(run_every=LIFETIME / 2)
-def show_downloads(job_filter: JobFilter, count: int, person: Actor) -> None:
+@fragment(run_every=LIFETIME / 2)
+def show_downloads(person: Actor, job_filter: JobFilter, count: int) -> None:
     """Show the links to the file, and what goes with them."""
     # No gap: the receipt stands in a corner and takes no room here.
     with st.container(gap=None):
         _show_links(job_filter, count, person)
-        show_receipt(person)
+        show_receipt()
 
 
 def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
@@ -50,7 +51,7 @@ def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
             type=emphasis(),
             icon=":material/download:",
             key="download",
-            on_click=await_receipt,
+            on_click=admitted(await_receipt),
         )
         if job_filter != everything:
             st.link_button(
@@ -59,18 +60,20 @@ def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
                 type="tertiary",
                 icon=":material/download:",
                 key="download_everything",
-                on_click=await_receipt,
+                on_click=admitted(await_receipt),
             )
         st.toggle(
             "For a spreadsheet",
             key=SPREADSHEET_SAFE,
-            on_change=lambda: keep_preference(ours, person, SPREADSHEET_SAFE, st.session_state[SPREADSHEET_SAFE]),
+            on_change=as_person(_keep_safe),
             help="A cell that begins with = + - @ or the like gets a ' in front, so that a spreadsheet does not run it "
             "as a formula. It protects from nothing else, and the file is no longer what the API gives: leave it off "
             "for programs.",
         )
         if count > COUNTED and exact is None:
-            st.button("Count exactly", type="tertiary", key="count_exactly", on_click=_count, args=(job_filter, person))
+            st.button(
+                "Count exactly", type="tertiary", key="count_exactly", on_click=as_person(_count), args=(job_filter,)
+            )
         with st.popover("As a command", icon=":material/terminal:"):
             st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
             st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
@@ -92,7 +95,11 @@ def _exact_count(job_filter: JobFilter) -> int | None:
     return counted[1] if counted is not None and counted[0] == job_filter else None
 
 
-def _count(job_filter: JobFilter, person: Actor) -> None:
+def _keep_safe(person: Actor) -> None:
+    keep_preference(get_resources().databases.ours, person, SPREADSHEET_SAFE, st.session_state[SPREADSHEET_SAFE])
+
+
+def _count(person: Actor, job_filter: JobFilter) -> None:
     databases = get_resources().databases
     access = make_access(databases, person.wall)
     with databases.source.transaction(timeout=COUNT_TIMEOUT) as connection:

@@ -9,6 +9,7 @@ from core.jobs.filter import Category, Cell, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS, SHOWN_ITEMS
 from dashboard.address.view import View, go
 from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS
+from dashboard.session.admission import admitted
 from dashboard.widgets.markdown_escape import escape
 
 
@@ -39,11 +40,13 @@ def show_chips(view: View) -> None:
                 icon_position="right",
                 key=f"chip_{chip.name}",
                 help="Drop this filter",
-                on_click=go,
+                on_click=admitted(go),
                 args=(view.filtered(chip.without),),
             )
         everything = JobFilter(range=view.job_filter.range)
-        st.button("Clear all", type="tertiary", key="clear_filters", on_click=go, args=(view.filtered(everything),))
+        st.button(
+            "Clear all", type="tertiary", key="clear_filters", on_click=admitted(go), args=(view.filtered(everything),)
+        )
 
 
 def _chips(job_filter: JobFilter) -> Iterator[Chip]:

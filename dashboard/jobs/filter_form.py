@@ -25,6 +25,7 @@ from dashboard.address.periods import (
 from dashboard.address.view import View, find_zone, go
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.jobs.pasted_ids import read_ids
+from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
 
@@ -45,7 +46,7 @@ def show_period(view: View, now: datetime) -> None:
         list(PRESETS),
         key="preset",
         format_func=PRESETS.__getitem__,
-        on_change=_apply_preset,
+        on_change=admitted(_apply_preset),
         args=(view, now),
         label_visibility="collapsed",
         wrap=True,
@@ -74,7 +75,7 @@ def show_form(view: View, wall: Wall) -> None:
         )
         with st.popover("More filters", icon=":material/tune:"):
             _show_more(wall)
-        st.form_submit_button("Apply", on_click=_apply_form, args=(view,))
+        st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
 
 
 def show_form_error() -> None:

@@ -10,6 +10,7 @@ from core.audit.viewing import count_looks
 from core.auth.preferences import keep_preference, read_preference
 from core.jobs.hidden_text import HIDING, Texts, parse_texts
 from dashboard.address.view import View
+from dashboard.session.admission import as_person
 from dashboard.session.resources import get_resources
 
 DEFAULT_WORDS = {
@@ -45,8 +46,7 @@ def choose_texts(view: View, person: Actor, zone: ZoneInfo) -> Texts:
             key=f"{HIDING}_choice",
             format_func=DEFAULT_WORDS.__getitem__,
             captions=DEFAULT_MEANINGS,
-            on_change=_keep_choice,
-            args=(person,),
+            on_change=as_person(_keep_choice),
         )
         st.caption("Hidden text stays on the server. V reveals that of an open job; each reveal is in the audit.")
         midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)

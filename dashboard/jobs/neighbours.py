@@ -11,6 +11,7 @@ from core.jobs.pages import Page, find_newer, find_older
 from core.jobs.query import PageKey
 from core.jobs.wall import Wall
 from dashboard.address.view import View, go
+from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 
 
@@ -19,12 +20,26 @@ def show_steps(view: View, page: Page, wall: Wall) -> None:
     nothing = not page.rows and view.job is None
     arguments: dict[str, Any] = {"type": "tertiary", "disabled": nothing}
     with st.container(horizontal=True, gap="small", width="stretch" if view.job else "content"):
-        st.button("Previous", key="step_newer", shortcut="K", on_click=_step, args=(view, page, wall, -1), **arguments)
-        st.button("Next", key="step_older", shortcut="J", on_click=_step, args=(view, page, wall, 1), **arguments)
+        st.button(
+            "Previous",
+            key="step_newer",
+            shortcut="K",
+            on_click=admitted(_step),
+            args=(view, page, wall, -1),
+            **arguments,
+        )
+        st.button(
+            "Next", key="step_older", shortcut="J", on_click=admitted(_step), args=(view, page, wall, 1), **arguments
+        )
         if view.job is not None:
             st.space("stretch")
             st.button(
-                "Close", key="close_job", shortcut="Esc", type="tertiary", on_click=go, args=(replace(view, job=None),)
+                "Close",
+                key="close_job",
+                shortcut="Esc",
+                type="tertiary",
+                on_click=admitted(go),
+                args=(replace(view, job=None),),
             )
 
 

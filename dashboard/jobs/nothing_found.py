@@ -15,6 +15,7 @@ from dashboard.address.periods import days_range
 from dashboard.address.view import View, go
 from dashboard.address.zones import shown_zone
 from dashboard.jobs.filter_chips import list_chips
+from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 
 # Beyond this many it does not matter how many more there are.
@@ -65,7 +66,7 @@ def _offer_newest(view: View, wall: Wall) -> None:
         f"Show the 7 days up to {named}",
         icon=":material/history:",
         key="newest_jobs",
-        on_click=go,
+        on_click=admitted(go),
         args=(replace(view.filtered(week), preset=None),),
     )
 
@@ -81,7 +82,7 @@ def _offer_without(view: View, wall: Wall) -> bool:
                 f"Without {chip.label}: {_name_count(found)}",
                 icon=":material/filter_alt_off:",
                 key=f"drop_{chip.name}",
-                on_click=go,
+                on_click=admitted(go),
                 args=(view.filtered(chip.without),),
             )
     return offered

@@ -26,6 +26,7 @@ from dashboard.jobs.table import show_jobs
 from dashboard.jobs.totals_row import show_figures
 from dashboard.open_job.panel import forget_other_job, show_job
 from dashboard.open_job.review import show_review
+from dashboard.session.admission import admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_cache import keep
@@ -50,7 +51,7 @@ def show() -> None:
         show_chips(view)
     show_form_error()
     st.caption(f"{describe(view.job_filter.range, zone)} Times in the file are UTC.")
-    show_figures(view, person, now)
+    show_figures(view, now)
     bar, controls, list_place = st.container(), st.container(), st.container()
     with controls, st.container(horizontal=True, vertical_alignment="center"):
         texts = choose_texts(view, person, zone)
@@ -63,7 +64,7 @@ def show() -> None:
     page, count = keep("list", place, view.job, lambda: _read_jobs(resources, person, view, texts))
     _record_look(resources, person, view, page, texts)
     with bar:
-        show_downloads(view.job_filter, count, person)
+        show_downloads(view.job_filter, count)
     if view.job is None:
         with steps:
             show_steps(view, page, person.wall)
@@ -82,7 +83,9 @@ def show() -> None:
                 show_nothing_found(view, person.wall)
             else:
                 st.info("Nothing stands here any more: go back to the newest jobs.", icon=":material/search_off:")
-                st.button("Newest", icon=":material/first_page:", on_click=go, args=(replace(view, after=None),))
+                st.button(
+                    "Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),)
+                )
         if beside is not None and view.job is not None:
             with beside, st.container(border=True):
                 show_steps(view, page, person.wall)
@@ -139,7 +142,7 @@ def _show_pager(view: View, page: Page) -> None:
         st.button(
             "Newer",
             icon=":material/chevron_left:",
-            on_click=go,
+            on_click=admitted(go),
             args=(replace(view, after=page.previous, job=None),),
             disabled=not page.has_previous,
             key="newer",
@@ -148,13 +151,13 @@ def _show_pager(view: View, page: Page) -> None:
             "Older",
             icon=":material/chevron_right:",
             icon_position="right",
-            on_click=go,
+            on_click=admitted(go),
             args=(replace(view, after=page.next, job=None),),
             disabled=page.next is None,
             key="older",
         )
         st.session_state["size"] = view.size
-        st.selectbox("Jobs a page", PAGE_SIZES, key="size", on_change=_apply_size, args=(view,), width=140)
+        st.selectbox("Jobs a page", PAGE_SIZES, key="size", on_change=admitted(_apply_size), args=(view,), width=140)
 
 
 def _apply_size(view: View) -> None:

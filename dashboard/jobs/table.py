@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden
+from dashboard.session.admission import admitted
 from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, FLAGS
 
@@ -44,7 +45,7 @@ def show_jobs(
         row_height=ROW_HEIGHT,
         column_config=_columns(zone),
         key=KEY,
-        on_select=hear,
+        on_select=admitted(hear),
         selection_mode="single-row",
         alt="Jobs of the chosen period, newest first. Each row opens its job; so do the keys J and K.",
     )

@@ -12,13 +12,14 @@ from core.jobs.filter import DateRange
 from core.jobs.wall import Wall
 from dashboard.address.periods import PRESETS
 from dashboard.address.view import View
+from dashboard.session.admission import fragment
 from dashboard.session.resources import get_resources
 from dashboard.session.step_cache import keep
 
 
 # Beside the table, not before it: it asks the database at the same time.
-@st.fragment(parallel=True)
-def show_figures(view: View, person: Actor, now: datetime) -> None:
+@fragment(parallel=True)
+def show_figures(person: Actor, view: View, now: datetime) -> None:
     """Show the figures; where they take too long, say so and leave the page as it is."""
     bounds, client_id = view.job_filter.range, view.job_filter.client_id
     try:

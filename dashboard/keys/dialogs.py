@@ -17,6 +17,7 @@ from core.auth.api_keys import create_key, revoke_key, rotate_key
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
+from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
@@ -43,12 +44,11 @@ def find_admin() -> Actor | None:
     return person if person is not None and Scope.ADMIN_CONFIG in person.scopes else None
 
 
-@st.dialog("Create a key", width="medium", on_dismiss="rerun")
-def create_dialog() -> None:
+@dialog("Create a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
+def create_dialog(person: Actor) -> None:
     """Ask what the key is to be, then show it."""
     if st.session_state.get(DONE):
         st.rerun()
-    person = _get_admin()
     place = st.empty()
     with place.container():
         name = st.text_input("Name", placeholder="What is it for?", max_chars=200, key="key_name")
@@ -81,12 +81,11 @@ def create_dialog() -> None:
         _show_new_key(place, create, can_export=Scope.JOB_READ in scopes)
 
 
-@st.dialog("Rotate a key", width="medium", on_dismiss="rerun")
-def rotate_dialog(key_id: str, name: str, *, can_export: bool) -> None:
+@dialog("Rotate a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
+def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) -> None:
     """Ask how long the old key still opens, then show the new one."""
     if st.session_state.get(DONE):
         st.rerun()
-    person = _get_admin()
     place = st.empty()
     with place.container():
         _name_key(key_id, name)
@@ -102,10 +101,9 @@ def rotate_dialog(key_id: str, name: str, *, can_export: bool) -> None:
         _show_new_key(place, rotate, can_export=can_export)
 
 
-@st.dialog("Revoke this key?", on_dismiss="rerun")
-def revoke_dialog(key_id: str, name: str) -> None:
+@dialog("Revoke this key?", scopes=ADMINS, on_dismiss="rerun")
+def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
     """Ask once more, then revoke."""
-    person = _get_admin()
     _name_key(key_id, name)
     st.write("Within 5 seconds it opens nothing any more, and its running exports are cut. This cannot be undone.")
     with st.container(horizontal=True):
@@ -119,15 +117,6 @@ def revoke_dialog(key_id: str, name: str) -> None:
             _say(error)
         else:
             st.rerun()
-
-
-def _get_admin() -> Actor:
-    """Return who looks at a dialog, looked up anew: its runs do not come through the page."""
-    person = find_admin()
-    if person is None:
-        st.error("You may not manage keys any more: reload the page.", icon=":material/lock:")
-        st.stop()
-    return person
 
 
 def _ask_expiry() -> datetime | None:

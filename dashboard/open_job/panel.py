@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Actor, Scope
+from core.actor import Actor
 from core.audit.events import Event, record
 from core.characters import Invisible, find_invisible, quote
 from core.errors import QueryTooSlow
@@ -21,7 +21,7 @@ from core.jobs.hidden_text import Texts, find_hidden
 from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from dashboard.open_job.prompt_text import show_text
-from dashboard.session.person import find_person
+from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
@@ -38,16 +38,13 @@ _ANCHOR = st.components.v2.component(
 NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
 
 
-@st.fragment
-def show_job(job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[Any] | None:
+@fragment()
+def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[Any] | None:
     """Show a job; its texts as far as `texts` are shown, or after it was revealed. Return it, or None.
 
     The look is committed to the audit before anything is sent.
     """
     resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None or Scope.JOB_READ not in person.scopes:
-        return None
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         job = find_job(connection, job_id, person.wall)
         logs = [] if job is None else list_logs(connection, job_id, person.wall)
@@ -88,7 +85,7 @@ def _show_reveal(job_id: UUID, hidden: str | None) -> None:
                 icon=":material/visibility:",
                 key="reveal",
                 shortcut="V",
-                on_click=_remember,
+                on_click=admitted(_remember),
                 args=("revealed", job_id),
             )
     elif st.session_state.get("revealed") == job_id:
@@ -98,7 +95,7 @@ def _show_reveal(job_id: UUID, hidden: str | None) -> None:
             key="hide",
             shortcut="V",
             type="tertiary",
-            on_click=_remember,
+            on_click=admitted(_remember),
             args=("revealed", None),
         )
 
@@ -133,7 +130,7 @@ def _show_texts(resources: Resources, person: Actor, job_id: UUID) -> None:
             f"Show all {texts.prompt_length:,} characters",
             key="show_all",
             icon=":material/unfold_more:",
-            on_click=_remember,
+            on_click=admitted(_remember),
             args=("all_of", job_id),
         )
     _show_one("Reason", texts.reason, marked)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Actor, Scope
+from core.actor import Actor
 from core.characters import quote
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
@@ -27,7 +27,7 @@ from core.review.verdicts import (
 )
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
-from dashboard.session.person import find_person
+from dashboard.session.admission import as_person, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.words import name_time
 
@@ -49,13 +49,10 @@ ACTS = "review_acts"
 SAID = "review_said"
 
 
-@st.fragment
-def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None = None) -> None:
+@fragment()
+def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[Actor], None] | None = None) -> None:
     """Show the verdicts on a decided job, and let somebody add theirs; `on_done` is called after one was recorded."""
     resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None or Scope.JOB_READ not in person.scopes:
-        return
     if st.session_state.pop("other_job", False):
         # The address has changed, and with it the whole page.
         st.rerun()
@@ -95,8 +92,8 @@ def show_review(job_id: UUID, zone: ZoneInfo, on_done: Callable[[], None] | None
                 shortcut=key,
                 help=meaning,
                 key=f"verdict_{verdict.value}",
-                on_click=_record,
-                args=(resources, person, job, alike, verdict, on_done),
+                on_click=as_person(_record),
+                args=(resources, job, alike, verdict, on_done),
             )
         show_take_back(resources, person, own)
     if st.session_state["review_error"]:
@@ -134,18 +131,18 @@ def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) ->
         type="tertiary",
         disabled=act is None,
         help="Your last verdict, with all jobs that it was applied to; again: the one before.",
-        on_click=_take_back,
-        args=(resources, person, act),
+        on_click=as_person(_take_back),
+        args=(resources, act),
     )
 
 
 def _record(
-    resources: Resources,
     person: Actor,
+    resources: Resources,
     job: Row[Any],
     alike: Alike | None,
     verdict: Verdict,
-    on_done: Callable[[], None] | None,
+    on_done: Callable[[Actor], None] | None,
 ) -> None:
     chosen = st.session_state[CATEGORIES]
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
@@ -166,11 +163,11 @@ def _record(
     st.session_state["review_job"] = None
     st.session_state[SAID] = f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back."
     if on_done is not None:
-        on_done()
+        on_done(person)
         st.session_state["other_job"] = True
 
 
-def _take_back(resources: Resources, person: Actor, last: tuple[UUID, UUID]) -> None:
+def _take_back(person: Actor, resources: Resources, last: tuple[UUID, UUID]) -> None:
     act, job_id = last
     taken = take_back(resources.databases, person, act)
     acts: list[tuple[UUID, UUID]] = st.session_state[ACTS]

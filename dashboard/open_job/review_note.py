@@ -9,7 +9,7 @@ import streamlit as st
 from core.actor import Actor
 from core.review.claims import renew_claim
 from core.review.drafts import LONGEST_NOTE, find_draft, keep_draft
-from dashboard.session.person import find_person
+from dashboard.session.admission import as_person, fragment
 from dashboard.session.resources import get_resources
 
 NOTE = "review_note"
@@ -19,20 +19,17 @@ _TYPING = st.components.v2.component(
 )
 
 
-@st.fragment
-def show_note(job_id: UUID) -> None:
+@fragment()
+def show_note(person: Actor, job_id: UUID) -> None:
     """Show the field of the note."""
-    resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None:
-        return
     st.text_area(
         "Note",
         key=NOTE,
         max_chars=LONGEST_NOTE,
         height=96,
         help="It is kept while you write, and shown to whoever has reviewed this job, too.",
-        on_change=lambda: _keep(person, job_id, st.session_state[NOTE]),
+        on_change=as_person(_keep_field),
+        args=(job_id,),
     )
     typed: dict[str, Any] | None = _TYPING(
         key="review_typing", data={"job": str(job_id)}, on_typed_change=lambda: None
@@ -44,6 +41,10 @@ def show_note(job_id: UUID) -> None:
 def find_note(person: Actor, job_id: UUID) -> str:
     """Return the note that was being written, or nothing."""
     return find_draft(get_resources().databases.ours, person, job_id)
+
+
+def _keep_field(person: Actor, job_id: UUID) -> None:
+    _keep(person, job_id, st.session_state[NOTE])
 
 
 def _keep(person: Actor, job_id: UUID, note: str) -> None:

@@ -6,20 +6,17 @@ import streamlit as st
 
 from core.actor import Actor
 from core.review.claims import CLAIM, find_holder, renew_claim
-from dashboard.session.person import find_person
+from dashboard.session.admission import as_person, fragment
 from dashboard.session.resources import Resources, get_resources
 
 # Seconds between two looks at whether the open job is still kept for this person.
 LOOKED = 30
 
 
-@st.fragment(run_every=LOOKED)
-def watch_claim(job_id: UUID) -> None:
+@fragment(run_every=LOOKED)
+def watch_claim(person: Actor, job_id: UUID) -> None:
     """Say so where the job is not kept for this person any more."""
     resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None:
-        return
     holder = find_holder(resources.databases.ours, job_id)
     if holder == person.name:
         return
@@ -30,8 +27,8 @@ def watch_claim(job_id: UUID) -> None:
     st.warning(
         f"Nothing happened here for {minutes} minutes, so others may get this job now.", icon=":material/timer_off:"
     )
-    st.button("Keep it for me", key="keep_claim", on_click=_keep_claim, args=(resources, person, job_id))
+    st.button("Keep it for me", key="keep_claim", on_click=as_person(_keep_claim), args=(resources, job_id))
 
 
-def _keep_claim(resources: Resources, person: Actor, job_id: UUID) -> None:
+def _keep_claim(person: Actor, resources: Resources, job_id: UUID) -> None:
     renew_claim(resources.databases.ours, person, job_id)

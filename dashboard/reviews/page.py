@@ -18,6 +18,7 @@ from dashboard.open_job.panel import forget_other_job, show_job
 from dashboard.open_job.review import ACTS, say_act, show_review, show_take_back
 from dashboard.reviews.address import QUEUES, go_to, params_of_jobs, read_address
 from dashboard.reviews.claim_notice import watch_claim
+from dashboard.session.admission import admitted, as_person
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.primary_button import emphasis
@@ -32,6 +33,10 @@ def show() -> None:
     st.title("Reviews")
     view, queue, is_sampled = read_address()
     st.session_state["queue"], st.session_state["sampled"] = queue, is_sampled
+
+    def choose() -> None:
+        go_to(view, st.session_state["queue"], st.session_state["sampled"], None)
+
     # By itself, because within a row it would not wrap on a narrow screen.
     st.segmented_control(
         "Queue",
@@ -40,7 +45,7 @@ def show() -> None:
         format_func=QUEUES.__getitem__,
         label_visibility="collapsed",
         required=True,
-        on_change=lambda: go_to(view, st.session_state["queue"], st.session_state["sampled"], None),
+        on_change=admitted(choose),
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.toggle(
@@ -48,17 +53,17 @@ def show() -> None:
             key="sampled",
             disabled=queue is not Queue.NEW,
             help="Takes jobs from all parts of the range in turn, in place of the newest first.",
-            on_change=lambda: go_to(view, st.session_state["queue"], st.session_state["sampled"], None),
+            on_change=admitted(choose),
         )
         st.page_link(
             "jobs/page.py", label="Choose other jobs", icon=":material/filter_alt:", query_params=params_of_jobs(view)
         )
     st.text(describe_filter(view.job_filter, longest=60))
 
-    def advance() -> None:
+    def advance(person: Actor) -> None:
         _advance(resources, person, view, queue, is_sampled, "Nothing is left")
 
-    def skip() -> None:
+    def skip(person: Actor) -> None:
         _advance(resources, person, view, queue, is_sampled, "Nothing else is left")
 
     if view.job is None:
@@ -66,15 +71,15 @@ def show() -> None:
         say_act()
         with st.container(horizontal=True, vertical_alignment="center"):
             icon = ":material/play_arrow:"
-            st.button("Start", type=emphasis(), icon=icon, shortcut="J", key="start", on_click=advance)
+            st.button("Start", type=emphasis(), icon=icon, shortcut="J", key="start", on_click=as_person(advance))
             if st.session_state.get(ACTS):
                 show_take_back(resources, person, None)
         _show_said()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Skip", shortcut="J", key="skip", type="tertiary", on_click=skip)
-        stop = (resources, person, view, queue, is_sampled)
-        st.button("Stop", shortcut="Esc", key="stop", type="tertiary", on_click=_stop, args=stop)
+        st.button("Skip", shortcut="J", key="skip", type="tertiary", on_click=as_person(skip))
+        stop = (resources, view, queue, is_sampled)
+        st.button("Stop", shortcut="Esc", key="stop", type="tertiary", on_click=as_person(_stop), args=stop)
     notice = st.container()
     if HIDING not in st.session_state:
         st.session_state[HIDING] = parse_texts(read_preference(resources.databases.ours, person, HIDING))
@@ -92,7 +97,7 @@ def show() -> None:
         show_review(view.job, zone, advance)
 
 
-def _stop(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool) -> None:
+def _stop(person: Actor, resources: Resources, view: View, queue: Queue, is_sampled: bool) -> None:
     """Close the job, and leave it to others."""
     if view.job is not None:
         release_claim(resources.databases.ours, person, view.job)

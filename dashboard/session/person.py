@@ -1,7 +1,5 @@
 """Who looks at a page."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from core.actor import DEMO_PERSON, Actor
@@ -9,9 +7,6 @@ from core.auth.sign_in import Door, Visit
 from core.settings import Settings
 from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
-
-# Seconds after which a page that nobody touches notices that its session has ended.
-NOTICED_AFTER = 10
 
 
 def find_person(settings: Settings) -> Actor | None:
@@ -41,36 +36,20 @@ def recognise(settings: Settings, door: Door | None, name: str, session: str | N
     return None if door is None or session is None else door.recognise(session)
 
 
-def watch_session(person: Actor) -> None:
-    """Let a page that nobody touches end with its session, too; and let it change when scopes do."""
-    settings = get_resources().settings
-
-    @st.fragment(run_every=NOTICED_AFTER)
-    def watch() -> None:
-        found = find_person(settings)
-        if found is None or found.scopes != person.scopes:
-            st.rerun()
-
-    watch()
-
-
 def show_person(person: Actor) -> None:
     """Say who has signed in, and let them leave."""
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.text(person.address or person.name)
-        st.button("Sign out", icon=":material/logout:", type="tertiary", on_click=leave(person), key="sign_out")
+        st.button("Sign out", icon=":material/logout:", type="tertiary", on_click=sign_out, key="sign_out")
 
 
-def leave(person: Actor | None) -> Callable[[], None]:
-    """Return what ends all sessions of a person, here and at the provider."""
-
-    def sign_out() -> None:
-        door = get_resources().door
-        if door is not None and person is not None:
-            door.sign_out(person)
-        st.logout()
-
-    return sign_out
+def sign_out() -> None:
+    """End all sessions of whoever is there, here and at the provider."""
+    resources = get_resources()
+    person = find_person(resources.settings)
+    if resources.door is not None and person is not None:
+        resources.door.sign_out(person)
+    st.logout()
 
 
 def show_sign_in(visit: Visit | None) -> None:
@@ -87,7 +66,7 @@ def show_sign_in(visit: Visit | None) -> None:
     if visit is not None and not visit.ended:
         st.error("You have signed in, and may not come in.", icon=":material/block:")
         st.text(f"{visit.address or 'No address'}\n{visit.refusal}")
-        st.button("Sign out", icon=":material/logout:", on_click=leave(None), key="sign_out")
+        st.button("Sign out", icon=":material/logout:", on_click=sign_out, key="sign_out")
         return
     if visit is not None:
         st.info("Your session has ended: sign in again.", icon=":material/lock_clock:")

@@ -1,11 +1,12 @@
 """What the pages need, handed over once by the composition root: Streamlit runs scripts without arguments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
+from dashboard.session.connections import OpenConnections
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Resources:
     # How people sign in; None where nobody can.
     door: Door | None = None
     providers: tuple[str, ...] = ()
+    connections: OpenConnections = field(default_factory=OpenConnections)
 
 
 _provided: list[Resources] = []

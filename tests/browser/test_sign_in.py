@@ -210,12 +210,15 @@ def test_a_provider_that_is_trusted_need_not_verify(serve: Serve, provider: Prov
         expect_in(page, "somebody@team.example.com")
 
 
-def test_a_session_ends_with_its_hours_also_in_an_idle_tab(serve: Serve, provider: Provider, page: Page) -> None:
+def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
+    serve: Serve, provider: Provider, page: Page, rows: psycopg.Connection
+) -> None:
     """Hours count from the sign-in at the provider; a page that nobody touches ends by itself."""
-    provider.is_here(STAFF, auth_time=int(time.time()) - 3600 + 15)
+    provider.is_here(STAFF)
     with serve(FENCEPOST_SESSION_HOURS="1") as server:
         sign_in(page, server.url)
         expect_in(page, STAFF)
+        rows.execute("UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour'")
 
         expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
         expect_out(page)
@@ -269,6 +272,40 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
         "The link is older than two minutes",
         "You are signed out",
     ]
+
+
+def test_an_open_page_of_somebody_signed_out_records_nothing(
+    serve: Serve, provider: Provider, page: Page, rows: psycopg.Connection
+) -> None:
+    """What is pressed after a sign-out elsewhere does nothing: the page asks to sign in, its connection is closed."""
+    created_at = datetime.now(UTC) - timedelta(minutes=10)
+    for number in range(3):
+        insert_job(rows, is_prohibited=True, prompt="the same", created_at=created_at - timedelta(seconds=number))
+    provider.is_here(STAFF)
+    closed: list[float] = []
+    page.on("websocket", lambda socket: socket.on("close", lambda _: closed.append(time.monotonic())))
+    with serve() as server:
+        sign_in(page, server.url)
+        expect_in(page, STAFF)
+        page.goto(f"{server.url}/reviews?range=7d")
+        page.get_by_role("button", name="Start").click()
+        expect(page.get_by_role("button", name="Agree")).to_be_visible()
+        before = rows.execute("SELECT count(*) FROM review_claims WHERE ends_at > now()").fetchone()
+        closed.clear()
+
+        rows.execute("UPDATE people SET signed_out_at = clock_timestamp() WHERE address = %s", (STAFF,))
+        page.keyboard.press("a")
+        expect(page.get_by_text("Your session has ended")).to_be_visible()
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not closed and time.monotonic() < deadline:
+            page.wait_for_timeout(50)
+
+    assert before == (1,)
+    assert closed
+    assert rows.execute("SELECT count(*) FROM reviews").fetchone() == (0,)
+    said = rows.execute("SELECT event FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone()
+    assert said is not None
+    assert said[0] != "reviewed"
 
 
 def test_two_people_review_at_once(

@@ -30,6 +30,7 @@ FLOORS = (
     ("dashboard.main", "dashboard.server"),
     ("dashboard.audit", "dashboard.categories", "dashboard.jobs", "dashboard.keys", "dashboard.reviews"),
     ("dashboard.exports", "dashboard.open_job"),
+    ("dashboard.keyboard",),
     ("dashboard.session",),
     ("dashboard.address", "dashboard.widgets"),
     ("dashboard",),

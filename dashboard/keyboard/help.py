@@ -5,6 +5,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.actor import Actor
+from dashboard.session.admission import ANY, dialog, fragment
+
 # What each page's own keys do; those of the job panel are on every page that shows one.
 KEYS: Mapping[str, Mapping[str, str]] = {
     "Everywhere": {"?": "These keys", "Tab": "To the next control", "Enter": "Use it"},
@@ -26,12 +29,12 @@ KEYS: Mapping[str, Mapping[str, str]] = {
 }
 
 _KEYBOARD = st.components.v2.component(
-    "fencepost_keyboard", html="<span></span>\n", js=Path(__file__).with_name("keyboard.js").read_text()
+    "fencepost_keyboard", html="<span></span>\n", js=Path(__file__).with_name("help.js").read_text()
 )
 
 
-@st.fragment
-def show_keyboard() -> None:
+@fragment(scopes=ANY)
+def show_keyboard(_: Actor) -> None:
     """Show the button for the list of keys, and hear `?`: Streamlit's own shortcuts know letters and digits only."""
     asked = _KEYBOARD(key="keyboard", on_asked_change=lambda: None).asked
     with st.container(horizontal=True, horizontal_alignment="right"):
@@ -39,8 +42,8 @@ def show_keyboard() -> None:
             _show_keys()
 
 
-@st.dialog("Keys", width="medium")
-def _show_keys() -> None:
+@dialog("Keys", scopes=ANY, width="medium")
+def _show_keys(_: Actor) -> None:
     for place, keys in KEYS.items():
         st.subheader(place)
         st.table([{"Key": key, "What it does": meaning} for key, meaning in keys.items()], hide_index=True)

@@ -1,0 +1,103 @@
+"""Callbacks, fragments and dialogs, each of which looks the person up anew.
+
+They run before the script that looks up who is there, or without it, so an open page of somebody who was signed out
+elsewhere would go on acting. None is given to Streamlit but through here: `tests/rules/test_admission.py` reads that.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+import streamlit as st
+
+from core.actor import Actor, Scope
+from dashboard.session.person import find_person
+from dashboard.session.resources import get_resources
+
+# Of the scopes one is needed. Whoever is in at all has one of ANY.
+READERS = frozenset({Scope.JOB_READ})
+ADMINS = frozenset({Scope.ADMIN_CONFIG})
+ANY = frozenset(Scope)
+
+# Seconds after which a page that nobody touches notices that its session has ended, or that scopes have changed.
+NOTICED_AFTER = 4
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def find_current() -> Actor | None:
+    """Return the person of this session with the scopes held now, or None."""
+    return find_person(get_resources().settings)
+
+
+def as_person(act: Callable[Concatenate[Actor, P], None], scopes: frozenset[Scope] = READERS) -> Callable[P, None]:
+    """Make a callback that gives `act` the person of this moment, and does nothing where there is none with a scope."""
+
+    @wraps(act)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        person = find_current()
+        if person is not None and person.scopes & scopes:
+            act(person, *args, **kwargs)
+
+    return run
+
+
+def admitted(act: Callable[P, object], scopes: frozenset[Scope] = READERS) -> Callable[P, None]:
+    """Make a callback that runs `act`, and does nothing where nobody with a scope is there any more."""
+
+    @wraps(act)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        person = find_current()
+        if person is not None and person.scopes & scopes:
+            act(*args, **kwargs)
+
+    return run
+
+
+def fragment(
+    *,
+    run_every: float | None = None,
+    parallel: bool = False,
+    scopes: frozenset[Scope] = READERS,
+    find: Callable[[], Actor | None] = find_current,
+) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[P, R | None]]:
+    """Make a fragment that is given the person of this moment; where nobody is there the whole page runs again."""
+
+    def make(show: Callable[Concatenate[Actor, P], R]) -> Callable[P, R | None]:
+        run = _admit(show, scopes, find)
+        return st.fragment(run, run_every=run_every, parallel=parallel)
+
+    return make
+
+
+def dialog(
+    title: str, *, scopes: frozenset[Scope], **options: str
+) -> Callable[[Callable[Concatenate[Actor, P], None]], Callable[P, None]]:
+    """Make a dialog as `fragment` makes a fragment; `options` are those of `st.dialog`."""
+
+    def make(show: Callable[Concatenate[Actor, P], None]) -> Callable[P, None]:
+        shown: Callable[P, None] = st.dialog(title, **options)(_admit(show, scopes, find_current))  # type: ignore[call-overload]
+        return shown
+
+    return make
+
+
+def _admit(
+    show: Callable[Concatenate[Actor, P], R], scopes: frozenset[Scope], find: Callable[[], Actor | None]
+) -> Callable[P, R | None]:
+    @wraps(show)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        person = find()
+        if person is None:
+            st.rerun()
+        return show(person, *args, **kwargs) if person.scopes & scopes else None
+
+    return run
+
+
+@fragment(run_every=NOTICED_AFTER, scopes=ANY)
+def watch_session(person: Actor, scopes: frozenset[Scope]) -> None:
+    """Let a page that nobody touches end with its session, too; and let it change when the scopes do."""
+    if person.scopes != scopes:
+        st.rerun()

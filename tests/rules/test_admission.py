@@ -1,0 +1,93 @@
+"""Whatever runs over an open connection looks the person up anew: read from the sources themselves."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.rules.test_packages import modules, name_of, parse
+
+ADMISSION = "dashboard.session.admission"
+MAKERS = {"as_person", "admitted"}
+
+# What Streamlit runs without the script around it.
+RERUN_ALONE = {"fragment", "dialog"}
+
+# Makes the fragments and dialogs of all others.
+MAKER = "dashboard/session/admission.py"
+
+# What is for whoever is not in: to sign in, and to sign out, which looks up by itself whom.
+AT_THE_DOOR = {"dashboard/session/person.py": {"sign_out", "st.login"}}
+
+
+def find_unguarded(tree: ast.Module, allowed: set[str] = frozenset()) -> Iterator[str]:  # type: ignore[assignment]
+    """Return each callback, fragment and dialog that does not go through the admission, as it is written."""
+    given = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == ADMISSION
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("streamlit"):
+            yield from (alias.name for alias in node.names if alias.name in RERUN_ALONE)
+        if isinstance(node, ast.Attribute) and node.attr in RERUN_ALONE:
+            yield ast.unparse(node)
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                name = keyword.arg or ""
+                if name.startswith("on_") and not _is_admitted(keyword.value, given, allowed):
+                    yield f"{name}={ast.unparse(keyword.value)}"
+        elif isinstance(node, ast.Dict):
+            # What is handed on with two asterisks.
+            for key, value in zip(node.keys, node.values, strict=True):
+                is_callback = isinstance(key, ast.Constant) and str(key.value).startswith(
+                    ("on_click", "on_change", "on_s")
+                )
+                if is_callback and not _is_admitted(value, given, allowed):
+                    yield f"{ast.unparse(key) if key else ''}: {ast.unparse(value)}"
+
+
+def _is_admitted(value: ast.expr, given: set[str], allowed: set[str]) -> bool:
+    """Tell whether a callback is made by the admission, is a word of Streamlit's, or does nothing."""
+    if isinstance(value, ast.Constant) or ast.unparse(value) in allowed | {"lambda: None"}:
+        return True
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in MAKERS & given
+
+
+PAGES = [path for path in modules("dashboard") if name_of(path) != MAKER]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_callbacks_and_fragments_go_through_the_admission(path: Path) -> None:
+    """No callback, fragment or dialog is given to Streamlit that does not look up who is there."""
+    allowed = AT_THE_DOOR.get(name_of(path), set())
+    if name_of(path) == "dashboard/app.py":
+        # Says what failed, and knows of nobody.
+        allowed = {"show_failure"}
+
+    # Our own functions may take a callback by such a name, and hand it on where it is looked at again.
+    found = [said for said in find_unguarded(parse(path), allowed) if not said.startswith(("on_open=", "on_done="))]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import streamlit as st\nst.button('a', on_click=go)",
+        "import streamlit as st\nst.button('a', on_click=lambda: go())",
+        "import streamlit as st\nst.toggle('a', on_change=admitted(go))",
+        "import streamlit as st\nst.form_submit_button('a', on_submit=partial(go, 1))",
+        "import streamlit as st\nst.button('a', **{'on_click': go})",
+        "import streamlit as st\n@st.fragment\ndef show(): ...",
+        "import streamlit as st\n@st.fragment(run_every=2)\ndef show(): ...",
+        "import streamlit as st\nst.dialog('a')(show)",
+        "from streamlit import fragment\n@fragment\ndef show(): ...",
+        "from streamlit import fragment as often\n@often\ndef show(): ...",
+    ],
+)
+def test_the_rule_sees_what_goes_past(source: str) -> None:
+    """Each way past the admission is found."""
+    assert list(find_unguarded(ast.parse(source))) != []
