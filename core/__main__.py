@@ -10,6 +10,7 @@ from core.cli.export import export, verify
 from core.cli.import_files import import_command
 from core.cli.keys import keys
 from core.cli.runner import run_command
+from core.cli.sample import sample
 from core.cli.sync import sync_command
 from core.cli.tables import migrate_command, seed
 
@@ -21,7 +22,7 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, keys, export, verify),
+    *(migrate_command, seed, keys, export, verify, sample),
 ):
     main.add_command(command)
 

@@ -4,4 +4,5 @@ GRANT SELECT, INSERT, DELETE ON breakdown_counts, breakdown_changes TO fencepost
 GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, sessions, review_drafts, review_claims, syncs TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at) ON reviews TO fencepost_app;
+GRANT SELECT, INSERT ON samples, sample_strata, sample_jobs TO fencepost_app;
 GRANT EXECUTE ON FUNCTION audit_begin, audit_append TO fencepost_app;

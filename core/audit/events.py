@@ -46,6 +46,8 @@ class Event(StrEnum):
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"
     REVIEWS_EXPORTED = "reviews-exported"
+    SAMPLE_DRAWN = "sample-drawn"
+    SAMPLE_EXPORTED = "sample-exported"
 
 
 def record(

@@ -22,7 +22,7 @@ from core.jobs.filter import PARAMETERS, JobFilter
 from core.settings import load_settings
 
 
-def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
+def parameter_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every parameter of the export, so that none can be forgotten."""
     for name, parameter in reversed(list(PARAMETERS.items())):
         flag = f"--{name.replace('_', '-')}"
@@ -31,7 +31,7 @@ def _parameter_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(short_help="Write jobs as CSV: the bytes of the API's export.")
-@_parameter_options
+@parameter_options
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
 )

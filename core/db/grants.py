@@ -10,6 +10,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "audit_events": ("SELECT",),
     **dict.fromkeys(("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), _KEEP),
     "reviews": (*_ADD, "UPDATE (superseded_at)"),
+    **dict.fromkeys(("samples", "sample_strata", "sample_jobs"), _ADD),
 }
 
 # Only where the jobs are in the same database.

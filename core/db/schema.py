@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Identity,
+    Integer,
     Interval,
     LargeBinary,
     MetaData,
@@ -180,6 +181,42 @@ reviews = Table(
     Column("superseded_at", DateTime(timezone=True)),
     # The person's verdict that counted until then; it counts again where this one is taken back.
     Column("supersedes", BigInteger),
+)
+
+# Samples of decided jobs, drawn by chance. A sample keeps what it was drawn from, so that what verdicts on its jobs say
+# of all jobs comes from our tables alone.
+samples = Table(
+    "samples",
+    ours,
+    Column("sample_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("drawn_by", Text, nullable=False),
+    Column("drawn_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    # The wall behind which it was drawn, and the filter as receipts have it.
+    Column("client_id", Text),
+    Column("filter", JSONB, nullable=False),
+    Column("strata", ARRAY(Text), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+)
+sample_strata = Table(
+    "sample_strata",
+    ours,
+    Column("sample_id", Uuid, primary_key=True),
+    Column("stratum", Integer, primary_key=True),
+    Column("values", JSONB, nullable=False),
+    Column("population", BigInteger, nullable=False),
+)
+sample_jobs = Table(
+    "sample_jobs",
+    ours,
+    Column("sample_id", Uuid, primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
+    Column("stratum", Integer, nullable=False),
+    # The order in which the jobs are to be judged: by chance, so that any first so many are a sample, too.
+    Column("place", Integer, nullable=False),
+    Column("client_id", Text, nullable=False),
+    Column("job_created_at", DateTime(timezone=True), nullable=False),
+    Column("is_prohibited", Boolean, nullable=False),
 )
 
 review_drafts = Table(

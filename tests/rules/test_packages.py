@@ -38,7 +38,7 @@ FLOORS = (
     ("core.__main__",),
     ("core.cli", "core.upkeep"),
     ("core.check", "core.sync"),
-    ("core.intake",),
+    ("core.intake", "core.quality"),
     ("core.counts", "core.export", "core.review"),
     ("core.auth",),
     ("core.audit",),

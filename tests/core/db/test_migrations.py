@@ -15,7 +15,8 @@ from core.settings import Settings
 from tests.conftest import TestServer
 
 OURS = ["alembic_version", "api_keys", "audit_events", "audit_lock", "exports", "people"]
-OURS = [*OURS, "review_claims", "review_drafts", "reviews", "sessions", "syncs"]
+OURS = [*OURS, "review_claims", "review_drafts", "reviews", "sample_jobs", "sample_strata", "samples"]
+OURS = [*OURS, "sessions", "syncs"]
 ALL = sorted([*OURS, "breakdown_changes", "breakdown_counts", "jobs", "moderation_logs"])
 
 
@@ -69,7 +70,7 @@ def test_without_jobs_only_our_own_tables_are_made(
 ) -> None:
     """Where the jobs live elsewhere, none are made here, and nothing is made there."""
     connection.execute("DROP TABLE exports, api_keys, audit_events, audit_lock, sessions, people, alembic_version")
-    connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs")
+    connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs, sample_jobs, sample_strata, samples")
     settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
 
     migrate(settings)

@@ -1,0 +1,131 @@
+"""`python -m core sample`: draw jobs by chance, and say what the verdicts on them mean for all jobs."""
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from core.actor import COMMAND_LINE
+from core.cli.export import parameter_options
+from core.cli.output import open_output
+from core.cli.runner import make_plain, open_checked
+from core.db.databases import Databases
+from core.errors import InvalidParameter, NotPossible
+from core.instants import print_instant
+from core.jobs.filter import PARAMETERS, JobFilter
+from core.jobs.strata import Stratification
+from core.quality.answers import Answer, Bounds, Judged, answer_sample, share_of_wrong
+from core.quality.file import start_sample_file
+from core.quality.samples import Plan, draw_sample, find_sample, list_samples
+from core.settings import load_settings
+
+
+@click.group()
+def sample() -> None:
+    """Draw jobs by chance, and say what the verdicts on them mean for all jobs."""
+
+
+@sample.command("draw", short_help="Draw a sample of decided jobs; print its id.")
+@click.option("--name", required=True, help="What the sample is for.")
+@click.option("--size", type=int, required=True, help="How many jobs.")
+@click.option(
+    "--strata",
+    default="decision",
+    show_default=True,
+    help=f"What tells strata apart, with commas: {', '.join(Stratification)}.",
+)
+@click.option("--at-least", type=int, default=1, show_default=True, help="Jobs of each stratum at least.")
+@click.option("--narrowest", is_flag=True, help="The rest where it narrows the answer most, not in proportion.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same jobs.")
+@parameter_options
+def draw_command(
+    name: str, size: int, strata: str, at_least: int, narrowest: bool, seed: int, **given: tuple[str, ...]
+) -> None:
+    """Draw a sample of the decided jobs that a filter means; print its id, and nothing else.
+
+    The parameters of the filter are those of the API, with hyphens for underscores.
+    """
+    job_filter = JobFilter.from_params((name, value) for name in PARAMETERS for value in given[name])
+    plan = Plan(name, size, _parse_strata(strata), at_least, seed, narrowest)
+    with open_checked(load_settings()) as databases:
+        click.echo(draw_sample(databases, COMMAND_LINE, job_filter, plan))
+
+
+@sample.command("list")
+def list_command() -> None:
+    """List the samples, the newest first."""
+    with open_checked(load_settings()) as databases:
+        for row in list_samples(databases, COMMAND_LINE.wall):
+            click.echo(make_plain(f"{row.sample_id}  {print_instant(row.drawn_at)}  {row.name}"))
+
+
+@sample.command("show", short_help="Say what the verdicts on a sample mean for all jobs.")
+@click.argument("sample_id", type=click.UUID)
+def show_command(sample_id: UUID) -> None:
+    """Say how far a sample is judged, and what the verdicts mean for all jobs that it was drawn from."""
+    with open_checked(load_settings()) as databases:
+        found = _get(databases, sample_id)
+        answer = answer_sample(databases, sample_id)
+    for line in (f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged.", *_say(answer)):
+        click.echo(make_plain(line))
+
+
+@sample.command("file", short_help="Write a sample as CSV, with weights.")
+@click.argument("sample_id", type=click.UUID)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new file.")
+def file_command(sample_id: UUID, output: Path) -> None:
+    """Write each drawn job with its stratum, its weight and its verdicts, for figures of your own."""
+    settings = load_settings()
+    with open_checked(settings) as databases, open_output(output) as file:
+        _get(databases, sample_id)
+
+        async def write() -> None:
+            started = start_sample_file(
+                databases, sample_id, COMMAND_LINE, first_byte_timeout=settings.fencepost_first_byte_timeout
+            )
+            async with started as running, aclosing(running.stream()) as blocks:
+                async for block in blocks:
+                    file.write(block)
+
+        asyncio.run(write())
+
+
+def _parse_strata(value: str) -> tuple[Stratification, ...]:
+    try:
+        return tuple(Stratification(item) for item in value.split(","))
+    except ValueError:
+        raise InvalidParameter(f"strata is not a list of {', '.join(Stratification)}: correct it.") from None
+
+
+def _get(databases: Databases, sample_id: UUID) -> Any:
+    found = find_sample(databases, COMMAND_LINE.wall, sample_id)
+    if found is None:
+        raise NotPossible(f"There is no sample {sample_id}: `python -m core sample list` names those that there are.")
+    return found
+
+
+def _say(answer: Answer) -> list[str]:
+    return [
+        f"Rejections that are wrong: {_print(answer.wrong_rejections)}",
+        f"Passes that should have been rejected: {_print(answer.wrong_passes)}",
+        f"Of all jobs that should be rejected, rejected are: {_print(answer.recall)}",
+        *(_say_stratum(stratum) for stratum in answer.strata),
+    ]
+
+
+def _say_stratum(stratum: Judged) -> str:
+    decision = "rejected" if stratum.is_prohibited else "passed"
+    values = ", ".join([decision, *("none" if value in (None, "") else str(value) for value in stratum.values[1:])])
+    said = f"{stratum.judged:,} of {stratum.drawn:,} drawn from {stratum.jobs:,} judged"
+    return f"{values}: {said}; wrong {_print(share_of_wrong([stratum]))}"
+
+
+def _print(bounds: Bounds | None) -> str:
+    if bounds is None:
+        return "this sample does not say yet."
+    low, high = f"{bounds.lower.share:.1%}", f"{bounds.upper.share:.1%}"
+    share = low if low == high else f"{low} to {high}, depending on what is unclear"
+    return f"{share} (with 95 % between {bounds.low:.1%} and {bounds.high:.1%})."

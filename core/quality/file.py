@@ -1,0 +1,69 @@
+"""A sample as a CSV file: each drawn job with its weight and what was said of it, for figures of one's own."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select
+
+from core.actor import Actor
+from core.audit.events import Event, record
+from core.csv.format import guarded, instant
+from core.csv.table_file import OwnFile, start_own_file
+from core.db.databases import Databases
+from core.db.schema import reviews, sample_jobs, sample_strata
+from core.review.verdicts import IS_FIRM, WOULD_REJECT
+
+COLUMNS = (
+    *("place", "job_id", "client_id", "job_created_at", "is_prohibited"),
+    *("stratum", "stratum_values", "stratum_jobs", "stratum_drawn", "weight"),
+    *("verdicts", "wrong", "right", "unsure"),
+)
+
+
+def start_sample_file(
+    databases: Databases, sample_id: UUID, by: Actor, *, first_byte_timeout: float
+) -> AbstractAsyncContextManager[OwnFile]:
+    """Start a copy of a sample. `weight` is how many jobs of its stratum a drawn job stands for."""
+
+    def note(export_id: UUID) -> None:
+        record(databases, Event.SAMPLE_EXPORTED, by, subject=str(sample_id), details={"export": str(export_id)})
+
+    return start_own_file(
+        databases.ours, "sample", COLUMNS, lambda: _file_query(sample_id), note, first_byte_timeout=first_byte_timeout
+    )
+
+
+def _file_query(sample_id: UUID) -> Select[Any]:
+    current = reviews.c.superseded_at.is_(None)
+    is_wrong = reviews.c.is_prohibited != WOULD_REJECT
+    said = (
+        select(
+            reviews.c.job_id,
+            func.count().label("verdicts"),
+            func.count().filter(IS_FIRM & is_wrong).label("wrong"),
+            func.count().filter(IS_FIRM & ~is_wrong).label("right"),
+            func.count().filter(~IS_FIRM).label("unsure"),
+        )
+        .where(current)
+        .group_by(reviews.c.job_id)
+        .subquery("said")
+    )
+    drawn = func.count().over(partition_by=sample_jobs.c.stratum)
+    texts: dict[str, ColumnElement[Any]] = {
+        **{name: cast(sample_jobs.c[name], Text) for name in ("place", "job_id", "is_prohibited", "stratum")},
+        "client_id": guarded(sample_jobs.c.client_id),
+        "job_created_at": instant(sample_jobs.c.job_created_at),
+        # Reasons are among these, and were written by others.
+        "stratum_values": guarded(cast(sample_strata.c["values"], Text)),
+        "stratum_jobs": cast(sample_strata.c.population, Text),
+        "stratum_drawn": cast(drawn, Text),
+        "weight": cast(sample_strata.c.population / cast(drawn, sample_strata.c.population.type), Text),
+        **{name: cast(func.coalesce(said.c[name], 0), Text) for name in ("verdicts", "wrong", "right", "unsure")},
+    }
+    rows = sample_jobs.join(
+        sample_strata,
+        (sample_strata.c.sample_id == sample_jobs.c.sample_id) & (sample_strata.c.stratum == sample_jobs.c.stratum),
+    ).outerjoin(said, said.c.job_id == sample_jobs.c.job_id)
+    query = select(*(texts[name].label(name) for name in COLUMNS)).select_from(rows)
+    return query.where(sample_jobs.c.sample_id == sample_id).order_by(sample_jobs.c.place)

@@ -1,0 +1,166 @@
+"""Samples of decided jobs: drawn by chance from a filter, kept with what they were drawn from, and read again."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+from random import Random
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, insert, select
+
+from core.actor import Actor
+from core.audit.events import Event, append
+from core.characters import make_storable
+from core.db.databases import Databases
+from core.db.schema import sample_jobs, sample_strata, samples
+from core.errors import InvalidParameter, NotPossible
+from core.jobs.access import make_access
+from core.jobs.filter import Decision, JobFilter
+from core.jobs.strata import Stratification, count_strata, draw_jobs, find_jobs
+from core.jobs.wall import Wall, of_clients
+from core.quality.allocation import Strata, allocate, allocate_for_decisions
+
+LARGEST_SAMPLE = 10_000
+LONGEST_NAME = 200
+
+# Strata beyond these make samples that nobody can judge: a stratum for each reason of a service without rules, say.
+MOST_STRATA = 200
+
+# Seconds that counting and drawing may take each.
+_PATIENCE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to draw: how many jobs in all and at least of each stratum, what tells strata apart, and the seed.
+
+    `narrowest`: the jobs beyond the least go where they narrow the answer most, not in proportion.
+    """
+
+    name: str
+    size: int
+    by: tuple[Stratification, ...] = (Stratification.DECISION,)
+    at_least: int = 1
+    seed: int = 1
+    narrowest: bool = False
+
+
+def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Plan) -> UUID:
+    """Draw a sample of the decided jobs of a filter, all or nothing, together with its event; return its id.
+
+    The same seed draws the same jobs of the same filter. Raises `InvalidParameter` for a plan that cannot be, and
+    `NotPossible` where no job was decided, or where there are too many strata.
+    """
+    name, stratified = _check(plan)
+    decided = _decided(job_filter)
+    access = make_access(databases, by.wall)
+    with databases.source.transaction(timeout=_PATIENCE) as connection:
+        counted = count_strata(connection, decided, access, stratified)
+        sizes = _allocate(plan, stratified, counted)
+        shares = {stratum: _enough(sizes[stratum], counted[stratum]) for stratum in sizes}
+        drawn = draw_jobs(connection, decided, access, stratified, shares=shares, seed=plan.seed)
+        taken = [(values, jobs, ids[: sizes.get(values, 0)]) for values, jobs, ids in drawn]
+        found = {
+            row.job_id: row
+            for row in find_jobs(connection, decided, access, [job for _, _, ids in taken for job in ids])
+        }
+    sample_id = uuid4()
+    strata, rows = _rows(sample_id, taken, found, plan.seed)
+    with databases.ours.transaction() as connection:
+        connection.execute(
+            insert(samples).values(
+                sample_id=sample_id,
+                name=name,
+                drawn_by=by.name,
+                client_id=by.wall.client_id,
+                filter=job_filter.to_params(),
+                strata=[kind.value for kind in stratified],
+                seed=plan.seed,
+            )
+        )
+        connection.execute(insert(sample_strata), strata)
+        connection.execute(insert(sample_jobs), rows)
+        details = {"filter": job_filter.to_params(), "jobs": len(rows), "seed": plan.seed}
+        append(connection, databases.audit_key, Event.SAMPLE_DRAWN, by, subject=str(sample_id), details=details)
+    return sample_id
+
+
+def list_samples(databases: Databases, wall: Wall) -> list[Row[Any]]:
+    """List the samples that were drawn behind a wall, the newest first."""
+    query = select(samples).where(*of_clients(samples.c.client_id, wall, None))
+    with databases.ours.transaction() as connection:
+        return list(connection.execute(query.order_by(samples.c.drawn_at.desc(), samples.c.sample_id)))
+
+
+def find_sample(databases: Databases, wall: Wall, sample_id: UUID) -> Row[Any] | None:
+    """Return a sample, or None where there is none or the wall hides it."""
+    query = select(samples).where(samples.c.sample_id == sample_id, *of_clients(samples.c.client_id, wall, None))
+    with databases.ours.transaction() as connection:
+        return connection.execute(query).one_or_none()
+
+
+def _check(plan: Plan) -> tuple[str, tuple[Stratification, ...]]:
+    name = make_storable(plan.name).strip()
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidParameter(f"name is empty or longer than {LONGEST_NAME} characters: choose another one.")
+    if not 1 <= plan.size <= LARGEST_SAMPLE:
+        raise InvalidParameter(f"size is not between 1 and {LARGEST_SAMPLE:,}: choose how many jobs to draw.")
+    if not 0 <= plan.at_least <= plan.size:
+        raise InvalidParameter("at_least is not between 0 and size: choose how many jobs each stratum gets at least.")
+    if not -(2**63) <= plan.seed < 2**63:
+        raise InvalidParameter("seed is not a whole number of 64 bits: choose another one.")
+    # The decision always tells strata apart: what is wrong of rejections and of passes are two questions.
+    return name, tuple(dict.fromkeys((Stratification.DECISION, *plan.by)))
+
+
+def _decided(job_filter: JobFilter) -> JobFilter:
+    decisions = tuple(item for item in job_filter.decision if item is not Decision.UNDECIDED)
+    if job_filter.decision and not decisions:
+        raise InvalidParameter("decision names undecided jobs only: only decided jobs can be judged.")
+    return replace(job_filter, decision=decisions or (Decision.REJECT, Decision.PASS))
+
+
+def _allocate(plan: Plan, by: Sequence[Stratification], counted: dict[Strata, int]) -> dict[Strata, int]:
+    if not counted:
+        raise NotPossible("No decided job matches: choose other jobs.")
+    if len(counted) > MOST_STRATA:
+        raise NotPossible(
+            f"These jobs have {len(counted):,} strata, and a sample has at most {MOST_STRATA}: use fewer."
+        )
+    if plan.narrowest:
+        return allocate_for_decisions(counted, by.index(Stratification.DECISION), plan.size, at_least=plan.at_least)
+    return allocate(counted, plan.size, at_least=plan.at_least)
+
+
+def _enough(size: int, jobs: int) -> float:
+    """Return the share of a stratum's hashes under which `size` jobs lie as good as always."""
+    return min(1.0, (size + 8 * sqrt(size) + 16) / jobs)
+
+
+def _rows(
+    sample_id: UUID, taken: Iterable[tuple[Strata, int, list[UUID]]], found: dict[UUID, Row[Any]], seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    strata: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for number, (values, jobs, ids) in enumerate(sorted(taken, key=lambda one: str(one[0])), 1):
+        strata.append({"sample_id": sample_id, "stratum": number, "values": list(values), "population": jobs})
+        rows += [_row(sample_id, number, found.get(job_id)) for job_id in ids]
+    Random(seed).shuffle(rows)  # noqa: S311 - the order is to be reproducible, not secret
+    for place, row in enumerate(rows, 1):
+        row["place"] = place
+    return strata, rows
+
+
+def _row(sample_id: UUID, stratum: int, job: Row[Any] | None) -> dict[str, Any]:
+    if job is None:
+        # Replacing it would make the sample one that chance has not drawn.
+        raise NotPossible("Jobs were changed while the sample was drawn: draw it again.")
+    return {
+        "sample_id": sample_id,
+        "job_id": job.job_id,
+        "stratum": stratum,
+        "client_id": job.client_id,
+        "job_created_at": job.created_at,
+        "is_prohibited": job.is_prohibited,
+    }

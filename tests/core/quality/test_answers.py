@@ -1,0 +1,146 @@
+"""Answers: what verdicts on a sample say of all jobs, held against what is true of them."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from core.actor import COMMAND_LINE, Actor, Scope
+from core.db.databases import Databases
+from core.intake.demo import seed_jobs
+from core.intake.demo_texts import WRONG_REASON
+from core.jobs.job import find_job
+from core.jobs.strata import Stratification
+from core.jobs.wall import Wall
+from core.quality.answers import Answer, answer_sample, share_of_wrong
+from core.quality.samples import Plan, draw_sample
+from core.review.verdicts import Review, Verdict, record_review, take_back
+from tests.core.quality.test_samples import drawn
+from tests.support.documents import april
+from tests.support.rows import insert_job
+
+EVERYBODY = Wall(None)
+ANN, BOB = (Actor(f"user:{name}", EVERYBODY, frozenset({Scope.JOB_READ})) for name in ("ann", "bob"))
+
+
+def judge(databases: Databases, by: Actor, job_id: UUID, verdict: Verdict) -> UUID:
+    with databases.source.transaction() as connection:
+        job = find_job(connection, job_id, EVERYBODY)
+    assert job is not None
+    return record_review(databases, by, [job], Review(verdict, note="a note"))
+
+
+@pytest.fixture
+def population(connection: psycopg.Connection) -> dict[bool, list[UUID]]:
+    """Ten rejected jobs and forty that passed."""
+    return {
+        decision: [insert_job(connection, is_prohibited=decision) for _ in range(number)]
+        for decision, number in ((True, 10), (False, 40))
+    }
+
+
+def draw_all(databases: Databases) -> UUID:
+    return draw_sample(databases, COMMAND_LINE, april(), Plan("all", 50))
+
+
+def test_what_was_judged_whole_is_exact(databases: Databases, population: dict[bool, list[UUID]]) -> None:
+    """Two of ten rejections wrong, four of forty passes: 20 %, 10 %, and 8 of 12 that should be rejected are."""
+    sample_id = draw_all(databases)
+    for decision, wrong in ((True, 2), (False, 4)):
+        for place, job_id in enumerate(population[decision]):
+            judge(databases, ANN, job_id, Verdict.OVERTURN if place < wrong else Verdict.AGREE)
+
+    answer = answer_sample(databases, sample_id)
+
+    assert (answer.drawn, answer.judged) == (50, 50)
+    for found, expected in ((answer.wrong_rejections, 0.2), (answer.wrong_passes, 0.1), (answer.recall, 8 / 12)):
+        assert found is not None
+        assert (found.lower.share, found.low, found.high) == pytest.approx((expected,) * 3)
+
+
+def test_a_sample_that_is_begun_says_what_it_can(databases: Databases, population: dict[bool, list[UUID]]) -> None:
+    """With rejections judged only, there is an answer on these, and none on passes nor on recall."""
+    sample_id = draw_all(databases)
+    for job_id in population[True][:5]:
+        judge(databases, ANN, job_id, Verdict.AGREE)
+
+    answer = answer_sample(databases, sample_id)
+
+    assert answer.judged == 5
+    assert answer.wrong_passes is None
+    assert answer.recall is None
+    assert answer.wrong_rejections is not None
+    assert answer.wrong_rejections.low == 0
+    assert 0.1 < answer.wrong_rejections.high < 0.5
+
+
+@pytest.mark.parametrize("second", [Verdict.UNSURE, Verdict.ESCALATE, Verdict.OVERTURN])
+def test_what_is_unclear_gives_bounds(
+    databases: Databases, population: dict[bool, list[UUID]], second: Verdict
+) -> None:
+    """A job of which somebody is not sure, or on which two disagree, counts as right in one bound only."""
+    sample_id = draw_all(databases)
+    for job_id in population[True]:
+        judge(databases, ANN, job_id, Verdict.AGREE)
+    judge(databases, BOB, population[True][0], second)
+
+    found = answer_sample(databases, sample_id).wrong_rejections
+
+    assert found is not None
+    assert (found.lower.share, found.upper.share) == (0.0, 0.1)
+
+
+def test_only_verdicts_that_count_are_counted(databases: Databases, population: dict[bool, list[UUID]]) -> None:
+    """A verdict that was taken back, or replaced by the same person's later one, says nothing any more."""
+    sample_id = draw_all(databases)
+    first, second = population[True][:2]
+    take_back(databases, ANN, judge(databases, ANN, first, Verdict.OVERTURN))
+    judge(databases, ANN, second, Verdict.OVERTURN)
+    judge(databases, ANN, second, Verdict.AGREE)
+
+    answer = answer_sample(databases, sample_id)
+
+    assert answer.judged == 1
+    assert [(one.judged, one.wrong, one.unclear) for one in answer.strata] == [(0, 0, 0), (1, 0, 0)]
+
+
+def judge_demo_sample(databases: Databases, connection: psycopg.Connection, plan: Plan) -> Answer:
+    """Draw a sample of the demo jobs and judge it as somebody who is always right."""
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), plan)
+    ids = drawn(connection, sample_id)
+    truth = connection.execute(
+        "SELECT job_id, coalesce(strpos(prompt, '[placeholder') > 0, is_prohibited) = is_prohibited FROM jobs"
+        " WHERE job_id = ANY(%s)",
+        (ids,),
+    ).fetchall()
+    for job_id, is_right in truth:
+        judge(databases, ANN, job_id, Verdict.AGREE if is_right else Verdict.OVERTURN)
+    return answer_sample(databases, sample_id)
+
+
+def test_demo_jobs_are_answered_right_and_their_wrong_rule_is_found(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """600 verdicts tell the shares of wrong decisions, recall within five points, and name the rule that is wrong."""
+    seed_jobs(databases, 20_000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
+    rejected_right, rejected, passed_wrong, passed = connection.execute(
+        "SELECT count(*) FILTER (WHERE is_prohibited AND bad), count(*) FILTER (WHERE is_prohibited),"
+        " count(*) FILTER (WHERE NOT is_prohibited AND bad), count(*) FILTER (WHERE NOT is_prohibited)"
+        " FROM (SELECT is_prohibited, coalesce(strpos(prompt, '[placeholder') > 0, is_prohibited) AS bad FROM jobs"
+        " WHERE created_at >= '2026-04-01Z' AND is_prohibited IS NOT NULL) AS decided"
+    ).fetchone() or (0, 0, 0, 0)
+
+    plan = Plan("April", 600, by=(Stratification.REASON,), at_least=12, narrowest=True)
+    answer = judge_demo_sample(databases, connection, plan)
+
+    assert answer.wrong_rejections is not None
+    assert answer.wrong_passes is not None
+    assert answer.recall is not None
+    assert answer.wrong_rejections.low <= 1 - rejected_right / rejected <= answer.wrong_rejections.high
+    assert answer.wrong_passes.low <= passed_wrong / passed <= answer.wrong_passes.high
+    recall = rejected_right / (rejected_right + passed_wrong)
+    assert answer.recall.low <= recall <= answer.recall.high
+    assert abs(answer.recall.lower.share - recall) < 0.05
+    wrong = {one.values[1]: share_of_wrong([one]) for one in answer.strata if one.is_prohibited}
+    assert [reason for reason, found in wrong.items() if found is not None and found.low > 0.5] == [WRONG_REASON]

@@ -1,0 +1,126 @@
+"""Estimates: as those of a second library where that has them, and right as often as they say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.random import Generator, default_rng
+from scipy.stats import binomtest
+
+from core.quality.estimates import Estimate, Stratum, estimate_ratio, estimate_share, jobs_to_halve
+
+ENDLESS = 10**15
+
+# Jobs and sizes of strata, and how often each has a hit: from easy to nasty.
+DESIGNS = {
+    "one stratum": ([100_000], [300], [0.1]),
+    "in proportion": ([50_000, 30_000, 15_000, 5_000], [150, 90, 45, 15], [0.05, 0.1, 0.2, 0.4]),
+    "rare strata": ([90_000, 9_000, 900, 100], [100] * 4, [0.01, 0.05, 0.5, 0.8]),
+    "strata without a hit": ([60_000, 30_000, 9_000, 1_000], [75] * 4, [0.002, 0.0, 0.1, 0.3]),
+    "one client has most": ([95_000, 1_000, 1_000, 1_000, 2_000], [200, 50, 50, 50, 50], [0.08, 0.3, 0.02, 0.0, 0.5]),
+    "nearly all judged": ([400, 300, 50], [100, 100, 50], [0.1, 0.3, 0.5]),
+    "unequal chances": ([80_000, 20_000], [60, 440], [0.15, 0.03]),
+}
+
+
+def draw(random: Generator, jobs: int, hits: int, size: int) -> int:
+    """Count the hits in a sample without replacement."""
+    return int(random.hypergeometric(hits, jobs - hits, size))
+
+
+@pytest.mark.parametrize(("judged", "hits"), [(10, 0), (10, 10), (50, 1), (300, 30), (1000, 999)])
+def test_one_endless_stratum_has_wilsons_interval(judged: int, hits: int) -> None:
+    """With one stratum and no end of the population the interval is Wilson's, as SciPy has it."""
+    expected = binomtest(hits, judged).proportion_ci(method="wilson")
+
+    found = estimate_share([Stratum(ENDLESS, judged, hits)])
+
+    assert found is not None
+    assert (found.share, found.low, found.high) == pytest.approx((hits / judged, expected.low, expected.high), abs=1e-6)
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_intervals_hold_the_truth_as_often_as_they_say(design: str) -> None:
+    """Of 1,000 samples about 95 % have an interval with the truth in it, for nasty designs too."""
+    jobs, sizes, shares = DESIGNS[design]
+    hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
+    truth, random, held = sum(hits) / sum(jobs), default_rng(1), 0
+
+    for _ in range(1000):
+        strata = [
+            Stratum(number, size, draw(random, number, hit, size))
+            for number, hit, size in zip(jobs, hits, sizes, strict=True)
+        ]
+        found = estimate_share(strata)
+        assert found is not None
+        held += found.low <= truth <= found.high
+
+    assert 925 <= held <= 985
+
+
+@pytest.mark.parametrize("missed", [0.002, 0.01, 0.05])
+def test_recall_holds_the_truth(missed: float) -> None:
+    """Of 1,000 samples of 600 jobs at least 93 % have an interval of recall with the truth in it."""
+    rejected, passed, random, held = 12_000, 88_000, default_rng(1), 0
+    wrong, right = round(passed * missed), round(rejected * 0.88)
+    truth = right / (right + wrong)
+
+    for _ in range(1000):
+        found = estimate_ratio(
+            [Stratum(rejected, 240, draw(random, rejected, right, 240))],
+            [Stratum(passed, 360, draw(random, passed, wrong, 360))],
+        )
+        assert found is not None
+        held += found.low <= truth <= found.high
+
+    assert held >= 930
+
+
+@given(st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=6))
+def test_a_share_lies_between_its_bounds(drawn: list[tuple[int, int, int]]) -> None:
+    """Whatever was drawn, the share lies within its interval, and that within 0 and 1."""
+    strata = [Stratum(jobs, min(judged, jobs), min(hits, judged, jobs)) for jobs, judged, hits in drawn]
+
+    found = estimate_share(strata)
+
+    assert found is not None
+    assert 0 <= found.low <= found.share <= found.high <= 1
+
+
+def test_what_was_judged_whole_is_known() -> None:
+    """Where all jobs were judged the share is exact, and so is a ratio."""
+    whole = [Stratum(40, 40, 10), Stratum(60, 60, 0)]
+
+    assert estimate_share(whole) == Estimate(0.1, 0.1, 0.1)
+    ratio = estimate_ratio([Stratum(40, 40, 30)], [Stratum(60, 60, 10)])
+    assert ratio is not None
+    assert (ratio.share, ratio.low, ratio.high) == pytest.approx((0.75, 0.75, 0.75))
+
+
+def test_what_cannot_be_said_is_not_said() -> None:
+    """There is no estimate of nothing, nor of strata of which one has none judged; one without jobs is no matter."""
+    assert estimate_share([]) is None
+    assert estimate_share([Stratum(10, 5, 1), Stratum(10, 0, 0)]) is None
+    assert estimate_share([Stratum(10, 5, 1), Stratum(0, 0, 0)]) == estimate_share([Stratum(10, 5, 1)])
+    assert estimate_ratio([Stratum(10, 5, 0)], [Stratum(10, 5, 0)]) is None
+
+
+def test_no_hit_in_the_part_is_a_share_of_none() -> None:
+    """Where nothing of what should be rejected is, recall is 0, and its interval begins there."""
+    found = estimate_ratio([Stratum(1000, 50, 0)], [Stratum(1000, 50, 25)])
+
+    assert found is not None
+    assert (found.share, found.low) == (0.0, 0.0)
+    assert 0 < found.high < 0.5
+
+
+def test_how_many_more_halve_the_interval() -> None:
+    """Four times as many halve it; there are never more than are left."""
+    assert jobs_to_halve([Stratum(10_000, 100, 3), Stratum(10_000, 50, 3)]) == 450
+    assert jobs_to_halve([Stratum(120, 100, 3)]) == 20
+
+
+@pytest.mark.parametrize(("jobs", "judged", "hits"), [(1, 2, 0), (5, 2, 3), (5, 2, -1)])
+def test_a_stratum_does_not_contradict_itself(jobs: int, judged: int, hits: int) -> None:
+    """No more hits than judged, no more judged than there are."""
+    with pytest.raises(ValueError, match="a stratum has no more"):
+        Stratum(jobs, judged, hits)

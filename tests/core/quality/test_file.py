@@ -1,0 +1,72 @@
+"""A sample as a file: each drawn job with its weight, from which anybody gets the same figures."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from core.actor import COMMAND_LINE
+from core.db.databases import Databases
+from core.jobs.strata import Stratification
+from core.quality.answers import answer_sample
+from core.quality.samples import Plan, draw_sample
+from core.review.verdicts import Verdict
+from tests.core.audit.test_events import events
+from tests.core.quality.test_answers import ANN, BOB, judge
+from tests.core.quality.test_samples import drawn
+from tests.support.documents import april
+from tests.support.rows import insert_job
+
+RunCore = Callable[..., CompletedProcess[bytes]]
+
+
+def test_the_file_holds_every_job_with_its_weight(
+    databases: Databases, connection: psycopg.Connection, run_core: RunCore, tmp_path: Path
+) -> None:
+    """Whole document: in the order of judging, guarded where a reason could be run; then the event of the file."""
+    for number in range(4):
+        insert_job(connection, job_id=UUID(int=number), is_prohibited=True, reason="=1")
+    plan = Plan("a", 2, by=(Stratification.REASON,))
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), plan)
+    first, second = drawn(connection, sample_id)
+    judge(databases, ANN, first, Verdict.OVERTURN)
+    judge(databases, BOB, first, Verdict.UNSURE)
+
+    done = run_core("sample", "file", str(sample_id), "-o", str(tmp_path / "sample.csv"))
+
+    assert done.returncode == 0, done.stderr
+    same = 'acme,2026-04-15T12:00:00.000000Z,true,1,"[true, ""=1""]",4,2,2.0000000000000000'
+    assert (tmp_path / "sample.csv").read_text(encoding="utf-8") == (
+        "\ufeffplace,job_id,client_id,job_created_at,is_prohibited,stratum,stratum_values,stratum_jobs,stratum_drawn,"
+        "weight,verdicts,wrong,right,unsure\n"
+        f"1,{first},{same},2,1,0,1\n"
+        f"2,{second},{same},0,0,0,0\n"
+    )
+    assert events(connection)[-1]["event"] == "sample-exported"
+
+
+def test_the_weights_give_the_answer(
+    databases: Databases, connection: psycopg.Connection, run_core: RunCore, tmp_path: Path
+) -> None:
+    """The weighted share of wrong rejections in the file is that of the answer."""
+    ids = {insert_job(connection, is_prohibited=True, reason=reason) for reason in "a" * 30 + "b" * 10}
+    plan = Plan("a", 12, by=(Stratification.REASON,), at_least=6)
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), plan)
+    for number, job_id in enumerate(drawn(connection, sample_id)):
+        judge(databases, ANN, job_id, Verdict.OVERTURN if number % 3 else Verdict.AGREE)
+
+    run_core("sample", "file", str(sample_id), "-o", str(tmp_path / "sample.csv"))
+
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "sample.csv").read_text(encoding="utf-8-sig"))))
+    weights = [(float(row["weight"]), int(row["wrong"])) for row in rows]
+    answer = answer_sample(databases, sample_id)
+    assert answer.wrong_rejections is not None
+    assert sum(weight for weight, _ in weights) == pytest.approx(len(ids))
+    assert answer.wrong_rejections.lower.share == pytest.approx(
+        sum(weight * wrong for weight, wrong in weights) / len(ids)
+    )
