@@ -1,34 +1,88 @@
 """How much one client may ask: requests in a moving minute, and exports at once. Both count in this process."""
 
+import logging
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from dataclasses import dataclass
 
 from api.errors import rate_limited
 
+log = logging.getLogger("fencepost.limits")
+
 # Seconds; nobody knows when an export ends.
 RETRY_EXPORT = 10
+
+# Seconds in which requests are counted. By the monotonic clock: that of the wall may be set.
+WINDOW = 60
 
 
 class RequestLimit:
     """At most so many requests of a client in any 60 seconds."""
 
     def __init__(self, requests_per_minute: int) -> None:
-        self._item = RateLimitItemPerMinute(requests_per_minute)
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._most = requests_per_minute
+        self._counted: dict[str, deque[float]] = {}
+        self._swept_at = time.monotonic()
 
     def count(self, client: str) -> int | None:
         """Count a request. Return None, or, where it is one too many, the seconds after which to try again."""
-        if self._limiter.hit(self._item, client):
-            return None
-        reset_at, _ = self._limiter.get_window_stats(self._item, client)
-        return max(1, math.ceil(reset_at - time.time()))
+        now = time.monotonic()
+        if now - self._swept_at > WINDOW:
+            self._swept_at = now
+            self._counted = {name: times for name, times in self._counted.items() if times[-1] > now - WINDOW}
+        times = self._counted.setdefault(client, deque())
+        while times and times[0] <= now - WINDOW:
+            times.popleft()
+        if len(times) >= self._most:
+            return max(1, math.ceil(times[0] + WINDOW - now))
+        times.append(now)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many at once, and so many a second after that."""
+
+    burst: int
+    per_second: float
+
+
+class Bucket:
+    """What a rate still allows."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._left = float(rate.burst)
+        self._at = time.monotonic()
+
+    def take(self) -> float:
+        """Take one and return 0; where there is none, return the seconds until there is one.
+
+        What is asked for in vain still counts, so that those who wait do so one after the other.
+        """
+        now = time.monotonic()
+        self._left = min(self._rate.burst, self._left + (now - self._at) * self._rate.per_second)
+        self._at = now
+        # No more debt than a second's worth, so that whoever stops is soon welcome again.
+        self._left = max(self._left - 1, -self._rate.per_second)
+        return max(0.0, -self._left / self._rate.per_second)
+
+
+class Seldom:
+    """A warning that is logged once a minute at most, however often there is reason for it."""
+
+    def __init__(self, message: str, *arguments: object) -> None:
+        self._message = message
+        self._arguments = arguments
+        self._said_at = float("-inf")
+
+    def warn(self) -> None:
+        if time.monotonic() - self._said_at >= WINDOW:
+            self._said_at = time.monotonic()
+            log.warning(self._message, *self._arguments)
 
 
 class ExportSlots:

@@ -16,6 +16,7 @@ from core.intake.demo import has_jobs, seed_jobs
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
 from dashboard.app import check_configuration, create_app
+from dashboard.server.websocket import BoundedWebSocket
 
 # What `make run` shows on a fresh machine.
 FIRST_JOBS = 50_000
@@ -36,7 +37,8 @@ def main(**streamlit_options: Any) -> None:
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
         heads = logging_heads(databases)
-        serve(app, host=host, port=port, meanwhile=heads, ws="websockets-sansio", ws_max_size=_message_size())
+        # Nothing that comes is unpacked: of a few packed bytes anybody could make as many as they like.
+        serve(app, host=host, port=port, meanwhile=heads, ws=BoundedWebSocket, ws_per_message_deflate=False)
 
 
 def _seed_first_time(databases: Databases, settings: Settings) -> None:
@@ -45,11 +47,6 @@ def _seed_first_time(databases: Databases, settings: Settings) -> None:
         return
     click.echo(f"First start: making {FIRST_JOBS:,} demo jobs …", err=True)
     seed_jobs(databases, FIRST_JOBS, seed=1, until=datetime.now(UTC).replace(microsecond=0))
-
-
-def _message_size() -> int:
-    """Return the bytes of the largest message that a browser may send, as Streamlit is configured."""
-    return int(config.get_option("server.maxMessageSize")) * 1_000_000
 
 
 if __name__ == "__main__":

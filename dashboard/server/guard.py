@@ -15,12 +15,15 @@ from api.pages import page
 from core.auth.tickets import BROWSER_COOKIE
 from core.settings import Settings
 from dashboard.server.security_headers import with_security_headers
+from dashboard.server.sign_in_cookie import name_browser, name_sign_in
 from dashboard.server.sign_in_failure import LOGIN_PATH, with_plain_failure
+from dashboard.server.visitors import Visitors
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
 
-# Paths of Streamlit's that answer anybody: figures about the server, and a second way into sessions.
-CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent")
+# Paths of Streamlit's that answer anybody: figures about the server, a second way into sessions, and uploads, which no
+# page of ours takes.
+CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/upload_file")
 
 PROXY_HEADERS = ("forwarded", "x-forwarded-")
 
@@ -40,6 +43,7 @@ class Guard:
         self._api = api
         self._downloads = downloads
         self._demo = settings.fencepost_demo
+        self._visitors = Visitors(app, name_browser if self._demo else name_sign_in)
         listed = settings.fencepost_allowed_hosts.lower().split(",")
         named = [_strip_brackets(host) for host in listed if host.strip()]
         default = DEMO_HOSTS if self._demo else () if named else hosts
@@ -62,7 +66,7 @@ class Guard:
         if refusal is not None:
             await _refuse(scope, receive, send, refusal)
         elif scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._visitors(scope, receive, send)
         elif routes.handles(path):
             await self._api(scope, receive, send)
         elif downloads.handles(path):
