@@ -1,6 +1,8 @@
 """Engines and connections: the only module that opens them."""
 
 import logging
+import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 
 from core.db.driver_errors import DriverErrors
 from core.db.folding import Folding
+from core.db.patient_connection import PatientConnection, set_limit
 from core.db.relations import BEHIND
 from core.db.schema import OPTIONAL
 from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
@@ -23,6 +26,14 @@ OLDEST_VERSION = 15
 
 # Seconds. Long enough for a server that wakes up, short enough for a person who waits.
 CONNECT_TIMEOUT = 5
+
+# A host that vanishes without a word is noticed: seconds of silence until the system asks, between its questions, and
+# how many of these stay unanswered; and milliseconds until what was sent has to be acknowledged.
+SILENCE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+SILENCE = SILENCE | {"tcp_user_timeout": 10_000}
+
+# Seconds in which a connection of the pool has to answer before it is used.
+PING_TIMEOUT = 2
 
 # Connections of a process for short transactions, at most.
 POOL_SIZE = 16
@@ -37,7 +48,7 @@ class Database:
 
     def __init__(self, setting: str, conninfo: str, *, read_only: bool, remedy: str) -> None:
         self.setting = setting
-        defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "fencepost"}
+        defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "fencepost"} | SILENCE
         # Not a default: what is sent and read here is UTF-8, whatever the role, the machine or the URL prefers.
         self.conninfo = make_conninfo(**(defaults | conninfo_to_dict(conninfo) | {"client_encoding": "utf8"}))
         self.read_only = read_only
@@ -45,16 +56,18 @@ class Database:
         self._errors = DriverErrors(setting=setting, conninfo=self.conninfo, read_only=read_only, remedy=remedy)
         self._folding: Folding | None = None
         self._tells_api_keys: bool | None = None
+        # How long who asks in a thread has for a connection.
+        self._patience = threading.local()
         self.engine = self._create_engine()
 
     @contextmanager
     def transaction(self, *, timeout: float | None = None) -> Iterator[Connection]:
-        """Run a transaction of at most `timeout` seconds a statement.
+        """Run a transaction of at most `timeout` seconds a statement, whatever the server or the network does.
 
         Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
         and values.
         """
-        with self.translated_errors(), self.engine.begin() as connection:
+        with self.translated_errors(), self._lend(timeout) as connection, connection.begin():
             if timeout is None and self.read_only:
                 # After its first query, whichever it is, a transaction cannot be made one that writes.
                 connection.execute(text("SELECT"))
@@ -101,7 +114,8 @@ class Database:
         """Vacuum and analyse tables, which runs in no transaction."""
         with (
             self.translated_errors(),
-            self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+            self._lend(None) as lent,
+            lent.execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
             connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text(f"VACUUM (ANALYZE) {', '.join(tables)}"))
@@ -163,6 +177,18 @@ class Database:
         except psycopg.Error as error:
             raise self._errors.translate(error) from None
 
+    @contextmanager
+    def _lend(self, timeout: float | None) -> Iterator[Connection]:
+        """Lend a connection of the pool that waits for each answer a little longer than the server may take."""
+        self._patience.seconds = timeout
+        with self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            set_limit(driver, None if timeout is None else timeout + PING_TIMEOUT / 2)
+            try:
+                yield connection
+            finally:
+                set_limit(driver, PING_TIMEOUT)
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -184,12 +210,22 @@ class Database:
         )
 
     def _connect(self) -> psycopg.Connection:
-        connection = psycopg.connect(self.conninfo, autocommit=True)
+        patience = getattr(self._patience, "seconds", None) or math.inf
+        limit = min(CONNECT_TIMEOUT, max(1, math.ceil(min(patience, 600)) - PING_TIMEOUT))
+        connection = PatientConnection.connect(make_conninfo(self.conninfo, connect_timeout=limit), autocommit=True)
+        connection.limit = limit
         try:
             if connection.info.server_version < OLDEST_VERSION * 10000:
                 version = connection.info.server_version // 10000
                 raise DatabaseUnavailable(
                     f"{self.setting} is PostgreSQL {version}, and Fencepost needs {OLDEST_VERSION} or newer."
+                )
+            encoding = connection.info.parameter_status("server_encoding")
+            if not self.read_only and encoding != "UTF8":
+                # A source in another one is read as it is: `core check` says what that means.
+                raise DatabaseUnavailable(
+                    f"{self.setting} is encoded in {encoding}, and Fencepost needs UTF8: make a database with "
+                    "`createdb -E UTF8 -T template0`."
                 )
             connection.execute(set_config(SESSION | READ_ONLY if self.read_only else SESSION))
             connection.set_autocommit(False)

@@ -32,6 +32,7 @@ class Databases:
     def check(self) -> None:
         """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is."""
         with self.ours.transaction() as connection:
+            migrations.refuse_newer(connection, self.ours.setting)
             if not migrations.is_current(connection, with_jobs=self.jobs_are_ours):
                 raise DatabaseUnavailable(f"The tables in {self.ours.setting} are missing or old: {MIGRATE}.")
         if not self.jobs_are_ours:

@@ -1,19 +1,16 @@
 """Opening and migrating the databases that the settings name."""
 
-import re
 from pathlib import Path
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from core.db import migrations, partitions
+from core.db.address import parse_address
 from core.db.database import Database
 from core.db.databases import Databases
 from core.db.driver_errors import MIGRATE
 from core.db.embedded import EmbeddedServer
-from core.errors import InvalidSetting, NotPossible
+from core.errors import NotPossible
 from core.settings import Settings
 
 HOME = Path(__file__).resolve().parents[2] / ".fencepost"
@@ -38,13 +35,13 @@ def _open(settings: Settings) -> Databases:
         ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE)
     else:
         ours = Database(
-            "DATABASE_URL", _conninfo("DATABASE_URL", settings.database_url), read_only=False, remedy=MIGRATE
+            "DATABASE_URL", parse_address("DATABASE_URL", settings.database_url), read_only=False, remedy=MIGRATE
         )
     source = ours
     if settings.source_database_url is not None:
         source = Database(
             "SOURCE_DATABASE_URL",
-            _conninfo("SOURCE_DATABASE_URL", settings.source_database_url),
+            parse_address("SOURCE_DATABASE_URL", settings.source_database_url),
             read_only=True,
             remedy="give it the tables or views `jobs` and `moderation_logs` (see docs/own-database.md)",
         )
@@ -62,7 +59,7 @@ def migrate(settings: Settings, *, partitioned: bool = False) -> None:
     `partitioned`: with `jobs` in a table for each month. Raises `NotPossible` where it is there already as one table.
     """
     if settings.migrate_database_url is not None:
-        conninfo = _conninfo("MIGRATE_DATABASE_URL", settings.migrate_database_url)
+        conninfo = parse_address("MIGRATE_DATABASE_URL", settings.migrate_database_url)
         owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
         try:
             _migrate(owner, with_jobs=settings.source_database_url is None, partitioned=partitioned)
@@ -85,6 +82,7 @@ def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) 
         # Two processes that start at once must not both create the tables.
         connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost migrations', 0))"))
+        migrations.refuse_newer(connection, database.setting)
         if not migrations.is_current(connection, with_jobs=with_jobs):
             migrations.upgrade(connection, with_jobs=with_jobs, partitioned=partitioned)
         if partitioned and not partitions.is_partitioned(connection):
@@ -96,17 +94,3 @@ def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) 
             partitions.make_other(connection)
         due = partitions.find_due(connection) if with_jobs else []
     partitions.make_months(database.transaction, due)
-
-
-def _conninfo(setting: str, url: SecretStr) -> str:
-    """Turn a URL as people write it into one that libpq reads. Never repeats the value: it may hold a password."""
-    value = re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql://", url.get_secret_value().strip())
-    try:
-        if not value.startswith("postgresql://"):
-            raise psycopg.ProgrammingError
-        conninfo_to_dict(value)
-    except psycopg.ProgrammingError:
-        raise InvalidSetting(
-            f"{setting} is not an address of PostgreSQL: write it as postgresql://user:password@host:5432/database."
-        ) from None
-    return value

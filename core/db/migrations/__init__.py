@@ -6,6 +6,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from core.errors import DatabaseUnavailable
+
 # The branch labels of the two first migrations.
 OURS = "fencepost"
 JOBS = "jobs"
@@ -28,6 +30,16 @@ def is_current(connection: Connection, *, with_jobs: bool) -> bool:
     scripts = ScriptDirectory.from_config(_config())
     wanted = {scripts.get_revision(f"{branch}@head").revision for branch in _branches(with_jobs)}
     return wanted <= set(MigrationContext.configure(connection).get_current_heads())
+
+
+def refuse_newer(connection: Connection, setting: str) -> None:
+    """Raise `DatabaseUnavailable` where a newer version of Fencepost has made the tables."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if not known.issuperset(MigrationContext.configure(connection).get_current_heads()):
+        raise DatabaseUnavailable(
+            f"The tables in {setting} were made by a newer version of Fencepost: use that version, or restore a dump "
+            "from before (see docs/upgrading.md)."
+        )
 
 
 def _branches(with_jobs: bool) -> tuple[str, ...]:

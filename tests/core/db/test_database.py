@@ -2,9 +2,14 @@
 
 import asyncio
 import logging
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,13 +19,14 @@ from sqlalchemy import text
 
 from core.check.finding import problem
 from core.check.run import run_checks
+from core.db.address import parse_address
 from core.db.database import Database
 from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, NotPossible, QueryTooSlow
 from core.settings import Settings
-from tests.conftest import TestServer
+from tests.conftest import ROOT, TestServer
 from tests.support.documents import april, export_document, read_records
 from tests.support.rows import insert_job
 
@@ -78,9 +84,8 @@ def test_all_forms_of_an_address_are_alike(database_url: str, scheme: str) -> No
         "sqlite:///hunter2.db",
         "host=localhost password=hunter2",
         "fencepost",
-        "postgresql+asyncpg://fencepost:hunter2@localhost/fencepost",
-        "postgresql://fencepost:hunter2@localhost:port/fencepost?colour=red",
         "postgresql://fencepost:hunter2 secret@localhost/fencepost",
+        "jdbc:postgresql://localhost/fencepost?user=fencepost&password=hunter2",
         "POSTGRESQL://fencepost:hunter2@localhost/fencepost",
         " ",
     ],
@@ -371,3 +376,108 @@ def test_an_invalid_owner_is_named(database_url: str, tmp_path: Path) -> None:
         "MIGRATE_DATABASE_URL is not an address of PostgreSQL: "
         "write it as postgresql://user:password@host:5432/database."
     )
+
+
+def test_another_encoding_is_found_at_start(server: TestServer) -> None:
+    """A database that is not UTF8 is refused before anything is stored in it."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+    server.execute(psycopg.sql.SQL(create).format(psycopg.sql.Identifier(name)))
+
+    said = refusal(server.url_of(name))
+
+    server.drop(name)
+    assert said.startswith("DATABASE_URL is encoded in SQL_ASCII, and Fencepost needs UTF8: make a database with")
+
+
+def test_tables_of_a_newer_version_are_left_alone(settings: Settings, connection: psycopg.Connection) -> None:
+    """Old code says what it met, and neither reads nor migrates; what to do is in the docs."""
+    connection.execute("UPDATE alembic_version SET version_num = 'fencepost_9999' WHERE version_num LIKE 'fencepost%'")
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    said = (
+        "The tables in DATABASE_URL were made by a newer version of Fencepost: use that version, or restore a dump "
+        "from before (see docs/upgrading.md)."
+    )
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        migrate(settings)
+
+    assert (refusal(url), str(caught.value)) == (said, said)
+    assert (ROOT / "docs" / "upgrading.md").is_file()
+
+
+def test_a_server_without_tls_is_said(database_url: str) -> None:
+    """`sslmode=require` against a server without TLS names what to take out; a socket has no TLS, so here over TCP."""
+    with silent_network(database_url) as (address, _):
+        assert refusal(f"{address}?sslmode=require").endswith(
+            "has no TLS: take `sslmode` out of DATABASE_URL, or turn TLS on."
+        )
+
+
+@contextmanager
+def silent_network(url: str) -> Iterator[tuple[str, threading.Event]]:
+    """A network between us and the server that says nothing more once its event is set; it closes no connection."""
+    parts = conninfo_to_dict(url)
+    silent, done = threading.Event(), threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.1)
+    opened_sockets: list[socket.socket] = []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while not done.is_set() and (data := source.recv(65536)):
+                if not silent.is_set():
+                    target.sendall(data)
+            if not silent.is_set():
+                target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        while not done.is_set():
+            with suppress(TimeoutError):
+                client, _ = listener.accept()
+                client.settimeout(60)
+                if str(parts["host"]).startswith("/"):
+                    server = socket.socket(socket.AF_UNIX)
+                    server.connect(f"{parts['host']}/.s.PGSQL.{parts.get('port', 5432)}")
+                else:
+                    server = socket.create_connection((str(parts["host"]), int(str(parts.get("port", 5432)))))
+                opened_sockets.extend((client, server))
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    user, password = quote(str(parts.get("user", ""))), quote(str(parts.get("password", "")), safe="")
+    host = f"127.0.0.1:{listener.getsockname()[1]}"
+    yield f"postgresql://{user}:{password}@{host}/{parts['dbname']}", silent
+    done.set()
+    thread.join()
+    for each in (*opened_sockets, listener):
+        each.close()
+
+
+@pytest.mark.parametrize("is_idle", [True, False])
+def test_a_host_that_vanishes_is_said_within_the_limit(database_url: str, is_idle: bool) -> None:
+    """Neither a pooled connection nor a running query waits longer than a page may, when nothing is heard any more."""
+    with silent_network(database_url) as (address, silent):
+        database = Database(
+            "DATABASE_URL", parse_address("DATABASE_URL", SecretStr(address)), read_only=False, remedy=""
+        )
+        with database.transaction(timeout=5) as transaction:
+            transaction.execute(text("SELECT 1"))
+        if is_idle:
+            silent.set()
+        begun = time.monotonic()
+
+        def ask() -> None:
+            with database.transaction(timeout=5) as transaction:
+                silent.set()
+                transaction.execute(text("SELECT pg_sleep(0.1)"))
+
+        with pytest.raises(DatabaseUnavailable, match="does not answer: look at its server and at the network"):
+            ask()
+        took = time.monotonic() - begun
+        database.close()
+    # The server's own limit is 5 s; the rest is what the machine may be busy with.
+    assert took < 15
