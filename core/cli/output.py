@@ -16,6 +16,8 @@ from core.errors import NotPossible
 from core.export.job_columns import COLUMNS
 from core.intake.job_file import ASIDE
 
+_DESCRIPTORS = Path("/proc/self/fd")
+
 
 @contextmanager
 def progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
@@ -40,15 +42,29 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only when it is complete; whatever bore that name stays until then."""
+    """Open a file that gets its name only when it is complete; whatever bore that name stays until then.
+
+    Until then it has no name at all where the file system allows that (Linux, `O_TMPFILE`): a process that is killed
+    leaves nothing behind. The text is confidential: nobody but the owner reads it.
+    """
     beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    nameless = getattr(os, "O_TMPFILE", None)
     try:
-        with beside.open("xb") as file:
-            # The text is confidential: nobody but the owner reads it.
-            beside.chmod(0o600)
+        if nameless is None or not _DESCRIPTORS.exists():
+            raise OSError
+        descriptor, has_name = os.open(path.parent, nameless | os.O_WRONLY, 0o600), False
+    except OSError:
+        descriptor, has_name = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), True
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
+            if not has_name:
+                # A link cannot replace what bears the name already, so it gets another one for a moment. A directory
+                # must be named for Python to follow the link in /proc (open(2), O_TMPFILE).
+                os.link(_DESCRIPTORS / str(descriptor), beside, src_dir_fd=descriptor)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -96,7 +96,7 @@ def _parse_names(line: bytes, delimiter: str) -> list[str]:
 def _explain(head: bytes, line: bytes, names: Sequence[str], *, has_categories: bool) -> str | None:
     """Say why the beginning of a file is not the header of a file of jobs; None where it is."""
     lower = [name.lower() for name in names]
-    twice = [column for column in COLUMNS if lower.count(column) > 1]
+    twice = [column for column in FORMS if lower.count(column) > 1]
     missing = [column for column in COLUMNS if column not in lower]
     if not has_categories:
         missing = [column for column in missing if column not in CATEGORY_COLUMNS]

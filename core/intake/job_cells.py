@@ -10,8 +10,8 @@ from core.intake.file_times import INSTANT, parse_time
 from core.intake.wrong_cell import WrongCell, show
 from core.jobs.filter import STATUSES, Category
 
-# Bytes. A longer type does not fit into an index.
-LONGEST_TYPE = 1_000
+# Bytes. A longer type, or id of a key, does not fit into an index.
+LONGEST_INDEXED = 1_000
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII)
 
@@ -55,8 +55,12 @@ def _read_text(cell: str | None) -> str | None:
 def _read_type(cell: str | None) -> str | None:
     if cell is None:
         raise WrongCell("is empty, where it should be a text")
-    if len(cell.encode()) > LONGEST_TYPE:
-        raise WrongCell(f"has more than {LONGEST_TYPE:,} bytes, where it should be a word or two")
+    return _read_indexed(cell)
+
+
+def _read_indexed(cell: str | None) -> str | None:
+    if cell and len(cell.encode()) > LONGEST_INDEXED:
+        raise WrongCell(f"has more than {LONGEST_INDEXED:,} bytes, where it should be a word or two")
     return cell
 
 
@@ -100,6 +104,9 @@ FORMS = {
         CellForm("prompt", "text", _TEXT, _read_text),
         CellForm("reason", "text", _TEXT, _read_text),
         *(CellForm(category.column, "boolean", _BOOLEAN, _optional(_parse_boolean)) for category in Category),
+        # Newer exports of the same API have these two beside the eleven.
+        CellForm("api_key_id", "text", rb'[^"\r\n\0%b]{0,100}+', _read_indexed),
+        CellForm("api_key_name", "text", _TEXT, _read_text),
     )
 }
 

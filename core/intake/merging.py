@@ -14,6 +14,9 @@ from core.jobs.filter import Category
 
 _FLAGS = tuple(category.column for category in Category)
 
+# What an older form of the file does not have: it is filled in where it is known, and never emptied.
+_API_KEY = ("api_key_id", "api_key_name")
+
 # Decided beats undecided, then the later completion wins, then the further status.
 _RANK = (
     "({0}.is_prohibited IS NOT NULL, coalesce({0}.completed_at, '-infinity'),"
@@ -89,19 +92,21 @@ def _find_known_jobs(connection: Connection, client_id: str, name: str) -> int:
 
 
 def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], *, has_guards: bool) -> int:
-    """Change the jobs whose record is better, and mend those that were stored with their guards."""
-    mended = "false"
+    """Change the jobs whose record is better; mend those stored with their guards, or without their API key."""
+    given = {column: f"nullif(staged_jobs.{column}, '')" for column in _API_KEY}
+    mended = " OR ".join(f"comparison = 0 AND jobs.{column} IS NULL AND {key} <> ''" for column, key in given.items())
     if has_guards:
         stored = " AND ".join(f"jobs.{column} IS NOT DISTINCT FROM staged_jobs.{column}" for column in TEXTS)
         differs = " OR ".join(f"{bare} <> staged_jobs.{column}" for column, bare in texts.items())
-        mended = f"comparison = 0 AND {stored} AND ({differs})"
+        mended += f" OR comparison = 0 AND {stored} AND ({differs})"
     # Told apart by the id alone, because where jobs are in months the same id in another one is another job to
     # PostgreSQL.
     result = connection.execute(
         text(f"""
             UPDATE jobs SET status = staged_jobs.status, is_prohibited = staged_jobs.is_prohibited,
                 created_at = staged_jobs.created_at, completed_at = staged_jobs.completed_at,
-                {", ".join(f"{column} = {value}" for column, value in texts.items())}
+                {", ".join(f"{column} = {value}" for column, value in texts.items())},
+                {", ".join(f"{column} = coalesce({key}, jobs.{column})" for column, key in given.items())}
             FROM staged_jobs JOIN known_jobs USING (record)
             WHERE jobs.job_id = staged_jobs.job_id AND jobs.client_id = :client_id AND (comparison > 0 OR {mended})
         """),
@@ -112,7 +117,7 @@ def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], 
 
 def _insert_jobs(connection: Connection, client_id: str, texts: dict[str, str]) -> int:
     """Insert the jobs that are not there yet, in the order of exports."""
-    bare = {"status": "status", **texts}
+    bare = {"status": "status", **texts, **{column: f"nullif({column}, '')" for column in _API_KEY}}
     result = connection.execute(
         text(f"""
             INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})

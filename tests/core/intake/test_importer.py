@@ -113,7 +113,7 @@ def test_what_was_exported_and_imported_is_exported_the_same(
 def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Connection) -> None:
     """Without BOM, with CRLF, gzip in several members, other columns and orders, times of any precision and offset."""
     lines = [
-        'prompt,api_key_id,"a, ""b""","a, ""b""",,' + ",".join(column for column in COLUMNS if column != "prompt"),
+        'prompt,other,"a, ""b""","a, ""b""",,' + ",".join(column for column in COLUMNS if column != "prompt"),
         f'"two\nlines, ""quoted""",k,1,2,3,{ID},image,completed,false,2026-04-15t14:00:00.123456789+02:00,,"",true,,'
         "false",
     ]
@@ -122,7 +122,7 @@ def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Co
 
     imported = take(databases, packed)
 
-    assert imported.ignored_columns == ("api_key_id", 'a, "b"', "(no name)")
+    assert imported.ignored_columns == ("other", 'a, "b"', "(no name)")
     assert counts(imported) == (1, 0, 0, 1)
     found = connection.execute("SELECT prompt, reason, created_at, completed_at, client_id FROM jobs").fetchall()
     at = datetime(2026, 4, 15, 12, 0, 0, 123456, tzinfo=UTC)

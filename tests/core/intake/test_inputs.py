@@ -196,6 +196,21 @@ def test_files_without_categories_are_imported_when_asked(databases: Databases, 
     assert stored(connection) == [(*STORED[:5], None, None, None)]
 
 
+def test_the_api_key_of_a_job_is_kept_beside_it(databases: Databases, connection: psycopg.Connection) -> None:
+    """Newer exports tell it; an older one, and an empty cell, take nothing away, and it is filled in where it lacks."""
+    head = HEAD.replace("\n", ",api_key_id,api_key_name,category_other\n")
+    newer = head + OWN.replace("\n", ',key_1,"Mobile, app",true\n') + TWO.replace("\n", ',,"",\n')
+    keys = "SELECT api_key_id, api_key_name FROM jobs ORDER BY job_id"
+
+    took = [take(databases, data) for data in (HEAD + OWN, newer, newer, with_cells(completed_at="2026-04-15T11:00Z"))]
+
+    assert connection.execute(keys).fetchall() == [("key_1", "Mobile, app"), (None, None)]
+    assert [(each.inserted, each.updated, each.unchanged) for each in took] == [
+        (1, 0, 0), (1, 1, 0), (0, 0, 2), (0, 1, 0)
+    ]  # fmt: skip
+    assert took[1].ignored_columns == ("category_other",)
+
+
 def test_a_second_run_mends_texts_that_were_stored_with_their_guards(
     databases: Databases, connection: psycopg.Connection
 ) -> None:
