@@ -213,7 +213,7 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
     if job_filter.q is not None:
         conditions.append(contains(jobs.c.prompt, job_filter.q, access.folding))
     if job_filter.reason is not None:
-        conditions.append(jobs.c.reason == job_filter.reason)
+        conditions.append(reason_is(literal(job_filter.reason), access))
     if job_filter.reason_contains is not None:
         conditions.append(contains(jobs.c.reason, job_filter.reason_contains, access.folding))
     if job_filter.job_id:
@@ -221,6 +221,15 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
     if job_filter.api_key_id:
         conditions.append(key_column(access, jobs.c.api_key_id).in_(job_filter.api_key_id))
     return conditions
+
+
+def reason_is(reason: ColumnElement[Any], access: JobAccess) -> ColumnElement[bool]:
+    """Match the jobs whose reason is exactly this; where the jobs are ours, as their index of reasons has it."""
+    same = jobs.c.reason == reason
+    if not access.jobs_are_ours:
+        return same
+    zero: ColumnElement[Any] = literal_column("0")
+    return and_(func.hashtextextended(jobs.c.reason, zero) == func.hashtextextended(cast(reason, Text), zero), same)
 
 
 def key_column(access: JobAccess, column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -19,6 +19,7 @@ from dashboard.address.zones import shown_zone
 from dashboard.categories.address import read_address
 from dashboard.categories.controls import show_controls, show_further_filter
 from dashboard.categories.figures import Figures, add_up
+from dashboard.categories.reasons_section import show_reasons
 from dashboard.categories.reviews_section import show_review_figures
 from dashboard.categories.sections import show_days, show_disagreements, show_together, show_totals
 from dashboard.session.person import find_person
@@ -48,6 +49,7 @@ def show() -> None:
         _show_too_slow(resources)
     else:
         _show_figures(add_up(combined, view.job_filter, shown_zone(view), now, before.values()), view)
+        show_reasons(view, person)
     show_review_figures(view, person)
 
 

@@ -43,7 +43,7 @@ PLAIN = {
 
 # Where the form and the chips of the page of jobs show its filter.
 FORM = {
-    *("Button.label", "TextInput.value"),
+    *("Button.label", "TextArea.value"),
     *("Selectbox.options", "Selectbox.raw_value", "MultiSelect.options", "MultiSelect.raw_values"),
 }
 

@@ -25,7 +25,7 @@ from tests.support.plans import explain, read_blocks, sequential, sorted_rows
 
 JOBS = 300_000
 PAGE = 50
-EVERYBODY = JobAccess(Wall(None), Folding(None))
+EVERYBODY = JobAccess(Wall(None), Folding(None), jobs_are_ours=True, tells_api_keys=True)
 
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
@@ -35,7 +35,8 @@ FILL = """
     SELECT gen_random_uuid(), 'client-' || n %% 7, (ARRAY['prompt', 'pre', 'post', 'image', 'video'])[1 + n %% 97 %% 5],
         CASE WHEN n %% 50 = 0 THEN 'failed' WHEN n %% 51 = 0 THEN 'queued' ELSE 'completed' END,
         CASE WHEN n %% 25 = 0 THEN NULL ELSE n %% 8 = 0 END,
-        timestamptz '2026-01-01 00:00:00+00' + n * interval '100 seconds', NULL, 'a prompt of an ordinary length', NULL,
+        timestamptz '2026-01-01 00:00:00+00' + n * interval '100 seconds', NULL, 'a prompt of an ordinary length',
+        'reason ' || n %% 11,
         'key-' || n %% 9, 'a name'
     FROM generate_series(1, %s) AS n;
 """
@@ -54,6 +55,7 @@ FILTERS: list[dict[str, str]] = [
     {"status": "completed"},
     {"type": "video"},
     {"api_key_id": "key-3"},
+    {"reason": "reason 3"},
     {"client_id": "client-3"},
     {"client_id": "client-3", "decision": "reject"},
     {"client_id": "client-3", "type": "pre"},

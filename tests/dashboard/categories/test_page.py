@@ -1,5 +1,6 @@
 """The page of categories, run as Streamlit runs it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -302,3 +303,31 @@ def test_what_takes_too_long_is_off_and_said(
     assert (list(app.metric), charts(app)) == ([], [])
     assert len(app.selectbox) == 1
     assert "Nobody has agreed with or overturned a decision on these jobs yet." in markdown(app)
+
+
+def test_reasons_are_links_to_their_jobs(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Each reason that is a rule's name leads to its jobs; one that may quote a prompt is counted and not sent."""
+    for number in range(12):
+        insert_job(connection, reason=HOSTILE[number % 2], prompt=f"a prompt {number}", is_prohibited=True)
+    insert_job(connection, reason="quotes the prompt", is_prohibited=True)
+
+    app = open_page(**APRIL)
+
+    found = [(label, query["reason"]) for label, query in links(app) if "reason" in query]
+    assert sorted(reason for _, reason in found) == sorted(HOSTILE[:2])
+    assert not [label for label, _ in found if re.search(r"(?<!\\)[<*]", label)]
+    assert all({name: query[name] for name in APRIL} == APRIL for _, query in links(app) if "reason" in query)
+    assert markdown(app).count("6 jobs · 46.2% of those with a reason · new") == 2
+    assert "1 reason stands beside fewer than 5 different prompts" in markdown(app)
+    assert "quotes the prompt" not in repr(app)
+
+
+def test_where_no_job_has_a_reason_nothing_is_said_of_reasons(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """A service without reasons is not shown an empty list of them."""
+    add_jobs(connection)
+
+    app = open_page(**APRIL)
+
+    assert "Reasons" not in [header.value for header in app.header]
