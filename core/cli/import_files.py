@@ -76,7 +76,8 @@ def import_command(
                 lines.append(link_to_jobs(settings, client_id, imported.first, imported.last))
             for line in lines:
                 click.echo(make_plain(line), err=True)
-            vacuum_jobs(databases.ours)
+            if imported.has_changed:
+                vacuum_jobs(databases.ours)
 
 
 @contextmanager

@@ -54,6 +54,11 @@ class Imported:
     first: datetime | None
     last: datetime | None
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether the tables are not as they were before."""
+        return bool(self.inserted or self.updated or self.logs or self.demo_removed)
+
     def __str__(self) -> str:
         return (
             f"{count(self.records, 'record')}: {count(self.inserted, 'new job')}, {self.updated:,} changed, "

@@ -107,7 +107,7 @@ class Sync:
                     time.sleep(pause.seconds)
                 else:
                     yield Window(bounds, imported)
-                    has_changed = has_changed or bool(imported.inserted or imported.updated or imported.logs)
+                    has_changed = has_changed or imported.has_changed
                     self._failures, start = 0, bounds.end
                     is_pulled = start == limit
         if has_changed:
