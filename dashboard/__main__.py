@@ -1,6 +1,7 @@
 """Serve dashboard and API in one process: `python -m dashboard`."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ from api.audit_heads import logging_heads
 from api.server import serve
 from core.cli.runner import open_checked, run_command
 from core.db.databases import Databases
-from core.intake.demo import has_jobs, seed_jobs
+from core.intake.demo import seed_if_empty
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
 from dashboard.app import check_configuration, create_app
@@ -43,10 +44,9 @@ def main(**streamlit_options: Any) -> None:
 
 def _seed_first_time(databases: Databases, settings: Settings) -> None:
     """Put demo jobs into an embedded database that is empty; any other is never seeded unasked."""
-    if not (settings.embedded and settings.fencepost_demo and databases.jobs_are_ours) or has_jobs(databases):
-        return
-    click.echo(f"First start: making {FIRST_JOBS:,} demo jobs …", err=True)
-    seed_jobs(databases, FIRST_JOBS, seed=1, until=datetime.now(UTC).replace(microsecond=0))
+    if settings.embedded and settings.fencepost_demo and databases.jobs_are_ours:
+        say = partial(click.echo, f"First start: making {FIRST_JOBS:,} demo jobs …", err=True)
+        seed_if_empty(databases, FIRST_JOBS, until=datetime.now(UTC).replace(microsecond=0), begin=say)
 
 
 if __name__ == "__main__":

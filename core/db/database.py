@@ -3,7 +3,7 @@
 import logging
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,7 +46,17 @@ RECYCLE = 60
 class Database:
     """One PostgreSQL database: a pool for short transactions, and single connections for exports."""
 
-    def __init__(self, setting: str, conninfo: str, *, read_only: bool, remedy: str) -> None:
+    def __init__(
+        self,
+        setting: str,
+        conninfo: str,
+        *,
+        read_only: bool,
+        remedy: str,
+        revive: Callable[[], bool] | None = None,
+    ) -> None:
+        # Starts its server again where that has stopped; it tells whether another try is worth it.
+        self._revive = revive
         self.setting = setting
         defaults: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT, "application_name": "fencepost"} | SILENCE
         # Not a default: what is sent and read here is UTF-8, whatever the role, the machine or the URL prefers.
@@ -212,7 +222,13 @@ class Database:
     def _connect(self) -> psycopg.Connection:
         patience = getattr(self._patience, "seconds", None) or math.inf
         limit = min(CONNECT_TIMEOUT, max(1, math.ceil(min(patience, 600)) - PING_TIMEOUT))
-        connection = PatientConnection.connect(make_conninfo(self.conninfo, connect_timeout=limit), autocommit=True)
+        conninfo = make_conninfo(self.conninfo, connect_timeout=limit)
+        try:
+            connection = PatientConnection.connect(conninfo, autocommit=True)
+        except psycopg.OperationalError:
+            if self._revive is None or not self._revive():
+                raise
+            connection = PatientConnection.connect(conninfo, autocommit=True)
         connection.limit = limit
         try:
             if connection.info.server_version < OLDEST_VERSION * 10000:

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -54,6 +55,9 @@ CREATE ROLE fencepost LOGIN;
 CREATE DATABASE fencepost OWNER fencepost;
 """
 
+# Seconds between two tries to start a server again that has stopped.
+REVIVAL_PAUSE = 3
+
 # CAP_DAC_READ_SEARCH lets the server pass through directories that are closed to it; where a container has taken
 # that away from root, CAP_DAC_OVERRIDE does it. The numbers are those of <linux/capability.h>.
 PASSING_CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
@@ -70,6 +74,8 @@ class EmbeddedServer:
         self.home = home
         self.data = home / "postgres"
         self._users: IO[bytes] | None = None
+        self._reviving = threading.Lock()
+        self._next_try = 0.0
 
     def start(self) -> str:
         """Make and start the server where needed, and return a libpq URL for the role `fencepost`.
@@ -86,6 +92,7 @@ class EmbeddedServer:
                 self._make_directory(self.sockets)
                 if not self.data.exists():
                     self._initialise()
+                self._check_owner()
                 self._check_version()
                 if not self._answers():
                     self._launch()
@@ -98,6 +105,28 @@ class EmbeddedServer:
         self._users = users
         atexit.register(self.stop)
         return self.url()
+
+    def revive(self) -> bool:
+        """Start the server again where it was killed or has stopped; return whether another try is worth it.
+
+        Tried at most every few seconds, by one thread of a process. Raises `DatabaseUnavailable` where it cannot start.
+        """
+        if self._users is None or time.monotonic() < self._next_try or not self._reviving.acquire(blocking=False):
+            return False
+        try:
+            self._next_try = time.monotonic() + REVIVAL_PAUSE
+            if not (self.home / "start.lock").exists():
+                # Somebody has removed it all: what is made anew belongs to this process from its start.
+                self._users.close()
+                self._users = None
+                self.start()
+                return True
+            with _locked(self.home / "start.lock"):
+                if not self._answers():
+                    self._launch()
+            return True
+        finally:
+            self._reviving.release()
 
     def stop(self) -> None:
         """Give the server up, and stop it when no other process uses it."""
@@ -143,6 +172,14 @@ class EmbeddedServer:
         self._must_run("postgres", "--single", "-j", "-D", str(new), "postgres", feed=_single_user(FIRST_STATEMENTS))
         new.rename(self.data)
 
+    def _check_owner(self) -> None:
+        owner, account = self.data.stat().st_uid, _account()
+        if owner != account.pw_uid:
+            raise DatabaseUnavailable(
+                f"{self.data} belongs to the account with the number {owner}, and the embedded PostgreSQL runs as "
+                f"{account.pw_name}: give it back with `chown -R {account.pw_name} {self.data}`, or set DATABASE_URL."
+            )
+
     def _check_version(self) -> None:
         found = (self.data / "PG_VERSION").read_text().strip()
         if found != str(MAJOR_VERSION):
@@ -159,6 +196,16 @@ class EmbeddedServer:
         return True
 
     def _launch(self) -> None:
+        """Start the server, which does not answer."""
+        self._make_directory(self.sockets)
+        lock = self.data / "postmaster.pid"
+        with suppress(FileNotFoundError, ValueError, IndexError):
+            if _runs_postgres(int(lock.read_text().split("\n")[0])):
+                # It runs and cannot be asked: somebody has removed its socket.
+                self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "15", "stop")
+            else:
+                # The number in it may have become another process's, which PostgreSQL would take for a server.
+                lock.unlink()
         # The server reads a list of directories (hence the quotes), pg_ctl gives all options to a shell.
         options = f"""-k {shlex.quote(f'"{self.sockets}"')}"""
         log = str(self.data / "server.log")
@@ -259,6 +306,12 @@ def _run_tool(command: Sequence[str], what: str) -> None:
             f"The embedded PostgreSQL does not run as root, and {what} with {command[0]}: "
             "run Fencepost as an ordinary user, or set DATABASE_URL."
         ) from None
+
+
+def _runs_postgres(pid: int) -> bool:
+    """Tell whether a process is a PostgreSQL server; where the system does not tell, PostgreSQL decides itself."""
+    command = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return "postgres" in command.stdout
 
 
 def _append(file: Path, text: str) -> None:

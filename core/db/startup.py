@@ -32,7 +32,7 @@ def _open(settings: Settings) -> Databases:
     server = None
     if settings.database_url is None:
         server = EmbeddedServer(HOME)
-        ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE)
+        ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE, revive=server.revive)
     else:
         ours = Database(
             "DATABASE_URL", parse_address("DATABASE_URL", settings.database_url), read_only=False, remedy=MIGRATE

@@ -58,6 +58,20 @@ def seed_jobs(
     databases.ours.vacuum("jobs", "moderation_logs", "breakdown_counts", "breakdown_changes")
 
 
+def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Callable[[], None]) -> None:
+    """Make demo jobs where there is none; of processes that start at once the first does, and the others wait.
+
+    `begin` is called before they are made.
+    """
+    with databases.ours.transaction() as connection:
+        for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.execute(text(f"SET LOCAL {setting} = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost seeding', 0))"))
+        if not has_jobs(databases):
+            begin()
+            seed_jobs(databases, jobs, seed=1, until=until)
+
+
 def _batches(rows: Iterator[DemoJob]) -> Iterator[list[DemoJob]]:
     while batch := list(islice(rows, BATCH)):
         yield batch

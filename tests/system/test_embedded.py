@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -11,11 +12,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
+from core.db.database import Database
 from core.db.embedded import LONGEST_SOCKET_DIRECTORY, EmbeddedServer
 from core.errors import DatabaseUnavailable
 from tests.conftest import ROOT
 from tests.support.documents import APRIL, HEADER
+from tests.support.waiting import wait_for
 
 # A process that uses the server until its standard input ends.
 USER = """
@@ -352,3 +356,81 @@ def test_commands_use_it_where_no_database_is_named(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, HEADER), done.stderr
     assert (checkout / ".fencepost" / "postgres" / "PG_VERSION").read_text() == "18\n"
     assert not (checkout / ".fencepost" / "postgres" / "postmaster.pid").exists()
+
+
+@pytest.fixture
+def in_use(home: Path) -> Iterator[tuple[EmbeddedServer, Database]]:
+    """A server that this process uses through its pool, as the application does."""
+    server = EmbeddedServer(home)
+    database = Database("it", server.start(), read_only=False, remedy="", revive=server.revive)
+    yield server, database
+    database.close()
+    server.stop()
+
+
+def works(database: Database) -> bool:
+    try:
+        with database.transaction() as transaction:
+            return bool(transaction.execute(text("SELECT 1")).scalar_one())
+    except DatabaseUnavailable:
+        return False
+
+
+def pid_of(server: EmbeddedServer) -> int:
+    return int((server.data / "postmaster.pid").read_text().split("\n")[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT, signal.SIGINT])
+def test_a_server_that_has_died_is_started_again(in_use: tuple[EmbeddedServer, Database], number: int) -> None:
+    """Whoever asks next starts it, without any command; what was committed is there."""
+    server, database = in_use
+    with database.transaction() as transaction:
+        transaction.execute(text("CREATE TABLE kept AS SELECT 42 AS answer"))
+    os.kill(pid_of(server), number)
+    wait_for(lambda: not answers(server.url()), "the end of the server")
+
+    wait_for(lambda: works(database), "the server")
+
+    with database.transaction() as transaction:
+        assert transaction.execute(text("SELECT answer FROM kept")).scalar_one() == 42
+
+
+def test_a_home_that_was_removed_is_made_anew(in_use: tuple[EmbeddedServer, Database]) -> None:
+    """After `rm -rf .fencepost` the next question is answered by a new server; the old one does it no harm."""
+    server, database = in_use
+    assert works(database)
+    old = pid_of(server)
+    shutil.rmtree(server.home)
+    database.close()
+
+    wait_for(lambda: works(database), "a new server")
+    os.kill(old, signal.SIGINT)
+    wait_for(lambda: not Path(f"/proc/{old}").exists(), "the end of the old server")
+    database.close()
+
+    wait_for(lambda: works(database), "the server, whose socket the old one has taken along")
+
+
+def test_a_stale_number_of_another_process_is_no_server(home: Path) -> None:
+    """A `postmaster.pid` left by a crash, whose number belongs to another process by now, does not stop the start."""
+    server = EmbeddedServer(home)
+    account = pwd.getpwuid((home / "postgres").stat().st_uid)
+    with subprocess.Popen(["sleep", "300"], user=account.pw_uid) as other:
+        lock = home / "postgres" / "postmaster.pid"
+        lock.write_text(f"{other.pid}\n{server.data}\n1\n5432\n{server.sockets}\n\n 1 1\nready   \n")
+        os.chown(lock, account.pw_uid, account.pw_gid)
+
+        try:
+            assert answers(server.start())
+        finally:
+            server.stop()
+            other.kill()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_another_owner_is_named(home: Path) -> None:
+    """Data that a copy or a `chown` has given to somebody else are named, with what gives them back."""
+    os.chown(home / "postgres", 12345, 12345)
+
+    with pytest.raises(DatabaseUnavailable, match=r"belongs to the account with the number 12345.*chown -R fencepost "):
+        EmbeddedServer(home).start()

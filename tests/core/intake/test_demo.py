@@ -2,6 +2,7 @@
 
 import re
 import string
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -10,12 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import NotPossible
 from core.intake import demo_texts
-from core.intake.demo import has_jobs, seed_jobs
+from core.intake.demo import has_jobs, seed_if_empty, seed_jobs
 from core.intake.demo_jobs import CLIENTS, DemoJob, generate
 from core.jobs.filter import STATUSES
 from core.settings import Settings
@@ -271,3 +273,29 @@ def test_prompts_are_harmless() -> None:
 def words(text: str) -> list[str]:
     """Split a text into words without punctuation; the places of a template are none."""
     return re.sub(rf"{{\w+}}|[{re.escape(string.punctuation)}„“、]", " ", text).split()
+
+
+def test_of_several_first_starts_one_seeds(databases: Databases, settings: Settings) -> None:
+    """Processes that find no job at the same moment make the demo jobs once, and none of them fails."""
+    begun: list[None] = []
+    failures: list[BaseException] = []
+    opened = [open_databases(settings) for _ in range(4)]
+
+    def start(mine: Databases) -> None:
+        try:
+            seed_if_empty(mine, 2000, until=UNTIL, begin=lambda: begun.append(None))
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=start, args=(mine,)) for mine in opened]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for mine in opened:
+        mine.close()
+
+    assert failures == []
+    assert len(begun) == 1
+    with databases.ours.transaction() as transaction:
+        assert transaction.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 2000
