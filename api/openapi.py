@@ -176,8 +176,8 @@ DOCUMENT: dict[str, Any] = {
                             "application/json": {
                                 "schema": {
                                     "type": "object",
-                                    "required": ["status"],
-                                    "properties": {"status": {"const": "ok"}},
+                                    "required": ["status", "version"],
+                                    "properties": {"status": {"const": "ok"}, "version": {"type": "string"}},
                                 }
                             }
                         },

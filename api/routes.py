@@ -19,6 +19,7 @@ from api.streaming import serve_export
 from core.auth.api_keys import is_key_valid
 from core.export.receipts import Via, find_receipt
 from core.jobs.filter import JobFilter
+from core.program import VERSION
 
 EXPORT_PATH = "/api/v1/jobs/export"
 RECEIPT_PATH = "/api/v1/exports/"
@@ -85,7 +86,7 @@ class Api:
 
     async def _health(self, request: Request, send: Send) -> Response:
         await ask(_select_one, self._services, timeout=HEALTH_TIMEOUT)
-        return JSONResponse({"status": "ok"}, headers=PROTECTED)
+        return JSONResponse({"status": "ok", "version": VERSION}, headers=PROTECTED)
 
 
 def handles(path: str) -> bool:

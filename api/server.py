@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from core.errors import NotPossible
+from core.program import VERSION
 
 # Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again. What is
 # left of the watchdog's time is for closing receipts and giving connections back.
@@ -68,7 +69,7 @@ def serve(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
-        click.echo(f"Fencepost listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
+        click.echo(f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
         stack.enter_context(meanwhile)
         uvicorn.Server(config).run(sockets=sockets)
 

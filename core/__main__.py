@@ -1,7 +1,5 @@
 """The command line: `python -m core`."""
 
-import logging
-
 import click
 
 from core.cli.audit import audit
@@ -13,9 +11,11 @@ from core.cli.runner import run_command
 from core.cli.sample import sample
 from core.cli.sync import sync_command
 from core.cli.tables import migrate_command, seed
+from core.program import VERSION
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="fencepost", message="%(prog)s %(version)s")
 def main() -> None:
     """Fencepost on the command line: jobs in and out, receipts, keys, the audit and the tables."""
 
@@ -28,6 +28,4 @@ for command in (
 
 
 if __name__ == "__main__":
-    # A command's error is one line on standard error; what the log says beside it is for servers.
-    logging.getLogger("fencepost").addHandler(logging.NullHandler())
     run_command(main, "python -m core")

@@ -1,5 +1,7 @@
 """The settings: the only module that reads the environment."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,6 +19,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     source_database_url: SecretStr | None = None
     migrate_database_url: SecretStr | None = None
+
+    # Where the embedded database lies; relative to the folder that one stands in.
+    fencepost_home: Path = Path(".fencepost")
 
     fencepost_demo: bool = False
     fencepost_allowed_hosts: str = ""

@@ -16,7 +16,7 @@ from core.db.databases import Databases
 from core.intake.demo import seed_if_empty
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
-from dashboard.app import check_configuration, create_app
+from dashboard.app import MAIN, check_configuration, create_app
 from dashboard.server.websocket import BoundedWebSocket
 
 # What `make run` shows on a fresh machine.
@@ -31,6 +31,8 @@ def main(**streamlit_options: Any) -> None:
     Streamlit's own options apply, as STREAMLIT_SERVER_PORT=3051 or as --server.port=3051.
     """
     settings = load_settings()
+    # As `streamlit run` does, so that the configuration beside the pages is found (in the wheel it lies there).
+    config._main_script_path = str(MAIN)
     bootstrap.load_config_options(streamlit_options)
     check_configuration(settings)
     with open_checked(settings) as databases, upkeep(databases):

@@ -7,6 +7,7 @@ import streamlit as st
 from core.actor import DEMO_PERSON, Scope
 from core.auth.sign_in import Visit
 from core.errors import FencepostError
+from core.program import VERSION
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import watch_session
 from dashboard.session.connections import HEADER
@@ -76,3 +77,4 @@ except Exception as error:
     # Streamlit would log a trace, which may quote what the page was about to show.
     show_failure(error)
 show_keyboard()
+st.caption(f"Fencepost {VERSION}", width="content")

@@ -15,6 +15,7 @@ from core.db.database import Database
 from core.db.schema import audit_events
 from core.errors import InvalidParameter
 from core.instants import print_exact
+from core.program import COMMAND
 
 # What stands before the first event in place of a hash.
 GENESIS = bytes(32)
@@ -45,7 +46,7 @@ def parse_head(value: str) -> Head:
     match = _HEAD.fullmatch(value.strip())
     if match is None or (int(match[1]) == 0 and bytes.fromhex(match[2]) != GENESIS):
         raise InvalidParameter(
-            "expect is not the head of an audit: give what `python -m core audit head` printed, SEQ:HASH with 64 "
+            f"expect is not the head of an audit: give what `{COMMAND} audit head` printed, SEQ:HASH with 64 "
             "hexadecimal digits."
         )
     return Head(int(match[1]), bytes.fromhex(match[2]))

@@ -22,6 +22,7 @@ from core.db.databases import Databases
 from core.db.schema import api_keys, people
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
+from core.program import COMMAND
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_ID_LENGTH = 12
@@ -37,7 +38,7 @@ _FORM = re.compile(
 # Longer, and two keys would be in use for good.
 LONGEST_OVERLAP = timedelta(days=30)
 
-_UNKNOWN_KEY = "There is no key with this id: see `python -m core keys list`."
+_UNKNOWN_KEY = f"There is no key with this id: see `{COMMAND} keys list`."
 
 _successors = api_keys.alias("successors")
 _is_valid = api_keys.c.revoked_at.is_(None) & or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > func.now())

@@ -1,5 +1,6 @@
 """What all commands share: errors of one line, exit codes, and databases that are given back."""
 
+import logging
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from core.settings import Settings
 
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
+    # An error is one line on standard error; what the log says beside it is for servers, which set up their own.
+    logging.getLogger("fencepost").addHandler(logging.NullHandler())
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     watch_signals()

@@ -17,6 +17,7 @@ from core.errors import InvalidParameter, NotPossible
 from core.instants import print_instant
 from core.jobs.filter import PARAMETERS, JobFilter
 from core.jobs.strata import Stratification
+from core.program import COMMAND
 from core.quality.answers import Answer, Bounds, Judged, answer_sample, share_of_wrong
 from core.quality.file import start_sample_file
 from core.quality.samples import Plan, draw_sample, find_sample, list_samples
@@ -103,7 +104,7 @@ def _parse_strata(value: str) -> tuple[Stratification, ...]:
 def _get(databases: Databases, sample_id: UUID) -> Any:
     found = find_sample(databases, COMMAND_LINE.wall, sample_id)
     if found is None:
-        raise NotPossible(f"There is no sample {sample_id}: `python -m core sample list` names those that there are.")
+        raise NotPossible(f"There is no sample {sample_id}: `{COMMAND} sample list` names those that there are.")
     return found
 
 

@@ -8,10 +8,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from core.errors import DatabaseUnavailable, NotPossible, QueryTooSlow, StatementDropped
+from core.program import COMMAND
 
 log = logging.getLogger("fencepost.database")
 
-MIGRATE = "run `python -m core migrate`"
+MIGRATE = f"run `{COMMAND} migrate`"
 
 # What libpq says, without an SQLSTATE, of a server that goes or comes back.
 _GONE = "server closed the connection|consuming input|the database system is (starting up|shutting down)"
@@ -36,7 +37,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     ),
     "55P03": (
         DatabaseUnavailable,
-        "Another session is holding a lock in {it}: try again in a few seconds; if this goes on, `python -m core "
+        "Another session is holding a lock in {it}: try again in a few seconds; if this goes on, `" + COMMAND + " "
         "check` may name it.",
     ),
     "40P01": (
@@ -136,7 +137,7 @@ class DriverErrors:
             return (StatementDropped if dropped else DatabaseUnavailable)(self._explain_connection(str(error)))
         if self.read_only:
             return NotPossible(
-                f"{self.setting} does not answer a query as it should (SQLSTATE {state}): run `python -m core "
+                f"{self.setting} does not answer a query as it should (SQLSTATE {state}): run `{COMMAND} "
                 "check`, which says what types and values are wrong there."
             )
         return NotPossible(f"The database refused a statement (SQLSTATE {state}): this is a fault of Fencepost.")

@@ -1,7 +1,5 @@
 """Opening and migrating the databases that the settings name."""
 
-from pathlib import Path
-
 from sqlalchemy import text
 
 from core.db import migrations, partitions
@@ -11,9 +9,8 @@ from core.db.databases import Databases
 from core.db.driver_errors import MIGRATE
 from core.db.embedded import EmbeddedServer
 from core.errors import NotPossible
+from core.program import COMMAND
 from core.settings import Settings
-
-HOME = Path(__file__).resolve().parents[2] / ".fencepost"
 
 
 def open_databases(settings: Settings) -> Databases:
@@ -31,7 +28,7 @@ def open_databases(settings: Settings) -> Databases:
 def _open(settings: Settings) -> Databases:
     server = None
     if settings.database_url is None:
-        server = EmbeddedServer(HOME)
+        server = EmbeddedServer(settings.fencepost_home.resolve())
         ours = Database("the embedded database", server.start(), read_only=False, remedy=MIGRATE, revive=server.revive)
     else:
         ours = Database(
@@ -88,7 +85,7 @@ def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) 
         if partitioned and not partitions.is_partitioned(connection):
             raise NotPossible(
                 "The table jobs is there already, in one piece: --partitioned is for a new database. "
-                "Make one, and import there what `python -m core export` gives of this one."
+                f"Make one, and import there what `{COMMAND} export` gives of this one."
             )
         if partitioned:
             partitions.make_other(connection)

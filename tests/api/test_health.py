@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from core.cli.watchdog import LONGEST
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
+from core.program import VERSION
 from core.settings import Settings
 from tests.support.asgi import EXPORT, make_key
 from tests.support.servers import serving
@@ -28,6 +29,8 @@ UNAVAILABLE = {
     "message": "The database cannot be asked at the moment: try again in 5 seconds.",
     "statusCode": 503,
 }
+
+HEALTHY = f'{{"status":"ok","version":"{VERSION}"}}'.encode()
 
 
 @pytest.fixture
@@ -74,10 +77,10 @@ def test_health_follows_the_database(private_server: EmbeddedServer, tmp_path: P
         back = api.get("/health")
         after = api.get(EXPORT, key)
 
-    assert (up.status_code, up.content, up.headers["content-type"]) == (200, b'{"status":"ok"}', "application/json")
+    assert (up.status_code, up.content, up.headers["content-type"]) == (200, HEALTHY, "application/json")
     assert (up.headers["cache-control"], up.headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert down == [(503, UNAVAILABLE, "5")] * 2
-    assert (back.status_code, back.content) == (200, b'{"status":"ok"}')
+    assert (back.status_code, back.content) == (200, HEALTHY)
     assert (before.status_code, before.content) == (after.status_code, after.content) == (200, after.content)
 
 

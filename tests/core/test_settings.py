@@ -1,6 +1,7 @@
 """Settings: from the environment, each under its own name."""
 
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -10,6 +11,7 @@ from core.settings import Settings, load_settings
 from tests.conftest import ROOT
 
 DEFAULTS = {
+    "fencepost_home": Path(".fencepost"),
     "database_url": None,
     "source_database_url": None,
     "migrate_database_url": None,
@@ -23,6 +25,7 @@ DEFAULTS = {
     "fencepost_first_byte_timeout": 50.0,
 }
 GIVEN = {
+    "FENCEPOST_HOME": ("/srv/fencepost", Path("/srv/fencepost")),
     "DATABASE_URL": ("postgresql://a@b/c", SecretStr("postgresql://a@b/c")),
     "SOURCE_DATABASE_URL": ("postgresql://d@e/f", SecretStr("postgresql://d@e/f")),
     "MIGRATE_DATABASE_URL": ("postgresql://g@h/i", SecretStr("postgresql://g@h/i")),

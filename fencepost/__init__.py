@@ -1,0 +1,1 @@
+"""Fencepost as one installed program; the packages themselves know nothing of it."""
