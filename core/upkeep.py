@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from core.counts.by_day import count_ahead
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
@@ -22,14 +22,14 @@ NEXT_MONTH = timedelta(days=31)
 
 @contextmanager
 def upkeep(databases: Databases) -> Iterator[None]:
-    """Keep what is counted ahead up to date and make months in time, in a thread, for the length of a block."""
+    """Keep the facts of jobs in order and make months in time, in a thread, for the length of a block."""
     stopped = threading.Event()
 
     def work() -> None:
         while not stopped.is_set():
             try:
                 if databases.jobs_are_ours:
-                    count_ahead(databases.ours)
+                    keep_facts(databases.ours)
                     now = datetime.now(UTC)
                     make_months(databases.ours.transaction, (now, now + NEXT_MONTH))
             except FencepostError as error:

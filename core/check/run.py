@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from core.check.columns import check_columns, fits
 from core.check.data import check_data
+from core.check.facts import check_facts
 from core.check.finding import Finding, Level, advice, problem
 from core.check.indexes import check_indexes
 from core.check.own_tables import check_ours
@@ -58,4 +59,5 @@ def _check_source(databases: Databases, settings: Settings) -> Iterator[Finding]
     folding = source.folding()
     with source.transaction(timeout=TIMEOUT) as connection:
         yield from list(check_indexes(connection, jobs, logs, folding))
+    yield from check_facts(source, jobs, logs)
     yield from check_data(source, jobs, logs)

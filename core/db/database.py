@@ -68,6 +68,7 @@ class Database:
         self._tells_api_keys: bool | None = None
         # How long who asks in a thread has for a connection.
         self._patience = threading.local()
+        self._has_facts: bool | None = None
         self.engine = self._create_engine()
 
     @contextmanager
@@ -174,6 +175,17 @@ class Database:
                 )
                 self._tells_api_keys = found.scalar_one() == len(OPTIONAL)
         return self._tells_api_keys
+
+    def has_facts(self) -> bool:
+        """Tell whether facts are kept beside the jobs here, and may be read (core/facts/statements.py)."""
+        if self._has_facts is None:
+            with self.transaction() as connection:
+                self._has_facts = bool(
+                    connection.execute(
+                        text("SELECT coalesce(has_table_privilege(to_regclass('job_facts_state'), 'SELECT'), false)")
+                    ).scalar_one()
+                )
+        return self._has_facts
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

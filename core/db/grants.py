@@ -16,11 +16,15 @@ OURS: Mapping[str, tuple[str, ...]] = {
 # Only where the jobs are in the same database.
 WITH_JOBS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("jobs", "moderation_logs"), ("SELECT",)),
-    **dict.fromkeys(("breakdown_counts", "breakdown_changes"), (*_ADD, "DELETE")),
+    **dict.fromkeys(("job_facts", "job_counts", "job_facts_unsettled"), ("SELECT",)),
+    "job_facts_state": ("SELECT", "UPDATE"),
 }
 
 # Events get into the audit through these alone.
 FUNCTIONS = ("audit_begin", "audit_append")
+
+# What fills and settles facts beside the jobs, and adds counts up.
+FUNCTIONS_WITH_JOBS = ("job_facts_fill_next", "job_facts_settle_some", "job_counts_add_up")
 
 
 def write_grants(role: str) -> str:
@@ -30,4 +34,5 @@ def write_grants(role: str) -> str:
         for rights in dict.fromkeys(tables.values()):
             names = [table for table, wanted in tables.items() if wanted == rights]
             lines.append(f"GRANT {', '.join(rights)} ON {', '.join(names)} TO {role};")
-    return "\n".join([*lines, f"GRANT EXECUTE ON FUNCTION {', '.join(FUNCTIONS)} TO {role};"]) + "\n"
+    lines += [f"GRANT EXECUTE ON FUNCTION {', '.join(names)} TO {role};" for names in (FUNCTIONS_WITH_JOBS, FUNCTIONS)]
+    return "\n".join(lines) + "\n"

@@ -30,12 +30,17 @@ _MISSING = text(f"""
     )
 """)
 
-# Triggers of statements are called for the table that a statement names, so each month has those of `jobs`.
+# Triggers of statements are called for the table that a statement names, so each month has those of `jobs`. Those of
+# rows (the lowest bit of their type) come down by themselves.
 _TRIGGERS = text("""
     SELECT replace(pg_get_triggerdef(pg_trigger.oid), format(' ON %I.%I ', nspname, relname), ' ON ' || :name || ' ')
+        || CASE WHEN tgenabled = 'A' THEN format('; ALTER TABLE %I ENABLE ALWAYS TRIGGER %I', :name, tgname) ELSE '' END
     FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE tgrelid = to_regclass('jobs') AND NOT tgisinternal
+    WHERE tgrelid = to_regclass('jobs') AND NOT tgisinternal AND tgtype & 1 = 0
 """)
+
+# What a new table brings is known already: nothing, or what came out of `jobs_other`.
+_ADOPT = text("UPDATE job_facts_state SET relations = job_facts_relations()")
 
 
 def is_partitioned(connection: Connection) -> bool:
@@ -62,6 +67,7 @@ def make_other(connection: Connection) -> None:
     if connection.execute(text("SELECT FROM pg_inherits WHERE inhparent = 'jobs'::regclass LIMIT 1")).first() is None:
         connection.execute(text(f"CREATE TABLE {OTHER} PARTITION OF jobs DEFAULT"))
         _copy_triggers(connection, OTHER)
+        connection.execute(_ADOPT)
 
 
 def find_due(connection: Connection) -> list[datetime]:
@@ -92,6 +98,7 @@ def _make(connection: Connection, month: datetime) -> None:
     connection.execute(text("LOCK TABLE ONLY jobs IN SHARE UPDATE EXCLUSIVE MODE"))
     if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None:
         return
+    is_known = connection.execute(text("SELECT relations = job_facts_relations() FROM job_facts_state")).scalar_one()
     connection.execute(text(f"CREATE TABLE {name} (LIKE jobs INCLUDING ALL)"))
     if _has_other(connection):
         # Nothing changes but the place, so no trigger is called.
@@ -103,9 +110,13 @@ def _make(connection: Connection, month: datetime) -> None:
             bounds,
         )  # fmt: skip
         connection.execute(text(f"ALTER TABLE {OTHER} ENABLE TRIGGER USER"))
+        connection.execute(text(f"ALTER TABLE {OTHER} ENABLE ALWAYS TRIGGER job_facts_truncate"))
+        connection.execute(text(f"ALTER TABLE {OTHER} ENABLE REPLICA TRIGGER job_facts_replica"))
     _copy_triggers(connection, name)
     start, end = (f"'{bound:%Y-%m-%d}Z'" for bound in bounds.values())
     connection.execute(text(f"ALTER TABLE jobs ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({end})"))
+    if is_known:
+        connection.execute(_ADOPT)
 
 
 def _copy_triggers(connection: Connection, name: str) -> None:

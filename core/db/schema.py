@@ -10,6 +10,7 @@ from sqlalchemy import (
     Interval,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -50,24 +51,45 @@ moderation_logs = Table(
     Column("category_nsfw", Boolean),
 )
 
-# What is counted ahead, only where the jobs are ours: the jobs of each quarter of an hour, by all that a breakdown
-# tells apart. Triggers note the quarters in which something has changed since.
-counted = MetaData()
+# What is kept beside the jobs, only where they are ours (core/facts/statements.py).
+beside = MetaData()
 
-breakdown_counts = Table(
-    "breakdown_counts",
-    counted,
-    Column("quarter", DateTime(timezone=True), nullable=False),
+job_facts = Table(
+    "job_facts",
+    beside,
+    Column("created_at", DateTime(timezone=True), primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
+    Column("code", SmallInteger, nullable=False),
     Column("client_id", Text, nullable=False),
-    Column("is_prohibited", Boolean),
-    Column("evaluated", Boolean, nullable=False),
-    Column("category_ai_adult_general", Boolean),
-    Column("category_underage", Boolean),
-    Column("category_nsfw", Boolean),
-    Column("total", BigInteger, nullable=False),
 )
 
-breakdown_changes = Table("breakdown_changes", counted, Column("quarter", DateTime(timezone=True), nullable=False))
+job_counts = Table(
+    "job_counts",
+    beside,
+    Column("hour", DateTime(timezone=True), nullable=False),
+    # Null: of all clients.
+    Column("client_id", Text),
+    Column("code", SmallInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("is_new", Boolean, nullable=False),
+)
+
+job_facts_unsettled = Table(
+    "job_facts_unsettled",
+    beside,
+    Column("note_id", BigInteger, primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("created_at", DateTime(timezone=True)),
+    Column("gone_by", BigInteger),
+)
+
+job_facts_state = Table(
+    "job_facts_state",
+    beside,
+    Column("relations", ARRAY(BigInteger), nullable=False),
+    Column("filled_to", DateTime(timezone=True)),
+    Column("is_complete", Boolean, nullable=False),
+)
 
 # Fencepost's own tables.
 ours = MetaData()

@@ -5,7 +5,7 @@ import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
+from core.export.fact_slices import are_usable_in, go_by_facts
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
@@ -120,6 +121,8 @@ class Export:
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
             snapshot_at, snapshot = await take_snapshot(connection, shared=self._workers > 1)
+            by_facts = access.has_facts and go_by_facts(self._filter) and await are_usable_in(connection)
+            access = replace(access, has_facts=by_facts)
             if with_total:
                 counted = await connection.execute(render(connection, count_query(self._filter, access)))
                 self.total = (await counted.fetchone() or (0,))[0]

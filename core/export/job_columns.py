@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Select, Text, cast
 
 from core.csv.format import guarded, instant, make_header
 from core.db.schema import jobs
+from core.export.fact_slices import category_columns, select_slice
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import WHOLE, Slice, latest_log, select_part
@@ -20,8 +21,11 @@ HEADER = make_header(COLUMNS)
 
 
 def export_query(job_filter: JobFilter, access: JobAccess, part: Slice = WHOLE) -> Select[Any]:
-    """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export."""
-    texts = {
+    """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export.
+
+    `access.has_facts`: facts are complete in the snapshot that is read, so that categories come from them.
+    """
+    texts: dict[str, ColumnElement[Any]] = {
         "job_id": jobs.c.job_id,
         "type": _guarded(jobs.c.type, job_filter),
         "status": _guarded(jobs.c.status, job_filter),
@@ -30,9 +34,15 @@ def export_query(job_filter: JobFilter, access: JobAccess, part: Slice = WHOLE) 
         "completed_at": instant(jobs.c.completed_at),
         "prompt": _guarded(jobs.c.prompt, job_filter),
         "reason": _guarded(jobs.c.reason, job_filter),
-        **{category.column: cast(latest_log.c[category.column], Text) for category in Category},
     }
+    if access.has_facts:
+        cells = category_columns()
+    else:
+        cells = [cast(latest_log.c[category.column], Text) for category in Category]
+    texts |= {category.column: cell for category, cell in zip(Category, cells, strict=True)}
     columns: list[ColumnElement[Any]] = [texts[name].label(name) for name in COLUMNS]
+    if access.has_facts:
+        return select_slice(columns, job_filter, access, part)
     return select_part(job_filter, access, columns, part)
 
 

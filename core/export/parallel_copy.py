@@ -178,7 +178,7 @@ class ParallelCopy:
         """Find where a slice ends that begins at a key; None where it takes all that is left."""
         if self._workers == 1 or self._has_no_index:
             return None
-        query = render(connection, boundary_query(self._filter, self._access, start, jobs))
+        query = render(connection, boundary_query(self._filter, self._access, Slice(start, None), jobs))
         try:
             if start is not None:
                 row = await (await connection.execute(query)).fetchone()

@@ -7,7 +7,7 @@ from itertools import islice
 from psycopg import Connection
 from sqlalchemy import text
 
-from core.counts.by_day import count_ahead
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.partitions import make_months, span
 from core.errors import NotPossible
@@ -53,9 +53,9 @@ def seed_jobs(
                         for row in demo_job.logs:
                             copy.write_row(row)
             advance(len(batch))
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
     # What PostgreSQL would do by itself after a while: it lets exports read logs from their index alone.
-    databases.ours.vacuum("jobs", "moderation_logs", "breakdown_counts", "breakdown_changes")
+    databases.ours.vacuum("jobs", "moderation_logs", "job_facts", "job_counts")
 
 
 def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Callable[[], None]) -> None:

@@ -9,14 +9,15 @@ from core.jobs.wall import Wall
 
 @dataclass(frozen=True, slots=True)
 class JobAccess:
-    """Whose jobs may be read, how their database folds the case of letters, and whether they are ours.
+    """Whose jobs may be read, how their database folds the case of letters, and whether facts are kept beside them.
 
-    Only where they are ours is anything kept beside them that makes a question quick. The answers are the same.
-    `tells_api_keys`: their table says which API key a job was submitted with.
+    They are where the jobs are ours, and make questions quick. The answers are the same.
+    `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
     """
 
     wall: Wall
     folding: Folding
+    has_facts: bool = False
     jobs_are_ours: bool = False
     tells_api_keys: bool = False
 
@@ -24,4 +25,4 @@ class JobAccess:
 def make_access(databases: Databases, wall: Wall) -> JobAccess:
     """Say how the jobs of the source are read behind a wall."""
     source = databases.source
-    return JobAccess(wall, source.folding(), databases.jobs_are_ours, source.tells_api_keys())
+    return JobAccess(wall, source.folding(), source.has_facts(), databases.jobs_are_ours, source.tells_api_keys())

@@ -1,6 +1,5 @@
 """Pages of jobs, newest first, and the neighbours of a job in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,21 +15,18 @@ from sqlalchemy import (
 )
 
 from core.db.schema import jobs
+from core.errors import QueryTooSlow
 from core.jobs.access import JobAccess
+from core.jobs.fact_query import are_usable, asks_for_facts
 from core.jobs.filter import Category, JobFilter
 from core.jobs.hidden_text import Texts, text_is_read
 from core.jobs.query import (
     JOB_KEY,
     PageKey,
     Slice,
-    conditions_of,
-    in_part,
     latest_log,
-    narrow_to,
-    run_search,
-    select_jobs,
-    tables_of,
 )
+from core.jobs.search import Search, find_rows
 from core.jobs.wall import Wall, of_clients
 
 # Characters of a prompt or a reason that a list shows; a prompt may have megabytes.
@@ -51,40 +47,54 @@ class Page:
     """Jobs in the order newest first, and the keys that lead to its neighbours (None: there is none).
 
     `previous` is the key after which the previous page begins; the first page has the key None, so whether there is
-    a previous page is told by `has_previous`.
+    a previous page is told by `has_previous`. `searched_to` is how far a search has come that found fewer in its time.
     """
 
     rows: list[Row[Any]]
     next: PageKey | None
     has_previous: bool
     previous: PageKey | None
+    searched_to: PageKey | None = None
 
 
 def page_jobs(
-    connection: Connection,
-    job_filter: JobFilter,
-    access: JobAccess,
-    *,
-    after: PageKey | None,
-    limit: int,
-    texts: Texts,
+    connection: Connection, job_filter: JobFilter, access: JobAccess, *, after: PageKey | None, limit: int, texts: Texts
 ) -> Page:
     """Read a page of at most `limit` jobs, newest first, that come after a key.
 
     `prompt` and `reason` are read only of jobs whose `texts` are, and only their first 300 characters: what is hidden
-    never leaves the database.
+    never leaves the database. A search that takes long gives what it has found so far; `next` is where it goes on then.
     """
-    query = page_query(job_filter, access, after=after, limit=limit + 1, texts=texts)
-    found = run_search(connection, query, job_filter, access)
-    rows = found[:limit]
-    following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found) > limit else None
+    search = make_search(connection, job_filter, access)
+    older, newer = Slice(None, after), Slice(after, None)
+    found = find_rows(connection, search, page_columns(texts), older, is_newest_first=True, limit=limit + 1)
+    rows = list(found.rows[:limit])
+    following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found.rows) > limit else found.searched_to
     if after is None:
-        return Page(rows, following, has_previous=False, previous=None)
+        return Page(rows, following, has_previous=False, previous=None, searched_to=found.searched_to)
     # The page before begins after the job that stands `limit` places further up, if there are so many.
-    query = above_query(job_filter, access, after, limit=limit + 1)
-    above = run_search(connection, query, job_filter, access)
-    previous = PageKey(above[limit].created_at, above[limit].job_id) if len(above) > limit else None
-    return Page(rows, following, has_previous=bool(above), previous=previous)
+    up = find_rows(connection, search, JOB_KEY, newer, is_newest_first=False, limit=limit + 1)
+    previous = PageKey(up.rows[limit].created_at, up.rows[limit].job_id) if len(up.rows) > limit else None
+    has_previous = bool(up.rows) or up.searched_to is not None
+    return Page(rows, following, has_previous=has_previous, previous=previous, searched_to=found.searched_to)
+
+
+def make_search(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Search:
+    """Say how the jobs of a filter are found: by facts, where these tell some apart and can be used."""
+    # A beginning of an id leaves fewer jobs than any fact.
+    may_ask = access.has_facts and not job_filter.job_id and asks_for_facts(job_filter)
+    return Search(job_filter, access, by_facts=may_ask and are_usable(connection))
+
+
+def page_columns(texts: Texts) -> list[ColumnElement[Any]]:
+    """List what a page reads of a job."""
+    if texts is Texts.NONE:
+        return list(JOB_COLUMNS)
+    previews = (
+        case((text_is_read(texts), func.left(column, PREVIEW_LENGTH))).label(column.name)
+        for column in (jobs.c.prompt, jobs.c.reason)
+    )
+    return [*JOB_COLUMNS, *previews]
 
 
 def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:
@@ -100,41 +110,24 @@ def newest_query(wall: Wall, client_id: str | None) -> Select[Any]:
     return select(func.max(jobs.c.created_at)).where(finite, *of_clients(jobs.c.client_id, wall, client_id))
 
 
-def page_query(
-    job_filter: JobFilter, access: JobAccess, *, after: PageKey | None, limit: int, texts: Texts
-) -> Select[Any]:
-    """Build the query of a page, newest first."""
-    columns = list(JOB_COLUMNS)
-    if texts is not Texts.NONE:
-        columns += [
-            case((text_is_read(texts), func.left(column, PREVIEW_LENGTH))).label(column.name)
-            for column in (jobs.c.prompt, jobs.c.reason)
-        ]
-    older = Slice(None, after)
-    query = in_part(select_jobs(narrow_to(job_filter, older), access, columns), older)
-    return query.order_by(*(column.desc() for column in JOB_KEY)).limit(limit)
-
-
-def above_query(job_filter: JobFilter, access: JobAccess, after: PageKey, *, limit: int) -> Select[Any]:
-    """Build the query of the keys that stand before a page, from the nearest one upwards."""
-    newer = Slice(after, None)
-    narrowed = narrow_to(job_filter, newer)
-    query = select(*JOB_KEY).select_from(tables_of(job_filter)).where(*conditions_of(narrowed, access))
-    return in_part(query, newer).order_by(*JOB_KEY).limit(limit)
-
-
 def find_older(connection: Connection, job_filter: JobFilter, access: JobAccess, key: PageKey) -> PageKey | None:
     """Return the next older job of a filter after a place, or None."""
-    query = page_query(job_filter, access, after=key, limit=1, texts=Texts.NONE)
-    return _first_key(run_search(connection, query, job_filter, access))
+    return _find_key(connection, job_filter, access, Slice(None, key))
 
 
 def find_newer(connection: Connection, job_filter: JobFilter, access: JobAccess, key: PageKey) -> PageKey | None:
     """Return the next newer job of a filter before a place, or None."""
+    return _find_key(connection, job_filter, access, Slice(key, None))
+
+
+def _find_key(connection: Connection, job_filter: JobFilter, access: JobAccess, part: Slice) -> PageKey | None:
+    """Find the first key of a part on one side of a place; raise `QueryTooSlow` where a search does not get to it."""
+    search = make_search(connection, job_filter, access)
+    is_older = part.start is None
     # The job at the place itself stands above it.
-    query = above_query(job_filter, access, key, limit=2)
-    return _first_key([row for row in run_search(connection, query, job_filter, access) if row.job_id != key.job_id])
-
-
-def _first_key(rows: Sequence[Row[Any]]) -> PageKey | None:
-    return PageKey(rows[0].created_at, rows[0].job_id) if rows else None
+    found = find_rows(connection, search, JOB_KEY, part, is_newest_first=is_older, limit=1 if is_older else 2)
+    keys = [PageKey(row.created_at, row.job_id) for row in found.rows]
+    keys = [key for key in keys if key != part.start]
+    if not keys and found.searched_to is not None:
+        raise QueryTooSlow("No other job of this search was found in time: add a filter, or choose fewer days.")
+    return keys[0] if keys else None

@@ -53,9 +53,9 @@ latest_log = (
 )
 
 
-# The ways of a search, each by what it does without and for how many milliseconds it is tried: one job after the other,
-# then the index of searches (an index of trigrams gives bitmaps only), then one after the other to the end.
-SEARCH_WAYS = (("enable_bitmapscan", 250), ("enable_indexscan", 1_000), ("enable_bitmapscan", None))
+# Milliseconds that a search by the index of searches may take: it finds what is rare at once, and PostgreSQL's guess of
+# what is rare is off by orders of magnitude.
+INDEX_LIMIT = 1_000
 
 _LIMIT_STATEMENTS = """
     SELECT set_config('statement_timeout', least(nullif(setting::int, 0), :limit)::text, true)
@@ -97,23 +97,24 @@ def select_part(
     return in_part(select_jobs(narrow_to(job_filter, part), access, columns), part).order_by(*JOB_KEY)
 
 
-def boundary_query(job_filter: JobFilter, access: JobAccess, start: PageKey | None, jobs_between: int) -> Select[Any]:
-    """Build the query that finds the key of the job that stands so many jobs after `start`; none where there are fewer.
+def boundary_query(
+    job_filter: JobFilter, access: JobAccess, part: Slice, jobs_between: int, *, is_newest_first: bool = False
+) -> Select[Any]:
+    """Build the query that finds the key of the job that stands so many jobs within a part; none where there are fewer.
 
     It counts only by what an index serves (range, client, rejected), so that it reads a stretch of that index and
     nothing else. A slice may therefore hold fewer jobs of the export, even none.
     """
-    rest = Slice(start, None)
-    conditions = _range_and_client(narrow_to(job_filter, rest), access)
+    conditions = _range_and_client(narrow_to(job_filter, part), access)
     if job_filter.decision == (Decision.REJECT,):
         conditions.append(jobs.c.is_prohibited.expression)
-    return in_part(select(*JOB_KEY).where(*conditions), rest).order_by(*JOB_KEY).offset(jobs_between).limit(1)
+    order = [column.desc() if is_newest_first else column for column in JOB_KEY]
+    return in_part(select(*JOB_KEY).where(*conditions), part).order_by(*order).offset(jobs_between).limit(1)
 
 
 def count_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int | None = None) -> int:
     """Count the matching jobs; with a limit, no further than that."""
-    ((count,),) = run_search(connection, count_query(job_filter, access, limit=limit), job_filter, access)
-    return int(count)
+    return int(connection.execute(count_query(job_filter, access, limit=limit)).scalar_one())
 
 
 def count_query(job_filter: JobFilter, access: JobAccess, *, limit: int | None = None) -> Select[Any]:
@@ -130,29 +131,23 @@ def find_matching(connection: Connection, job_filter: JobFilter, access: JobAcce
     return set(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))).scalars())
 
 
-def run_search(connection: Connection, query: Select[Any], job_filter: JobFilter, access: JobAccess) -> list[Row[Any]]:
-    """Run a query of a page; a search in the ways that there are, because nobody knows beforehand which is short.
-
-    What is common is found by looking at one job after the other, and what is rare by the index of searches.
-    PostgreSQL's guess is off by orders of magnitude for long texts, and under the locale C the index knows no letters
-    but ASCII's.
-    """
-    if job_filter.q is None or not access.folding.is_indexed:
+def try_index(connection: Connection, query: Select[Any], access: JobAccess) -> list[Row[Any]] | None:
+    """Run a query by the index of searches, or return None where there is none, or where it takes too long."""
+    if not access.folding.is_indexed:
+        return None
+    attempt = connection.begin_nested()
+    try:
+        # An index of trigrams gives bitmaps only.
+        connection.execute(select(func.set_config("enable_indexscan", "off", True)))
+        connection.execute(text(_LIMIT_STATEMENTS), {"limit": INDEX_LIMIT})
         return list(connection.execute(query))
-    for disabled, limit in SEARCH_WAYS:
-        attempt = connection.begin_nested()
-        try:
-            connection.execute(select(func.set_config(disabled, "off", True)))
-            if limit is not None:
-                connection.execute(text(_LIMIT_STATEMENTS), {"limit": limit})
-            return list(connection.execute(query))
-        except DBAPIError as error:
-            if limit is None or not isinstance(error.orig, QueryCanceled):
-                raise
-        finally:
-            # Forgets the settings, too.
-            attempt.rollback()
-    raise AssertionError("the last way of a search has no limit")
+    except DBAPIError as error:
+        if not isinstance(error.orig, QueryCanceled):
+            raise
+        return None
+    finally:
+        # Forgets the settings, too.
+        attempt.rollback()
 
 
 def tables_of(job_filter: JobFilter) -> FromClause:
@@ -181,12 +176,23 @@ def narrow_to(job_filter: JobFilter, part: Slice) -> JobFilter:
     return replace(job_filter, range=DateRange(start, end))
 
 
-def in_part(query: Select[Any], part: Slice) -> Select[Any]:
+def without_facts(job_filter: JobFilter) -> JobFilter:
+    """Leave out of a filter what facts tell: decision and latest log."""
+    return replace(job_filter, decision=(), category=(), no_category=False, cells={}, evaluated=None)
+
+
+def in_part(query: Select[Any], part: Slice, key: tuple[ColumnElement[Any], ...] = JOB_KEY) -> Select[Any]:
+    """Narrow a query to a part, by the columns that hold the key."""
+    return query.where(*part_conditions(part, key))
+
+
+def part_conditions(part: Slice, key: tuple[ColumnElement[Any], ...] = JOB_KEY) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
     if part.start is not None:
-        query = query.where(tuple_(*JOB_KEY) >= _literal_key(part.start))
+        conditions.append(tuple_(*key) >= _literal_key(part.start))
     if part.end is not None:
-        query = query.where(tuple_(*JOB_KEY) < _literal_key(part.end))
-    return query
+        conditions.append(tuple_(*key) < _literal_key(part.end))
+    return conditions
 
 
 def _literal_key(key: PageKey) -> ColumnElement[Any]:

@@ -29,7 +29,7 @@ EXPORT_PATH = "/api/v1/jobs/export"
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
 @fragment(run_every=LIFETIME / 2)
-def show_downloads(person: Actor, job_filter: JobFilter, count: int) -> None:
+def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> None:
     """Show the links to the file, and what goes with them."""
     # No gap: the receipt stands in a corner and takes no room here.
     with st.container(gap=None):
@@ -37,7 +37,7 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int) -> None:
         show_receipt()
 
 
-def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
+def _show_links(job_filter: JobFilter, count: int | None, person: Actor) -> None:
     everything = JobFilter(range=job_filter.range)
     ours = get_resources().databases.ours
     if SPREADSHEET_SAFE not in st.session_state:
@@ -70,7 +70,7 @@ def _show_links(job_filter: JobFilter, count: int, person: Actor) -> None:
             "as a formula. It protects from nothing else, and the file is no longer what the API gives: leave it off "
             "for programs.",
         )
-        if count > COUNTED and exact is None:
+        if (count is None or count > COUNTED) and exact is None:
             st.button(
                 "Count exactly", type="tertiary", key="count_exactly", on_click=as_person(_count), args=(job_filter,)
             )
@@ -125,8 +125,10 @@ def _name_jobs(job_filter: JobFilter) -> str:
     return f"{filtered}{decisions or ('' if filtered else 'all')} jobs".replace("  ", " ")
 
 
-def _name_rows(count: int, exact: int | None) -> str:
-    if exact is None and count > COUNTED:
+def _name_rows(count: int | None, exact: int | None) -> str:
+    if exact is None and count is None:
+        return "not counted"
+    if exact is None and count is not None and count > COUNTED:
         return f"{COUNTED:,}+ rows"
     number = count if exact is None else exact
     return "1 row" if number == 1 else f"{number:,} rows"

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
-from core.counts.by_day import count_matching
+from core.counts.by_day import count_in_time
 from core.errors import InvalidParameter
 from core.jobs.access import make_access
 from core.jobs.hidden_text import Texts
@@ -22,6 +22,7 @@ from dashboard.jobs.filter_form import show_form, show_form_error, show_period
 from dashboard.jobs.hidden_text import choose_texts
 from dashboard.jobs.neighbours import show_steps
 from dashboard.jobs.nothing_found import show_nothing_found
+from dashboard.jobs.search_progress import show_progress
 from dashboard.jobs.table import show_jobs
 from dashboard.jobs.totals_row import show_figures
 from dashboard.open_job.panel import forget_other_job, show_job
@@ -79,6 +80,10 @@ def show() -> None:
             if page.rows:
                 show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=lambda job: _open(view, job))
                 _show_pager(view, page)
+                show_progress(page, zone)
+            elif page.searched_to is not None:
+                _show_pager(view, page)
+                show_progress(page, zone)
             elif view.after is None:
                 show_nothing_found(view, person.wall)
             else:
@@ -109,13 +114,13 @@ def _open(view: View, job: UUID | None) -> None:
     go(replace(view, job=job))
 
 
-def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) -> tuple[Page, int]:
-    """Read a page of jobs, and count them as far as COUNTED + 1."""
+def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) -> tuple[Page, int | None]:
+    """Read a page of jobs, and count them as far as COUNTED + 1, where that takes no longer than a search may."""
     source, timeout = resources.databases.source, resources.settings.fencepost_page_timeout
     access = make_access(resources.databases, person.wall)
     with source.transaction(timeout=timeout) as connection:
         page = page_jobs(connection, view.job_filter, access, after=view.after, limit=view.size, texts=texts)
-        count = count_matching(connection, view.job_filter, access, limit=COUNTED + 1)
+        count = count_in_time(connection, view.job_filter, access, limit=COUNTED + 1)
     return page, count
 
 

@@ -217,7 +217,8 @@ def test_the_application_has_these_rights_only(
         **dict.fromkeys(
             ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), living
         ),
-        **{table: {"SELECT", "INSERT", "DELETE"} for table in ("breakdown_counts", "breakdown_changes")},
+        **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
+        "job_facts_state": {"SELECT", "UPDATE"},
     }
     every = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 

@@ -8,16 +8,18 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.counts.by_day import breakdown_query, count_ahead
+from core.counts.by_day import counts_by_day_query
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.startup import open_databases
 from core.export.job_columns import export_query
 from core.jobs.access import JobAccess
+from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_count_query, select_matching
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.pages import above_query, newest_query, page_query
-from core.jobs.query import PageKey, Slice, count_query
+from core.jobs.pages import newest_query, page_columns
+from core.jobs.query import JOB_KEY, PageKey, Slice, count_query
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -59,7 +61,9 @@ FILTERS: list[dict[str, str]] = [
     {"client_id": "client-3"},
     {"client_id": "client-3", "decision": "reject"},
     {"client_id": "client-3", "type": "pre"},
-    {"decision": "reject", "type": "pre", "status": "completed"},
+    {"category": "underage", "decision": "pass"},
+    {"category_underage": "empty", "category_nsfw": "empty", "evaluated": "true"},
+    {"client_id": "client-3", "category": "none"},
 ]
 
 
@@ -71,7 +75,7 @@ def large(server: TestServer) -> Iterator[Databases]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FILL, (JOBS,))
         connection.execute(LOGS)
-        connection.execute("VACUUM (ANALYZE) jobs, moderation_logs")
+        connection.execute("VACUUM (ANALYZE) jobs, moderation_logs, job_facts, job_counts")
     databases = open_databases(Settings(database_url=SecretStr(url)))
     yield databases
     databases.close()
@@ -99,10 +103,15 @@ def test_a_page_is_index_work_at_any_depth(
     after = None if place is None else key_of(large, place)
     job_filter = JobFilter.from_params((YEAR | given).items())
 
-    if upwards and after is not None:
-        query = above_query(job_filter, EVERYBODY, after, limit=PAGE + 1)
-    else:
-        query = page_query(job_filter, EVERYBODY, after=after, limit=PAGE + 1, texts=Texts.ALL)
+    query = select_matching(
+        JOB_KEY if upwards else page_columns(Texts.ALL),
+        job_filter,
+        EVERYBODY,
+        Slice(after, None) if upwards else Slice(None, after),
+        is_newest_first=not upwards,
+        limit=PAGE + 1,
+        by_facts=asks_only_for_facts(job_filter) and asks_for_facts(job_filter),
+    )
     nodes = explain(large, query)
 
     assert sequential(nodes) == []
@@ -115,7 +124,14 @@ def test_a_bounded_count_is_index_work(large: Databases, given: dict[str, str]) 
     """Counting to 10,001 reads a stretch of an index, never the table from end to end."""
     job_filter = JobFilter.from_params((YEAR | given).items())
 
-    nodes = explain(large, count_query(job_filter, EVERYBODY, limit=10_001))
+    by_facts = asks_only_for_facts(job_filter) and asks_for_facts(job_filter)
+    query = (
+        bounded_count_query(job_filter, EVERYBODY, 10_001)
+        if by_facts
+        else count_query(job_filter, EVERYBODY, limit=10_001)
+    )
+
+    nodes = explain(large, query)
 
     assert sequential(nodes) == []
     assert sorted_rows(nodes) == 0
@@ -142,16 +158,15 @@ def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None
     assert read_blocks(nodes) < 8_000
 
 
-def test_a_breakdown_of_what_was_counted_reads_no_job(large: Databases) -> None:
-    """Where nothing has changed since, the days of months are sums of what was counted ahead."""
+def test_a_breakdown_reads_counts_and_parts_of_hours(large: Databases) -> None:
+    """The days of months are sums of what is counted by the hour; of the jobs none is read."""
     job_filter = JobFilter.from_params((YEAR | {"to": "2026-07-01T00:00:00Z"}).items())
-    count_ahead(large.ours)
-    large.ours.vacuum("breakdown_counts", "breakdown_changes")
-    query = breakdown_query(job_filter, EVERYBODY, ZoneInfo("Asia/Kathmandu"), counted_ahead=True)
+    keep_facts(large.ours)
+    large.ours.vacuum("job_counts")
 
-    nodes = explain(large, query)
+    nodes = explain(large, counts_by_day_query(job_filter, EVERYBODY, ZoneInfo("Asia/Kathmandu")))
 
     read = {node.get("Relation Name"): node["Actual Rows"] * node["Actual Loops"] for node in nodes}
-    assert read["breakdown_counts"] > 0
+    assert read["job_counts"] > 0
     assert read["jobs"] == 0
     assert sequential(nodes) == []

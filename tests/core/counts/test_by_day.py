@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
-from core.counts.by_day import Day, break_down, count_ahead, count_matching
+from core.counts.by_day import Day, break_down, count_matching
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.jobs.access import make_access
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
@@ -34,11 +34,11 @@ def days(
     *,
     zone: str = "UTC",
     client: str | None = None,
-    counted_ahead: bool = True,
+    by_facts: bool = True,
 ) -> list[Day]:
     """Break April, or what a filter means, down."""
     asked = job_filter or JobFilter(range=DateRange(START, START + timedelta(days=30)))
-    access = replace(make_access(databases, Wall(client)), jobs_are_ours=counted_ahead)
+    access = replace(make_access(databases, Wall(client)), has_facts=by_facts)
     with databases.source.transaction() as connection:
         return break_down(connection, asked, access, ZoneInfo(zone))
 
@@ -48,7 +48,7 @@ def with_jobs(found: list[Day]) -> list[Day]:
 
 
 def changes(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT count(*) FROM breakdown_changes").fetchone()
+    row = connection.execute("SELECT count(*) FROM job_facts_unsettled").fetchone()
     assert row is not None
     return int(row[0])
 
@@ -79,7 +79,7 @@ def test_days_are_those_of_the_zone_also_where_clocks_change(
     """A day of 23 hours begins and ends where it does for those who live there."""
     for instant in ("2026-03-28T22:59:59Z", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59Z", "2026-03-29T22:00:00Z"):
         insert_job(connection, created_at=datetime.fromisoformat(instant))
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
 
     found = with_jobs(days(databases, zone="Europe/Berlin"))
 
@@ -104,11 +104,11 @@ def test_a_year_has_all_its_days(databases: Databases) -> None:
 
 
 def test_any_filter_can_be_broken_down(databases: Databases, connection: psycopg.Connection) -> None:
-    """What hours were not counted for is counted from the jobs."""
+    """What facts do not tell apart is counted from the jobs."""
     insert_job(connection, type="image", is_prohibited=True)
     insert_job(connection, type="image")
     insert_job(connection, type="video", is_prohibited=True)
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
     images = JobFilter(range=DateRange(START, START + timedelta(days=30)), type=("image",), decision=(Decision.REJECT,))
 
     (day,) = with_jobs(days(databases, images))
@@ -117,10 +117,10 @@ def test_any_filter_can_be_broken_down(databases: Databases, connection: psycopg
 
 
 def test_a_client_sees_its_own_jobs_only(databases: Databases, connection: psycopg.Connection) -> None:
-    """The wall stands before what was counted ahead as before the jobs."""
+    """The wall stands before counts as before the jobs."""
     insert_job(connection, client_id="acme")
     insert_job(connection, client_id="globex")
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
     other = replace(JobFilter(range=DateRange(START, START + timedelta(days=30))), client_id="globex")
 
     assert [day.jobs for day in with_jobs(days(databases, client="acme"))] == [1]
@@ -161,19 +161,18 @@ def _insert_logs(connection: psycopg.Connection, job: UUID, number: int) -> None
 
 @pytest.mark.parametrize("later", LATER)
 def test_what_happens_after_counting_counts(databases: Databases, connection: psycopg.Connection, later: str) -> None:
-    """A quarter that was counted is counted anew after anything that changes it, at once and for good."""
+    """Whatever changes jobs or logs changes the counts at once, and what is added up later is the same."""
     job = insert_job(connection, is_prohibited=False)
     insert_log(connection, job, created_at=NOON - timedelta(minutes=5))
     # More than what is looked up one by one.
     _insert_logs(connection, insert_job(connection, created_at=NOON + timedelta(hours=1)), 150)
-    count_ahead(databases.ours)
-    assert changes(connection) == 0
+    keep_facts(databases.ours)
 
     LATER[later](connection, job)
 
-    direct = days(databases, counted_ahead=False)
+    direct = days(databases, by_facts=False)
     assert days(databases) == direct
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
     assert changes(connection) == 0
     assert days(databases) == direct
 
@@ -203,15 +202,15 @@ def _jobs_read_in_order(connection: psycopg.Connection) -> int:
 def test_what_is_written_while_others_count_is_not_lost(
     databases: Databases, connection: psycopg.Connection, database_url: str
 ) -> None:
-    """A job whose transaction ends after the count of its quarter is noted, and counted."""
+    """A job whose transaction ends after the counts of its hour were added up is counted."""
     insert_job(connection)
     with psycopg.connect(database_url) as other:
         insert_job(other)
-        count_ahead(databases.ours)
+        keep_facts(databases.ours)
         assert [day.jobs for day in with_jobs(days(databases))] == [1]
 
     assert [day.jobs for day in with_jobs(days(databases))] == [2]
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
     assert [day.jobs for day in with_jobs(days(databases))] == [2]
 
 
@@ -223,58 +222,23 @@ def test_writers_of_one_moment_do_not_wait_for_each_other(connection: psycopg.Co
         insert_job(connection)
 
         other.rollback()
-    assert changes(connection) == 1
+    assert changes(connection) == 0
 
 
 def test_many_processes_may_count_at_once(databases: Databases, connection: psycopg.Connection) -> None:
     """Whoever comes second leaves it to the first; nothing is counted twice."""
     for number in range(200):
         insert_job(connection, created_at=NOON + timedelta(minutes=20 * number))
-    threads = [threading.Thread(target=count_ahead, args=(databases.ours,)) for _ in range(4)]
+    threads = [threading.Thread(target=keep_facts, args=(databases.ours,)) for _ in range(4)]
 
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
 
     assert changes(connection) == 0
-    assert days(databases) == days(databases, counted_ahead=False)
-
-
-def test_a_quarter_that_is_still_open_is_left_to_the_jobs(databases: Databases, connection: psycopg.Connection) -> None:
-    """What was created within the last hour, or is yet to come, is not counted ahead."""
-    now = datetime.now(UTC)
-    insert_job(connection, created_at=now)
-    insert_job(connection, created_at=now + timedelta(days=2))
-    connection.execute("UPDATE jobs SET created_at = 'infinity' WHERE created_at > %s", (now + timedelta(days=1),))
-
-    count_ahead(databases.ours)
-
-    today = JobFilter(range=DateRange(now - timedelta(hours=1), now + timedelta(hours=1)))
-    assert [day.jobs for day in with_jobs(days(databases, today))] == [1]
-    assert connection.execute("SELECT count(*) FROM breakdown_counts").fetchone() == (0,)
-
-
-def test_what_is_not_counted_yet_is_looked_at_up_to_the_limit(
-    databases: Databases, connection: psycopg.Connection
-) -> None:
-    """Right after a large import a page waits no longer for its count than where nothing is ever counted ahead."""
-    insert_large_jobs(connection, 3_000, size=10)
-    connection.execute(
-        "INSERT INTO moderation_logs (job_id, created_at, category_underage) SELECT job_id, created_at, true FROM jobs"
-    )
-    flagged = JobFilter(range=DateRange(START, START + timedelta(days=30)), category=(Category.UNDERAGE,))
-    access = make_access(databases, Wall(None))
-    looks = text("SELECT idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'moderation_logs'")
-
-    with databases.source.transaction() as reading:
-        before = reading.execute(looks).scalar_one()
-        counted = count_matching(reading, flagged, access, limit=5)
-        looked_at = reading.execute(looks).scalar_one() - before
-
-    assert counted == 5
-    assert looked_at <= 5
+    assert days(databases) == days(databases, by_facts=False)
 
 
 # Filters that ask for nothing but what counts are told apart by.
@@ -302,7 +266,7 @@ moments = st.integers(0, 30 * 24 * 60).map(lambda minutes: START + timedelta(min
     client=st.sampled_from([None, "acme", "globex"]),
     further=TOLD_APART,
 )
-def test_counted_ahead_or_not_the_result_is_the_same(
+def test_by_facts_or_not_the_result_is_the_same(
     databases: Databases,
     connection: psycopg.Connection,
     seed: int,
@@ -316,12 +280,12 @@ def test_counted_ahead_or_not_the_result_is_the_same(
     for _ in range(6):
         _do_something(rng, connection)
         if rng.random() < 0.5:
-            count_ahead(databases.ours)
+            keep_facts(databases.ours)
     asked = JobFilter(range=DateRange(*bounds), client_id=client, **further)
 
     found = days(databases, asked, zone=zone)
 
-    assert found == days(databases, asked, zone=zone, counted_ahead=False)
+    assert found == days(databases, asked, zone=zone, by_facts=False)
     access = make_access(databases, Wall(None))
     with databases.source.transaction() as connection_of_pages:
         every = count_jobs(connection_of_pages, asked, access)

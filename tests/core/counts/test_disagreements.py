@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.counts.by_day import break_down, combine_by_day, count_ahead
+from core.counts.by_day import break_down, combine_by_day
 from core.counts.disagreements import Disagreement, Suspects, find_suspects, narrow
+from core.counts.fact_upkeep import keep_facts
 from core.counts.log_coverage import Coverage, cover, find_drops
 from core.counts.outcomes import Combination, count_together, share, sum_up
 from core.db.databases import Databases
@@ -56,7 +57,7 @@ def busy(server: TestServer) -> Iterator[Databases]:
     with psycopg.connect(url) as connection:
         _fill(connection, 300)
         connection.commit()
-        count_ahead(databases.ours)
+        keep_facts(databases.ours)
         _fill(connection, 100)
     yield databases
     databases.close()
@@ -79,9 +80,9 @@ def _fill(connection: psycopg.Connection, number: int) -> None:
             insert_log(connection, job, created_at=created_at + timedelta(minutes=rng.randrange(9000)), **cells)
 
 
-def combine(databases: Databases, job_filter: JobFilter, *, counted_ahead: bool = True) -> list[Combination]:
+def combine(databases: Databases, job_filter: JobFilter, *, by_facts: bool = True) -> list[Combination]:
     """Count the jobs of a filter as the page does."""
-    access = replace(make_access(databases, Wall(None)), jobs_are_ours=counted_ahead)
+    access = replace(make_access(databases, Wall(None)), has_facts=by_facts)
     with databases.source.transaction() as connection:
         days = combine_by_day(connection, job_filter, access, ZoneInfo("Asia/Kathmandu"))
     return list(chain.from_iterable(days.values()))
@@ -93,13 +94,11 @@ def count(databases: Databases, job_filter: JobFilter) -> int:
         return count_jobs(connection, job_filter, make_access(databases, Wall(None)), limit=10_000)
 
 
-@pytest.mark.parametrize("counted_ahead", [True, False])
+@pytest.mark.parametrize("by_facts", [True, False])
 @pytest.mark.parametrize("given", FILTERS, ids=str)
-def test_each_number_is_the_count_of_its_links_filter(
-    busy: Databases, given: dict[str, str], counted_ahead: bool
-) -> None:
+def test_each_number_is_the_count_of_its_links_filter(busy: Databases, given: dict[str, str], by_facts: bool) -> None:
     """What the page says is what its link opens, also where the page's own filter narrows or contradicts it."""
-    found = find_suspects(combine(busy, april(**given), counted_ahead=counted_ahead), april(**given))
+    found = find_suspects(combine(busy, april(**given), by_facts=by_facts), april(**given))
 
     assert [one.disagreement for one in found] == list(Disagreement)
     for one in found:
@@ -109,10 +108,10 @@ def test_each_number_is_the_count_of_its_links_filter(
         assert all(one.jobs for one in found)
 
 
-@pytest.mark.parametrize("counted_ahead", [True, False])
-def test_each_sum_is_the_count_of_its_filter(busy: Databases, counted_ahead: bool) -> None:
+@pytest.mark.parametrize("by_facts", [True, False])
+def test_each_sum_is_the_count_of_its_filter(busy: Databases, by_facts: bool) -> None:
     """Decisions, categories, flags that come together and logs: each is what the export's filter of it means."""
-    combined = combine(busy, april(), counted_ahead=counted_ahead)
+    combined = combine(busy, april(), by_facts=by_facts)
 
     sums, together, covered = sum_up(combined), count_together(combined), cover(combined)
     assert sums.jobs == count(busy, april())

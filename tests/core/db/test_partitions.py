@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,12 @@ import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
+from sqlalchemy import Select
 
 from core import upkeep
 from core.actor import COMMAND_LINE
-from core.counts.by_day import Day, break_down, breakdown_query, count_ahead
+from core.counts.by_day import Day, break_down, counts_by_day_query, jobs_by_day_query
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.partitions import make_months
@@ -27,10 +30,11 @@ from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs
 from core.intake.job_file import JobFile
 from core.jobs.access import JobAccess
+from core.jobs.fact_query import select_matching
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.pages import above_query, page_query
-from core.jobs.query import PageKey, Slice, boundary_query, count_query
+from core.jobs.pages import page_columns
+from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, count_query
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
@@ -110,12 +114,22 @@ def places(connection: psycopg.Connection) -> list[tuple[str, int]]:
     return connection.execute("SELECT tableoid::regclass::text, count(*) FROM jobs GROUP BY 1 ORDER BY 1").fetchall()
 
 
-def days(databases: Databases, *, counted_ahead: bool) -> list[Day]:
+def days(databases: Databases, *, by_facts: bool) -> list[Day]:
     """Break the spring down; days without jobs are left out."""
     with databases.source.transaction() as connection:
-        access = replace(EVERYBODY, jobs_are_ours=counted_ahead)
+        access = replace(EVERYBODY, has_facts=by_facts)
         found = break_down(connection, spring(), access, ZoneInfo("UTC"))
     return [day for day in found if day.jobs]
+
+
+def page_of(
+    job_filter: JobFilter, part: Slice = WHOLE, *, is_newest_first: bool = True, by_facts: bool = False
+) -> Select[Any]:
+    """Build the query of a page."""
+    columns = page_columns(Texts.ALL)
+    return select_matching(
+        columns, job_filter, EVERYBODY, part, is_newest_first=is_newest_first, limit=51, by_facts=by_facts
+    )
 
 
 def take(databases: Databases, document: bytes) -> Imported:
@@ -144,7 +158,7 @@ def test_the_option_makes_a_year_of_months(
     assert f"jobs_{datetime.now(UTC):%Y_%m}" in first
     assert "jobs_other" in first
     assert len(first) in (14, 15)
-    assert triggers.count((5,)) == len(first) + 1
+    assert triggers.count((6,)) == len(first) + 1
     with psycopg.connect(empty_database_url) as connection:
         assert names(connection) == first
 
@@ -215,7 +229,7 @@ def test_days_are_the_same_counts(seeded: tuple[Databases, Databases]) -> None:
     """One table or months, counted ahead or not, the days have the same figures."""
     plain, months = seeded
 
-    assert days(months, counted_ahead=True) == days(plain, counted_ahead=False) == days(months, counted_ahead=False)
+    assert days(months, by_facts=True) == days(plain, by_facts=False) == days(months, by_facts=False)
 
 
 @pytest.mark.parametrize(
@@ -236,44 +250,47 @@ def test_queries_touch_only_their_months(
     job_filter = JobFilter.from_params((dict(zip(("from", "to"), bounds, strict=True)) | given).items())
     key = PageKey(MARCH, UUID(int=0))
     queries = [
-        page_query(job_filter, EVERYBODY, after=None, limit=51, texts=Texts.ALL),
-        page_query(job_filter, EVERYBODY, after=key, limit=51, texts=Texts.ALL),
-        above_query(job_filter, EVERYBODY, key, limit=51),
+        page_of(job_filter),
+        page_of(job_filter, Slice(None, key)),
+        page_of(job_filter, Slice(key, None), is_newest_first=False),
         count_query(job_filter, EVERYBODY, limit=10_001),
         count_query(job_filter, EVERYBODY),
-        boundary_query(job_filter, EVERYBODY, None, 2_000),
-        boundary_query(job_filter, EVERYBODY, key, 2_000),
+        boundary_query(job_filter, EVERYBODY, WHOLE, 2_000),
+        boundary_query(job_filter, EVERYBODY, Slice(key, None), 2_000),
         export_query(job_filter, EVERYBODY),
         export_query(job_filter, EVERYBODY, Slice(key, PageKey(MARCH + timedelta(hours=5), UUID(int=0)))),
     ]
 
+    if "decision" in given:
+        queries += [page_of(job_filter, Slice(key, None), is_newest_first=up, by_facts=True) for up in (True, False)]
+
     for query in queries:
         nodes = explain(seeded[1], query)
 
-        assert scanned(nodes) <= months | {"moderation_logs"}
+        assert scanned(nodes) <= months | {"moderation_logs", "job_facts", "job_facts_unsettled"}
         assert "jobs_2026_03" in scanned(nodes)
         assert sequential(nodes) == []
         # Of a filter that leaves few jobs PostgreSQL may sort these: it depends on the server's costs.
         assert given or sorted_rows(nodes) == 0
 
 
-@pytest.mark.parametrize("counted_ahead", [True, False])
-def test_a_breakdown_touches_only_its_months(seeded: tuple[Databases, Databases], counted_ahead: bool) -> None:
+@pytest.mark.parametrize("by_facts", [True, False])
+def test_a_breakdown_touches_only_its_months(seeded: tuple[Databases, Databases], by_facts: bool) -> None:
     """Days are counted from their months alone, and what was counted ahead from none."""
     march = JobFilter.from_params({"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}.items())
-    query = breakdown_query(march, EVERYBODY, ZoneInfo("UTC"), counted_ahead=counted_ahead)
+    query = (counts_by_day_query if by_facts else jobs_by_day_query)(march, EVERYBODY, ZoneInfo("UTC"))
 
     nodes = explain(seeded[1], query)
 
     assert {name for name in scanned(nodes) if name.startswith("jobs_")} == {"jobs_2026_03"}
-    assert ("jobs_2026_03" in read(nodes)) != counted_ahead
+    assert ("jobs_2026_03" in read(nodes)) != by_facts
 
 
 def test_a_page_reads_no_month_that_it_does_not_come_to(seeded: tuple[Databases, Databases]) -> None:
     """Of a range of four months the first page reads the last alone."""
     job_filter = spring(**{"from": "2026-01-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"})
 
-    nodes = explain(seeded[1], page_query(job_filter, EVERYBODY, after=None, limit=51, texts=Texts.ALL))
+    nodes = explain(seeded[1], page_of(job_filter))
 
     assert read(nodes) == {"jobs_2026_04", "moderation_logs"}
 
@@ -299,7 +316,7 @@ def test_a_job_is_never_there_twice(databases: Databases, connection: psycopg.Co
     first = record(job, "2026-03-15T12:00:00Z", "2026-03-15T12:00:01Z", "true")
     later = record(job, "2026-04-15T12:00:00Z", "2026-04-15T12:00:01Z", "true")
     take(databases, HEADER + first)
-    count_ahead(databases.ours)
+    keep_facts(databases.ours)
 
     moved = take(databases, HEADER + later)
     older = take(databases, HEADER + first)
@@ -308,7 +325,7 @@ def test_a_job_is_never_there_twice(databases: Databases, connection: psycopg.Co
     assert (older.inserted, older.updated, older.unchanged, older.logs) == (0, 0, 1, 0)
     assert connection.execute("SELECT job_id, created_at FROM jobs").fetchall() == [(job, APRIL)]
     assert connection.execute("SELECT job_id FROM moderation_logs").fetchall() == [(job,)]
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
+    assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
 def test_months_are_made_for_what_a_file_holds(databases: Databases, connection: psycopg.Connection) -> None:
@@ -340,14 +357,14 @@ def test_what_happens_after_counting_counts(databases: Databases, connection: ps
     """Whoever changes jobs, in `jobs` or in a month itself, what was counted ahead of them is right at once."""
     take(databases, HEADER + record(uuid4(), "2026-04-01T00:00:00Z", ""))
     take(databases, HEADER + record(uuid4(), "2026-03-01T00:00:00Z", "2026-03-01T00:00:01Z", "true"))
-    count_ahead(databases.ours)
-    before = days(databases, counted_ahead=True)
+    keep_facts(databases.ours)
+    before = days(databases, by_facts=True)
 
     connection.execute(LATER[later].encode())
 
-    assert before != days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
-    count_ahead(databases.ours)
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
+    assert before != days(databases, by_facts=True) == days(databases, by_facts=False)
+    keep_facts(databases.ours)
+    assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
 def test_a_job_takes_its_logs_along(databases: Databases, connection: psycopg.Connection) -> None:
@@ -369,15 +386,15 @@ def test_nobody_is_refused_and_migrate_tidies_up(
     for created_at in (MARCH, MARCH, APRIL, datetime(2999, 1, 1, tzinfo=UTC)):
         insert_log(connection, insert_job(connection, created_at=created_at), category_nsfw=True)
     connection.execute("UPDATE jobs SET created_at = 'infinity' WHERE created_at > '2990-01-01Z'")
-    count_ahead(databases.ours)
-    before, counted = export_document(databases, spring()), days(databases, counted_ahead=True)
+    keep_facts(databases.ours)
+    before, counted = export_document(databases, spring()), days(databases, by_facts=True)
     assert places(connection) == [("jobs_other", 4)]
 
     migrate(settings)
 
     assert places(connection) == [("jobs_2026_03", 2), ("jobs_2026_04", 1), ("jobs_other", 1)]
     assert export_document(databases, spring()) == before
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False) == counted
+    assert days(databases, by_facts=True) == days(databases, by_facts=False) == counted
     assert connection.execute("SELECT count(*) FROM moderation_logs JOIN jobs USING (job_id)").fetchone() == (4,)
     # The triggers of what is left there work on.
     connection.execute("DELETE FROM jobs_other")
@@ -434,9 +451,9 @@ def test_an_old_month_is_detached_as_documented(
     for statement in documented(way):
         connection.execute(statement.encode())
     left = export_document(databases, spring(), workers=2)
-    counted = days(databases, counted_ahead=True)
-    count_ahead(databases.ours)
-    counted_again = days(databases, counted_ahead=True)
+    counted = days(databases, by_facts=True)
+    keep_facts(databases.ours)
+    counted_again = days(databases, by_facts=True)
     kept = connection.execute("SELECT count(*) FROM jobs_2026_01").fetchone()
     for statement in documented("BEGIN;\nALTER TABLE jobs ATTACH"):
         connection.execute(statement.encode())
@@ -446,8 +463,8 @@ def test_an_old_month_is_detached_as_documented(
     assert counted == counted_again
     assert kept == (200,)
     assert export_document(databases, spring()) == whole
-    assert [day.jobs for day in days(databases, counted_ahead=True)] == [200, 200]
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
+    assert [day.jobs for day in days(databases, by_facts=True)] == [200, 200]
+    assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
 def test_a_detached_month_is_removed_with_its_logs_as_documented(
@@ -467,7 +484,7 @@ def test_a_detached_month_is_removed_with_its_logs_as_documented(
     assert places(connection) == [("jobs_2026_01", 1), ("jobs_2026_02", 200)]
     assert connection.execute("SELECT count(*) FROM moderation_logs").fetchone() == (200,)
     assert export_document(databases, spring(**{"from": "2026-02-01T00:00:00Z"})) == two_months
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
+    assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
 def test_a_detached_month_comes_back_beside_late_jobs_as_documented(
@@ -486,7 +503,7 @@ def test_a_detached_month_comes_back_beside_late_jobs_as_documented(
 
     assert places(connection) == [("jobs_2026_01", 201), ("jobs_2026_02", 200)]
     assert connection.execute("SELECT count(*) FROM moderation_logs JOIN jobs USING (job_id)").fetchone() == (401,)
-    assert days(databases, counted_ahead=True) == days(databases, counted_ahead=False)
+    assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
 def test_a_source_elsewhere_may_be_in_months(

@@ -15,11 +15,13 @@ from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.export import export
 from core.jobs import query
+from core.jobs import search as search_
 from core.jobs.access import make_access
+from core.jobs.fact_query import select_matching
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.pages import page_jobs, page_query
-from core.jobs.query import count_jobs
+from core.jobs.pages import page_columns, page_jobs
+from core.jobs.query import WHOLE, count_jobs
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -59,8 +61,8 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
                 for second in ("", *PIECES[number % 5 :: 5]):
                     insert_job(connection, prompt=f"{first} {second}".strip(" "))
             # With others beside it, an index of so few jobs would be used now and then only.
-            connection.execute("DROP INDEX jobs_created_at, jobs_client, jobs_rejected, jobs_undecided, jobs_type")
-            connection.execute("DROP INDEX jobs_status, jobs_client_rejected")
+            connection.execute("DROP INDEX jobs_created_at, jobs_client, jobs_type")
+            connection.execute("DROP INDEX jobs_status")
             connection.execute("VACUUM (ANALYZE) jobs")
         databases = open_databases(settings_)
         yield databases
@@ -69,12 +71,14 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
 
 def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any], str]:
     """Return the ids of the jobs whose prompts contain a text, and the plan by which they were found."""
-    searching = page_query(
+    searching = select_matching(
+        page_columns(Texts.NONE),
         JobFilter(range=RANGE, q=sought),
         make_access(databases, Wall(None)),
-        after=None,
+        WHOLE,
+        is_newest_first=True,
         limit=10_000,
-        texts=Texts.NONE,
+        by_facts=False,
     )
     with databases.source.transaction() as connection:
         for name, value in session.items():
@@ -126,15 +130,18 @@ def test_pages_and_counts_agree_whichever_way_finds_them(
     access = make_access(indexed, Wall(None))
     found = []
 
-    for ways in (query.SEARCH_WAYS, (("enable_bitmapscan", 1), ("enable_indexscan", 1), ("enable_bitmapscan", None))):
-        monkeypatch.setattr(query, "SEARCH_WAYS", ways)
+    # In order; by the index as soon as the first jobs were looked at; in order after the index was given up.
+    for soon, limit in ((60, 1_000), (0, 1_000), (0, 1)):
+        monkeypatch.setattr(search_, "SOON", soon)
+        monkeypatch.setattr(search_, "FIRST_JOBS", 5)
+        monkeypatch.setattr(query, "INDEX_LIMIT", limit)
         with indexed.source.transaction() as connection:
             page = page_jobs(connection, job_filter, access, after=None, limit=20, texts=Texts.ALL)
             count = count_jobs(connection, job_filter, access)
             kept = connection.execute(text("SHOW statement_timeout")).scalar_one()
         found.append((page, count, kept))
 
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert found[0][1] == len(search(indexed, sought)[0])
     assert found[0][2] == "15s"
 

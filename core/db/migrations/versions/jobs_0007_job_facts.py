@@ -1,0 +1,70 @@
+"""Facts of each job, kept beside the jobs by triggers, in place of counts by the quarter of an hour."""
+
+from alembic import op
+from sqlalchemy import text
+
+from core.db.migrations import functions
+from core.facts.statements import TABLES, list_functions, list_triggers
+
+revision = "jobs_0007"
+down_revision = "jobs_0012"
+branch_labels = None
+depends_on = None
+
+# How often the lock is tried for, and for how long each time: whoever waits for it keeps all others waiting.
+_ATTEMPTS, _LOCK_TIMEOUT = 600, "1s"
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    _lock_tables()
+    # What was counted by the quarter goes, with the triggers that noted what had changed.
+    old = "SELECT DISTINCT proname FROM pg_proc "
+    old += " WHERE proname ^@ 'breakdown_' AND pronamespace = current_schema::regnamespace"
+    for name in connection.execute(text(old)).scalars().all():
+        op.execute(f"DROP FUNCTION {name}() CASCADE")
+    op.execute("DROP TABLE breakdown_counts, breakdown_changes")
+    schema = functions.find_schema("jobs")
+    for statement in (*TABLES, *list_functions(schema)):
+        connection.exec_driver_sql(statement)
+    functions.seal_functions(schema, "^job_(facts_(of|add|settle|fill)|counts_add)")
+    tables = (
+        connection.execute(
+            text("SELECT relid::regclass::text FROM pg_partition_tree('jobs') WHERE level > 0 ORDER BY 1")
+        )
+        .scalars()
+        .all()
+    )
+    for statement in (*list_triggers("jobs"), *list_triggers("moderation_logs")):
+        connection.exec_driver_sql(statement)
+    # Months have the triggers of statements themselves; those of rows come down to them.
+    for table in tables:
+        for statement in list_triggers("jobs"):
+            if "replica" not in statement:
+                connection.exec_driver_sql(
+                    statement.replace(" ON jobs ", f" ON {table} ").replace(" TABLE jobs ", f" TABLE {table} ")
+                )
+    if connection.execute(text("SELECT NOT EXISTS (SELECT FROM jobs)")).scalar_one():
+        # Nothing is to be filled.
+        op.execute("UPDATE job_facts_state SET relations = job_facts_relations(), is_complete = true")
+
+
+def _lock_tables() -> None:
+    """Take the one lock that is needed, before any other, in short attempts: an export may hold one for hours."""
+    op.execute(f"""
+        DO $$
+        BEGIN
+            FOR attempt IN 1..{_ATTEMPTS} LOOP
+                BEGIN
+                    SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';
+                    LOCK TABLE jobs, moderation_logs IN ACCESS EXCLUSIVE MODE;
+                    SET LOCAL lock_timeout = 0;
+                    RETURN;
+                EXCEPTION WHEN lock_not_available THEN
+                    PERFORM pg_sleep(1);
+                END;
+            END LOOP;
+            RAISE lock_not_available USING MESSAGE = 'the tables of jobs are in use';
+        END
+        $$
+    """)

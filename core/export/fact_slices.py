@@ -1,0 +1,64 @@
+"""Slices of an export by facts.
+
+Where facts are complete in the export's snapshot and no job is unsettled, the categories come from the codes of facts,
+whose index has the order of exports: two scans are merged, and no log is looked up.
+"""
+
+from typing import Any
+
+import psycopg
+from sqlalchemy import ColumnElement, FromClause, Select, Text, literal_column, select
+
+from core.db.schema import job_facts, jobs
+from core.jobs.access import JobAccess
+from core.jobs.fact_query import FACTS, Fact, list_codes
+from core.jobs.filter import Category, JobFilter
+from core.jobs.query import Slice, conditions_of, narrow_to, part_conditions, without_facts
+
+_ARE_USABLE = """
+    SELECT EXISTS (SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations())
+        AND NOT EXISTS (SELECT FROM job_facts_unsettled)
+"""
+
+# The code that most jobs have.
+_COMMON = FACTS.index(Fact(False, True, dict.fromkeys(Category, False)))
+
+
+async def are_usable_in(connection: psycopg.AsyncConnection) -> bool:
+    """Tell whether an export can go by facts, in the snapshot of its transaction."""
+    row = await (await connection.execute(_ARE_USABLE)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def category_columns() -> list[ColumnElement[Any]]:
+    """Write the cells of the latest log as text, of `facts.code`: its digits to the base of three."""
+    of_log = "mod(facts.code, 28)"
+    digits = (f"({of_log} + 8) / 9 - 1", f"mod(({of_log} + 2) / 3 - 1, 3)", f"mod({of_log} - 1, 3)")
+    return [literal_column(f"CASE {digit} WHEN 2 THEN 'true' WHEN 1 THEN 'false' END", Text) for digit in digits]
+
+
+def select_slice(
+    columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess, part: Slice
+) -> Select[Any]:
+    """Select columns of the jobs and facts of a slice, in the order of exports."""
+    narrowed = narrow_to(job_filter, part)
+    conditions = [*conditions_of(without_facts(narrowed), access), *part_conditions(part)]
+    facts = _facts_of(narrowed, part)
+    key = (facts.c.created_at, facts.c.job_id)
+    is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
+    return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
+
+
+def go_by_facts(job_filter: JobFilter) -> bool:
+    """Tell whether an export of a filter is one of most jobs, which is read in the order of all of them."""
+    return not job_filter.job_id and _COMMON in list_codes(job_filter)
+
+
+def _facts_of(narrowed: JobFilter, part: Slice) -> FromClause:
+    codes = list_codes(narrowed)
+    facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
+        job_facts.c.created_at >= narrowed.range.start,
+        job_facts.c.created_at < narrowed.range.end,
+        *part_conditions(part, (job_facts.c.created_at, job_facts.c.job_id)),
+    )
+    return (facts if len(codes) == len(FACTS) else facts.where(job_facts.c.code.in_(codes))).subquery("facts")

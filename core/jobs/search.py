@@ -1,0 +1,136 @@
+"""Searches: what no index tells is looked for in one job after the other, for as long as somebody may wait.
+
+The jobs that may be meant (by facts, or else by range and client) are looked at in stretches, in their order. Where the
+time is over, what was found so far is right, and it is known how far the search has come.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select
+
+from core.jobs.access import JobAccess
+from core.jobs.fact_query import asks_only_for_facts, key_query, select_matching
+from core.jobs.filter import JobFilter
+from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, try_index
+
+# Seconds that a search may take before it says how far it has come, and that one stretch should take.
+PATIENCE = 2.0
+STRETCH = 0.1
+
+# Jobs of a stretch: at first, and at most.
+FIRST_JOBS, MOST_JOBS = 1_000, 100_000
+
+# Seconds after which the index of searches is tried, where there is one: what is common is found before.
+SOON = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked of the jobs, and whether facts tell which of them may be meant."""
+
+    job_filter: JobFilter
+    access: JobAccess
+    by_facts: bool
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the filter asks for what no index tells."""
+        asked = self.job_filter
+        texts = (asked.q, asked.reason, asked.reason_contains)
+        return any(text is not None for text in texts) or (self.by_facts and not asks_only_for_facts(asked))
+
+    def select(
+        self, columns: Sequence[ColumnElement[Any]], part: Slice, *, is_newest_first: bool, limit: int | None
+    ) -> Select[Any]:
+        """Build the query of the matching jobs of a part."""
+        return select_matching(
+            columns,
+            self.job_filter,
+            self.access,
+            part,
+            is_newest_first=is_newest_first,
+            limit=limit,
+            by_facts=self.by_facts,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found; `searched_to` is where it goes on, or None where there is no need to."""
+
+    rows: Sequence[Row[Any]]
+    searched_to: PageKey | None = None
+
+
+def find_rows(
+    connection: Connection,
+    search: Search,
+    columns: Sequence[ColumnElement[Any]],
+    part: Slice,
+    *,
+    is_newest_first: bool,
+    limit: int,
+    seconds: float = PATIENCE,
+) -> Found:
+    """Find the first matching jobs of a part, in `seconds` or a little more."""
+
+    def read(stretch: Slice, most: int) -> Select[Any]:
+        return search.select(columns, stretch, is_newest_first=is_newest_first, limit=most)
+
+    if not search.is_needed:
+        return Found(connection.execute(read(part, limit)).all())
+    rows: list[Row[Any]] = []
+    began, is_tried = monotonic(), False
+    for stretch in _stretches(connection, search, part, is_newest_first=is_newest_first):
+        rows += connection.execute(read(stretch, limit - len(rows))).all()
+        place = stretch.start if is_newest_first else stretch.end
+        if len(rows) >= limit or place is None:
+            break
+        passed = monotonic() - began
+        if passed > SOON and not is_tried:
+            is_tried = True
+            rest = Slice(part.start, place) if is_newest_first else Slice(place, part.end)
+            if (others := try_index(connection, read(rest, limit - len(rows)), search.access)) is not None:
+                return Found([*rows, *others])
+        if passed > seconds:
+            return Found(rows, place)
+    return Found(rows)
+
+
+def count_rows(connection: Connection, search: Search, *, limit: int, seconds: float = PATIENCE) -> int | None:
+    """Count the matching jobs as far as `limit`; None where that is not known in `seconds` or a little more."""
+    count, began = 0, monotonic()
+    for stretch in _stretches(connection, search, WHOLE, is_newest_first=True):
+        found = search.select([literal(1)], stretch, is_newest_first=True, limit=limit - count).order_by(None)
+        count += int(connection.execute(select(func.count()).select_from(found.subquery("found"))).scalar_one())
+        if count >= limit or stretch.start is None:
+            break
+        if monotonic() - began > seconds:
+            return None
+    return count
+
+
+def _stretches(connection: Connection, search: Search, part: Slice, *, is_newest_first: bool) -> Iterator[Slice]:
+    """Cut a part into stretches, the next one longer where the one before took little time."""
+    place, size = part.end if is_newest_first else part.start, FIRST_JOBS
+    while True:
+        rest = Slice(part.start, place) if is_newest_first else Slice(place, part.end)
+        began = monotonic()
+        found = connection.execute(_cut_query(search, rest, size, is_newest_first=is_newest_first)).one_or_none()
+        if found is None:
+            yield rest
+            return
+        end = PageKey(*found)
+        yield Slice(end, place) if is_newest_first else Slice(place, end)
+        place = end
+        size = min(MOST_JOBS, 2 * size) if monotonic() - began < STRETCH else max(FIRST_JOBS, size // 2)
+
+
+def _cut_query(search: Search, rest: Slice, jobs: int, *, is_newest_first: bool) -> Select[Any]:
+    if not search.by_facts:
+        return boundary_query(search.job_filter, search.access, rest, jobs, is_newest_first=is_newest_first)
+    keys = key_query(search.job_filter, search.access, rest, is_newest_first=is_newest_first, limit=jobs + 1)
+    return keys.offset(jobs).limit(1)
