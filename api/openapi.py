@@ -172,12 +172,18 @@ DOCUMENT: dict[str, Any] = {
                 "responses": {
                     "200": {
                         "description": "It does.",
+                        "headers": {
+                            "X-Fencepost-Version": {
+                                "description": "Which version answers.",
+                                "schema": {"type": "string"},
+                            }
+                        },
                         "content": {
                             "application/json": {
                                 "schema": {
                                     "type": "object",
-                                    "required": ["status", "version"],
-                                    "properties": {"status": {"const": "ok"}, "version": {"type": "string"}},
+                                    "required": ["status"],
+                                    "properties": {"status": {"const": "ok"}},
                                 }
                             }
                         },
