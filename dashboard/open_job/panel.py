@@ -83,7 +83,7 @@ def _show_reveal(job_id: UUID, hidden: str | None) -> None:
             st.button(
                 "Reveal",
                 icon=":material/visibility:",
-                key="reveal",
+                key=f"reveal_{job_id}",
                 shortcut="V",
                 on_click=admitted(_remember),
                 args=("revealed", job_id),
@@ -92,7 +92,7 @@ def _show_reveal(job_id: UUID, hidden: str | None) -> None:
         st.button(
             "Hide again",
             icon=":material/visibility_off:",
-            key="hide",
+            key=f"hide_{job_id}",
             shortcut="V",
             type="tertiary",
             on_click=admitted(_remember),

@@ -27,6 +27,7 @@ from core.review.verdicts import (
 )
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
+from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.session.admission import as_person, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.words import name_time
@@ -84,6 +85,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     show_note(job_id)
     alike: Alike | None = st.session_state["review_alike"]
     show_alike(alike, job)
+    showing = name_showing(job_id)
     with st.container(horizontal=True, gap="small"):
         for verdict, (word, icon, key, meaning) in VERDICTS.items():
             st.button(
@@ -91,9 +93,9 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
                 icon=icon,
                 shortcut=key,
                 help=meaning,
-                key=f"verdict_{verdict.value}",
+                key=f"verdict_{verdict.value}_{showing}",
                 on_click=as_person(_record),
-                args=(resources, job, alike, verdict, on_done),
+                args=(showing, resources, job, alike, verdict, on_done),
             )
         show_take_back(resources, person, own)
     if st.session_state["review_error"]:
@@ -122,28 +124,33 @@ def _begin(resources: Resources, person: Actor, job_id: UUID) -> None:
 def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) -> None:
     """Offer to take back the last act of this session, or else the verdict that one sees."""
     acts: list[tuple[UUID, UUID]] = st.session_state.setdefault(ACTS, [])
+    opened = st.query_params.get("job")
+    showing = name_showing(None if opened is None else UUID(opened))
     act = acts[-1] if acts else None if own is None else (own.act_id, own.job_id)
     st.button(
         "Take back",
         icon=":material/undo:",
         shortcut="U",
-        key="take_back",
+        key=f"take_back_{showing}",
         type="tertiary",
         disabled=act is None,
         help="Your last verdict, with all jobs that it was applied to; again: the one before.",
         on_click=as_person(_take_back),
-        args=(resources, act),
+        args=(showing, resources, act),
     )
 
 
 def _record(
     person: Actor,
+    showing: str,
     resources: Resources,
     job: Row[Any],
     alike: Alike | None,
     verdict: Verdict,
     on_done: Callable[[Actor], None] | None,
 ) -> None:
+    if not is_shown(showing):
+        return
     chosen = st.session_state[CATEGORIES]
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
     jobs = [job]
@@ -165,9 +172,12 @@ def _record(
     if on_done is not None:
         on_done(person)
         st.session_state["other_job"] = True
+    leave_showing(str(job.job_id))
 
 
-def _take_back(person: Actor, resources: Resources, last: tuple[UUID, UUID]) -> None:
+def _take_back(person: Actor, showing: str, resources: Resources, last: tuple[UUID, UUID]) -> None:
+    if not is_shown(showing):
+        return
     act, job_id = last
     taken = take_back(resources.databases, person, act)
     acts: list[tuple[UUID, UUID]] = st.session_state[ACTS]
@@ -177,10 +187,10 @@ def _take_back(person: Actor, resources: Resources, last: tuple[UUID, UUID]) -> 
     nothing = "There is nothing to take back any more."
     st.session_state[SAID] = f"Taken back for {_name_jobs(taken)}." if taken else nothing
     opened = st.query_params.get("job")
-    if opened == str(job_id):
-        return
-    st.query_params["job"] = str(job_id)
-    if opened is not None:
+    if opened != str(job_id):
+        st.query_params["job"] = str(job_id)
+    leave_showing(opened)
+    if opened not in (None, str(job_id)):
         # Back to the job of that verdict; the one that was open is free for others.
         release_claim(resources.databases.ours, person, UUID(opened))
         st.session_state["other_job"] = True

@@ -16,6 +16,7 @@ from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.open_job.panel import forget_other_job, show_job
 from dashboard.open_job.review import ACTS, say_act, show_review, show_take_back
+from dashboard.open_job.showing import follow_last_act, is_shown, leave_showing, name_showing
 from dashboard.reviews.address import QUEUES, go_to, params_of_jobs, read_address
 from dashboard.reviews.claim_notice import watch_claim
 from dashboard.session.admission import admitted, as_person
@@ -31,11 +32,14 @@ def show() -> None:
     if person is None or Scope.JOB_READ not in person.scopes:
         st.stop()
     st.title("Reviews")
+    follow_last_act()
     view, queue, is_sampled = read_address()
+    showing = name_showing(view.job)
     st.session_state["queue"], st.session_state["sampled"] = queue, is_sampled
 
     def choose() -> None:
         go_to(view, st.session_state["queue"], st.session_state["sampled"], None)
+        leave_showing(None if view.job is None else str(view.job))
 
     # By itself, because within a row it would not wrap on a narrow screen.
     st.segmented_control(
@@ -63,23 +67,41 @@ def show() -> None:
     def advance(person: Actor) -> None:
         _advance(resources, person, view, queue, is_sampled, "Nothing is left")
 
-    def skip(person: Actor) -> None:
-        _advance(resources, person, view, queue, is_sampled, "Nothing else is left")
+    def skip(person: Actor, showing: str, none: str) -> None:
+        if not is_shown(showing):
+            return
+        _advance(resources, person, view, queue, is_sampled, none)
+        leave_showing(None if view.job is None else str(view.job))
 
     if view.job is None:
         forget_other_job(None)
         say_act()
         with st.container(horizontal=True, vertical_alignment="center"):
             icon = ":material/play_arrow:"
-            st.button("Start", type=emphasis(), icon=icon, shortcut="J", key="start", on_click=as_person(advance))
+            st.button(
+                "Start",
+                type=emphasis(),
+                icon=icon,
+                shortcut="J",
+                key=f"start_{showing}",
+                on_click=as_person(skip),
+                args=(showing, "Nothing is left"),
+            )
             if st.session_state.get(ACTS):
                 show_take_back(resources, person, None)
         _show_said()
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Skip", shortcut="J", key="skip", type="tertiary", on_click=as_person(skip))
-        stop = (resources, view, queue, is_sampled)
-        st.button("Stop", shortcut="Esc", key="stop", type="tertiary", on_click=as_person(_stop), args=stop)
+        st.button(
+            "Skip",
+            shortcut="J",
+            key=f"skip_{showing}",
+            type="tertiary",
+            on_click=as_person(skip),
+            args=(showing, "Nothing else is left"),
+        )
+        stop = (showing, resources, view, queue, is_sampled)
+        st.button("Stop", shortcut="Esc", key=f"stop_{showing}", type="tertiary", on_click=as_person(_stop), args=stop)
     notice = st.container()
     if HIDING not in st.session_state:
         st.session_state[HIDING] = parse_texts(read_preference(resources.databases.ours, person, HIDING))
@@ -97,11 +119,14 @@ def show() -> None:
         show_review(view.job, zone, advance)
 
 
-def _stop(person: Actor, resources: Resources, view: View, queue: Queue, is_sampled: bool) -> None:
+def _stop(person: Actor, showing: str, resources: Resources, view: View, queue: Queue, is_sampled: bool) -> None:
     """Close the job, and leave it to others."""
+    if not is_shown(showing):
+        return
     if view.job is not None:
         release_claim(resources.databases.ours, person, view.job)
     go_to(view, queue, is_sampled, None)
+    leave_showing(str(view.job))
 
 
 def _advance(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool, none: str) -> None:

@@ -251,7 +251,7 @@ def tour_pages(
             app.run()
             for key in ("show_prompts", "start", "verdict_agree"):
                 for widget in [*app.toggle, *app.button]:
-                    if widget.key == key:
+                    if str(widget.key).startswith(key):
                         (widget.set_value(True) if key == "show_prompts" else widget.click()).run()
                         break
             assert not app.exception
