@@ -5,6 +5,7 @@ import re
 from starlette.requests import Request
 
 from api.errors import forbidden, rate_limited, unauthorized
+from api.refusals import record_refusal
 from api.services import Services, ask
 from core.actor import Actor, Scope
 from core.auth.api_keys import find_key, parse_key
@@ -28,7 +29,7 @@ async def authenticate(request: Request, services: Services) -> Actor:
         raise unauthorized()
     services.last_use.note(key.key_id)
     actor = Actor(f"key:{key.key_id}", key.wall, key.scopes, remote_address=remote_address(request))
-    admit(actor, services)
+    await admit(actor, services, path=request.scope["path"])
     return actor
 
 
@@ -37,11 +38,17 @@ def remote_address(request: Request) -> str | None:
     return None if request.client is None else request.client.host
 
 
-def admit(actor: Actor, services: Services, scope: Scope = Scope.JOB_READ) -> None:
-    """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate."""
+async def admit(actor: Actor, services: Services, scope: Scope = Scope.JOB_READ, *, path: str) -> None:
+    """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate.
+
+    That the scope was missing is in the audit, as often as the rate allows.
+    """
     retry_after = services.requests.count(actor.limited_as)
     if scope not in actor.scopes:
-        raise forbidden(f"The scope {scope.value} is missing: ask for it to be granted.")
+        error = forbidden(f"The scope {scope.value} is missing: ask for it to be granted.")
+        if retry_after is None:
+            await record_refusal(services, actor, error.status, error.message, {"path": path})
+        raise error
     if retry_after is not None:
         limit = services.settings.fencepost_requests_per_minute
         raise rate_limited(f"More than {limit} requests in a minute: try again in {retry_after} seconds.", retry_after)

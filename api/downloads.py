@@ -34,7 +34,7 @@ LOST = "You are signed out, or may no longer export: sign in again."
 
 # A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
 # are recorded: enough to see what goes on.
-RECORDED_REFUSALS = 60
+RECORDED_REFUSALS = 5
 
 
 AnyTicket = Ticket | AuditTicket | ReviewsTicket
@@ -85,7 +85,7 @@ class Downloads:
         await self._serve(request, send, replace(actor, remote_address=remote_address(request)), ticket, scope)
 
     async def _serve(self, request: Request, send: Send, actor: Actor, ticket: AnyTicket, scope: Scope) -> None:
-        admit(actor, self._services, scope)
+        await admit(actor, self._services, scope, path=request.scope["path"])
         is_allowed = partial(self._still_holds, ticket, scope)
         match ticket:
             case Ticket(job_filter=job_filter):

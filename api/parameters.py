@@ -13,11 +13,22 @@ MOST_PARAMETERS = 100
 def query_params(request: Request) -> list[tuple[str, str]]:
     """Read the parameters of a request without changing or leaving out any; raise `InvalidParameter` otherwise."""
     try:
-        return parse_qsl(
+        params = parse_qsl(
             request.scope["query_string"].decode("ascii"),
             keep_blank_values=True,
-            errors="strict",
+            errors="surrogateescape",
             max_num_fields=MOST_PARAMETERS,
         )
     except ValueError:
         raise InvalidParameter("The parameters are too many or not UTF-8: percent-encode them as UTF-8.") from None
+    for name, value in params:
+        if not _is_text(name):
+            raise InvalidParameter("The name of a parameter is not UTF-8: percent-encode it as UTF-8.")
+        if not _is_text(value):
+            raise InvalidParameter(f"{name} is not UTF-8: percent-encode it as UTF-8.")
+    return params
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether a text was UTF-8: what was not, stands in it as halves of surrogates (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

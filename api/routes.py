@@ -1,7 +1,8 @@
 """The routes of the API, and the ASGI application that they make."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -16,7 +17,8 @@ from api.parameters import query_params
 from api.refusals import recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_export
-from core.auth.api_keys import is_key_valid
+from core.actor import Actor
+from core.auth.api_keys import is_key_of, is_key_valid
 from core.export.receipts import Via, find_receipt
 from core.jobs.filter import JobFilter
 from core.program import VERSION
@@ -77,9 +79,19 @@ class Api:
         except ValueError:
             raise not_found() from None
         receipt = await ask(find_receipt, self._services.databases, export_id)
-        if receipt is None or actor.wall.client_id not in (None, receipt["client_id"]):
+        if receipt is None or not await self._may_see(actor, receipt):
             raise not_found()
         return JSONResponse(receipt, headers=PROTECTED)
+
+    async def _may_see(self, actor: Actor, receipt: Mapping[str, Any]) -> bool:
+        """A receipt tells what was searched for: that of staff is not their client's, whose jobs it was about."""
+        client = actor.wall.client_id
+        if client is None:
+            return True
+        kind, _, key_id = receipt["requested_by"].partition(":")
+        if kind != "key" or receipt["client_id"] != client:
+            return False
+        return await ask(is_key_of, self._services.databases.ours, key_id, client)
 
     async def _openapi(self, request: Request, send: Send) -> Response:
         return JSONResponse(DOCUMENT, headers=PROTECTED)

@@ -12,6 +12,8 @@ import click
 import uvicorn
 from starlette.types import ASGIApp
 
+from api.http_protocol import BoundedHttp, raise_descriptor_limit
+from api.limits import Seldom
 from core.errors import NotPossible
 from core.program import VERSION
 
@@ -19,8 +21,13 @@ from core.program import VERSION
 # left of the watchdog's time is for closing receipts and giving connections back.
 GRACE = 10
 
+# Connections that wait to be accepted. asyncio takes so many at once, and complains about each where it cannot.
+BACKLOG = 100
+
 # Seconds; the application's own limit (FENCEPOST_SEND_TIMEOUT) ends an export sooner.
 STALLED = 120
+
+_exhausted = Seldom("connections cannot be accepted: this process has no open files left")
 
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -51,13 +58,16 @@ def serve(
     log, because it prints query strings.
     """
     logging.config.dictConfig(LOGGING)
+    logging.getLogger("asyncio").addFilter(_say_seldom)
+    raise_descriptor_limit()
     # An export makes two small objects a row, which the collector would look through every 700 rows, and with them all
     # that was ever imported: that took a tenth of an export's time.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
+        backlog=BACKLOG,
         lifespan=lifespan,  # type: ignore[arg-type]
         access_log=False,
         log_config=None,
@@ -72,6 +82,14 @@ def serve(
         click.echo(f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
         stack.enter_context(meanwhile)
         uvicorn.Server(config).run(sockets=sockets)
+
+
+def _say_seldom(record: logging.LogRecord) -> bool:
+    """Let asyncio say once a minute, without a trace, that connections cannot be accepted."""
+    if "out of system resource" not in str(record.msg):
+        return True
+    _exhausted.warn()
+    return False
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

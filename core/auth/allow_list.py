@@ -38,9 +38,9 @@ def parse_lists(
 
 def _parse_list(setting: str, value: str, providers: tuple[str, ...]) -> tuple[Entry, ...]:
     entries = []
-    for item in filter(None, map(str.strip, value.split(","))):
+    for item in filter(None, (item.strip(" \t\r\n") for item in value.split(","))):
         provider, colon, address = item.rpartition(":")
-        address = address.strip().translate(LOWER)
+        address = address.strip(" \t").translate(LOWER)
         local, at, domain = address.rpartition("@")
         if not at or not domain or "@" in local or any(character.isspace() for character in address):
             raise InvalidSetting(

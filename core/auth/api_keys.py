@@ -182,6 +182,15 @@ def is_key_valid(database: Database, key_id: str) -> bool:
         return connection.execute(select(_is_valid).where(api_keys.c.key_id == key_id)).scalar() is True
 
 
+def is_key_of(database: Database, key_id: str, client_id: str) -> bool:
+    """Tell whether a key, whatever has become of it, is one of a client's."""
+    with database.transaction() as connection:
+        return (
+            connection.execute(select(api_keys.c.client_id == client_id).where(api_keys.c.key_id == key_id)).scalar()
+            is True
+        )
+
+
 def list_keys(database: Database) -> list[Row[Any]]:
     """Return all keys without their hashes, oldest first, each with its `state` and its maker's `address`."""
     columns = [column for column in api_keys.c if column is not api_keys.c.secret_sha256]

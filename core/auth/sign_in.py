@@ -6,6 +6,7 @@ up again at every use, so that a lost scope, a sign-out and the end of its hours
 
 import hashlib
 import json
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -179,10 +180,10 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
     return _Identity(
         session=hashlib.sha256(canonical).hexdigest(),
         person=f"user:{issuer}|{subject}",
-        address=str(address).strip().translate(LOWER),
+        address=str(address).strip(string.whitespace).translate(LOWER),
         provider=str(provider),
         # A boolean (OpenID Connect Core, section 5.1); some providers send it as text.
-        is_verified=claims.get("email_verified") in (True, "true"),
+        is_verified=claims.get("email_verified") is True or claims.get("email_verified") == "true",
         authenticated_at=authenticated_at,
         issued_at=times[1] or authenticated_at,
     )

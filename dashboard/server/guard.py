@@ -25,7 +25,7 @@ DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
 # page of ours takes.
 CLOSED_PATHS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/upload_file")
 
-PROXY_HEADERS = ("forwarded", "x-forwarded-")
+PROXY_HEADERS = ("forwarded", "x-forwarded-", "x-real-ip", "via")
 
 
 class Guard:

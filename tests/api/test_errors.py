@@ -324,7 +324,7 @@ TABLE = {
     "spreadsheet_safe": invalid(
         f"{APRIL}&spreadsheet_safe=yes", 'spreadsheet_safe does not know "yes": it takes true or false.'
     ),
-    "not UTF-8": invalid(f"{APRIL}&q=%FF", "The parameters are too many or not UTF-8: percent-encode them as UTF-8."),
+    "not UTF-8": invalid(f"{APRIL}&q=%FF", "q is not UTF-8: percent-encode it as UTF-8."),
     "101 parameters": invalid(
         "&".join(["q=x"] * 101), "The parameters are too many or not UTF-8: percent-encode them as UTF-8."
     ),

@@ -2,6 +2,10 @@
 
 import hashlib
 import re
+import socket
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -12,7 +16,8 @@ from core.jobs.filter import PARAMETERS
 from tests.support.asgi import APRIL, EXPORT, make_key
 from tests.support.commands import RunCore
 from tests.support.rows import insert_job, insert_large_jobs, insert_log
-from tests.support.serving import ApiProcess
+from tests.support.servers import serving
+from tests.support.serving import ApiProcess, free_port
 
 HEADER = (
     b"\xef\xbb\xbfjob_id,type,status,is_prohibited,created_at,completed_at,prompt,reason,"
@@ -217,7 +222,10 @@ def test_receipt_tells_everything_of_an_export(api: ApiProcess, key: str, connec
 
 
 def test_receipt_is_for_its_client_and_for_staff(api: ApiProcess, databases: Databases, key: str) -> None:
-    """Any key of the same client and any staff key may see a receipt; for others it is not there."""
+    """Any key of the client that asked and any staff key may see a receipt; for others it is not there.
+
+    What staff searched for is not the business of the client whose jobs it was about.
+    """
     staff = make_key(databases, None)
     own = api.get(EXPORT, key).headers["x-export-id"]
     of_staff = api.get(EXPORT, staff).headers["x-export-id"]
@@ -232,7 +240,7 @@ def test_receipt_is_for_its_client_and_for_staff(api: ApiProcess, databases: Dat
     assert seen == {
         "own": [200, 200, 404, 200, 200],
         "of staff": [404, 404, 404, 200, 200],
-        "of staff for acme": [200, 200, 404, 200, 200],
+        "of staff for acme": [404, 404, 404, 200, 200],
     }
 
 
@@ -267,9 +275,9 @@ def test_weird_path_is_404_in_json(api: ApiProcess, key: str, path: str) -> None
     )
 
 
-@pytest.mark.parametrize("query", ["q=%FF", "q=%ED%A0%80", "&".join(["type=x"] * 101), "&".join(["x"] * 1001)])
+@pytest.mark.parametrize("query", ["&".join(["type=x"] * 101), "&".join(["x"] * 1001)])
 def test_query_that_cannot_be_read_is_400(api: ApiProcess, key: str, query: str) -> None:
-    """What is not UTF-8, and more parameters than anybody needs, is refused and not guessed at."""
+    """More parameters than anybody needs are refused."""
     answer = api.get(f"{EXPORT}&{query}", key)
 
     assert (answer.status_code, answer.json()) == (
@@ -280,6 +288,56 @@ def test_query_that_cannot_be_read_is_400(api: ApiProcess, key: str, query: str)
             "statusCode": 400,
         },
     )
+
+
+@pytest.mark.parametrize("query", ["q=%FF", "q=%ED%A0%80"])
+def test_a_value_that_is_not_utf_8_is_named(api: ApiProcess, key: str, query: str) -> None:
+    """What is not UTF-8 is refused and not guessed at; the message names the parameter."""
+    answer = api.get(f"{EXPORT}&{query}", key)
+
+    assert (answer.status_code, answer.json()["message"]) == (400, "q is not UTF-8: percent-encode it as UTF-8.")
+
+
+def test_half_a_request_is_not_waited_for(api: ApiProcess) -> None:
+    """A connection that brings no whole request in time is dropped, and one that brings too much at once."""
+    address = ("127.0.0.1", int(api.url.rpartition(":")[2]))
+    with (
+        socket.create_connection(address, timeout=60) as silent,
+        socket.create_connection(address, timeout=60) as half,
+        socket.create_connection(address, timeout=60) as large,
+    ):
+        half.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Half: ")
+        large.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Large: ")
+        with suppress(ConnectionError):
+            for _ in range(40):
+                large.sendall(b"x" * 16_384)
+        refused = b""
+        with suppress(ConnectionError):
+            refused = large.recv(4096)
+        dropped = []
+        for opened in (silent, half):
+            with suppress(ConnectionError):
+                dropped.append(opened.recv(4096))
+
+    assert refused[:12] in (b"", b"HTTP/1.1 431")
+    assert all(answer == b"" for answer in dropped)
+    assert api.get("/health").status_code == 200
+
+
+def test_one_connection_too_many_is_told_so(database_url: str, tmp_path: Path) -> None:
+    """With few open files the server answers whom it cannot serve in a sentence, and the log has one line about it."""
+    limit = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)); sys.argv[0] = 'api'; "
+    port = free_port()
+    command = [sys.executable, "-c", f"{limit}runpy.run_module('api', run_name='__main__')", "--port", str(port)]
+    with serving(command, port, tmp_path, {"DATABASE_URL": database_url}) as running, ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60)) for _ in range(40)]
+        answer = opened[-1].recv(4096)
+        log = running.log
+
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert answer.endswith(b"Too many people are here at once: try again in a minute.")
+    assert log.count("as many connections as this process may have") == 1
+    assert "Traceback" not in log
 
 
 def test_head_is_405_without_a_body(api: ApiProcess, key: str, connection: psycopg.Connection) -> None:

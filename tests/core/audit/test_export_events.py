@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from api.downloads import RECORDED_REFUSALS
-from core.actor import DEMO_PERSON
+from core.actor import DEMO_PERSON, Scope
 from core.audit.filter import AuditFilter
 from core.audit.verification import check_chain
 from core.auth.tickets import AUDIT_PATH, LIFETIME, AuditTicket
@@ -205,3 +205,17 @@ def test_nobody_can_flood_the_audit(door: Door, connection: psycopg.Connection) 
 
     assert statuses == {403}
     assert len(events(connection)) == RECORDED_REFUSALS
+
+
+def test_a_key_without_the_scope_is_recorded(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
+    """Whoever holds a key that may not export leaves a row, as often as the rate allows."""
+    key = make_key(databases, scopes=frozenset({Scope.ADMIN_CONFIG}))
+    api = create_api(databases, settings, fencepost_requests_per_minute=2)
+
+    statuses = [ask(api, EXPORT, key).status for _ in range(4)]
+
+    assert statuses == [403] * 4
+    refused = [event for event in export_events(connection) if event["event"] == "export-refused"]
+    assert [event["details"]["status"] for event in refused] == [403, 403]

@@ -80,3 +80,21 @@ def test_a_session_is_told_to_the_audit_once(entrance: Entrance, connection: psy
 
     recorded = connection.execute("SELECT event FROM audit_events ORDER BY seq").fetchall()
     assert [event for (event,) in recorded] == ["signed-in", "refused", "signed-in"]
+
+
+@pytest.mark.parametrize("verified", [1, 1.0, "True", "1", [True]])
+def test_only_true_is_verified(entrance: Entrance, verified: object) -> None:
+    """`email_verified` is a boolean, or the word that some providers send for it."""
+    door = entrance.door(staff="a@example.com")
+
+    assert entrance.scopes(door, "a@example.com", email_verified=verified) == set()
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\u2003", "\u3000", "\x85", "\x1c"])
+def test_another_kind_of_space_is_another_address(entrance: Entrance, space: str) -> None:
+    """Only spaces of ASCII around an address are cut: with any other character it is somebody else's."""
+    door = entrance.door(staff="a@example.com")
+
+    assert entrance.scopes(door, f"a@example.com{space}") == set()
+    assert entrance.scopes(door, f"{space}a@example.com") == set()
+    assert entrance.scopes(door, " a@example.com ") == {Scope.JOB_READ}

@@ -36,7 +36,7 @@ def test_demo_mode_refuses_foreign_hosts_and_proxies(demo: RunningServer, path: 
 
     for host in ("evil.example", "localhost.evil.example", "192.0.2.1", ""):
         assert httpx.get(demo.url + path, headers={"Host": host}).status_code in (400, 403)
-    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"):
+    for header in ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Via", "X-Real-IP"):
         refused = httpx.get(demo.url + path, headers={header: "192.0.2.1"})
         assert refused.status_code == 403
         assert "FENCEPOST_ALLOWED_HOSTS" in refused.text
