@@ -16,7 +16,14 @@ from core.auth.tickets import BROWSER_COOKIE
 from core.settings import Settings
 from dashboard.server.security_headers import with_security_headers
 from dashboard.server.sign_in_cookie import name_browser, name_sign_in
-from dashboard.server.sign_in_failure import LOGIN_PATH, with_plain_failure
+from dashboard.server.sign_in_failure import (
+    LOGIN_PATH,
+    LOGOUT_PATH,
+    RETURN_PATH,
+    is_own_step,
+    with_plain_failure,
+    with_plain_return,
+)
 from dashboard.server.visitors import Visitors
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -73,6 +80,11 @@ class Guard:
             await self._downloads(scope, receive, send)
         elif path.startswith(CLOSED_PATHS):
             await page(404, "There is nothing here", "This address is closed.")(scope, receive, send)
+        elif path == LOGOUT_PATH and not is_own_step(Headers(scope=scope)):
+            sentence = "Another page has led here. Go back to Fencepost, and sign out by its button."
+            await page(403, "You are still signed in", sentence)(scope, receive, send)
+        elif path == RETURN_PATH:
+            await self._app(scope, receive, with_plain_return(scope, receive, send))
         elif path == LOGIN_PATH:
             await self._app(scope, receive, with_plain_failure(scope, receive, send))
         else:

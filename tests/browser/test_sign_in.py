@@ -120,7 +120,9 @@ def test_a_provider_that_is_away_is_said(serve: Serve, provider: Provider, page:
         )
     log = server.log
 
-    assert answer.status_code == 302
+    assert answer.status_code == 400
+    assert "did not let you in" in answer.text
+    assert "made-up" not in answer.text
     assert "Error during OAuth authorization redirect." in log
     assert "Error during authentication" in log
     assert "Traceback" not in log
