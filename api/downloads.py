@@ -34,7 +34,7 @@ LOST = "You are signed out, or may no longer export: sign in again."
 
 # A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
 # are recorded: enough to see what goes on.
-RECORDED_REFUSALS = 5
+RECORDED_REFUSALS = 20
 
 
 AnyTicket = Ticket | AuditTicket | ReviewsTicket
