@@ -29,6 +29,42 @@ BEGIN
     END IF;
 END
 $$""",
+    # Puts the fact of one job right, or notes the job where the fact is locked, or is not there.
+    f"""
+CREATE FUNCTION job_facts_settle_one(at timestamptz, id uuid) RETURNS void LANGUAGE plpgsql {{path}}
+SET enable_seqscan = off AS $$
+DECLARE
+    before record;
+    after record;
+    exists boolean;
+BEGIN
+    SELECT client_id, code INTO before FROM job_facts WHERE job_facts.created_at = at AND job_facts.job_id = id
+    FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        INSERT INTO job_facts_unsettled (job_id, created_at) VALUES (id, at);
+        RETURN;
+    END IF;
+    -- A statement of its own, which sees what was committed before the fact was locked.
+    SELECT job.client_id, {CODE} AS code INTO after FROM jobs AS job {LATEST}
+    WHERE job.created_at = at AND job.job_id = id;
+    exists := FOUND;
+    IF NOT exists THEN
+        DELETE FROM job_facts WHERE job_facts.created_at = at AND job_facts.job_id = id;
+    ELSIF (before.client_id, before.code) = (after.client_id, after.code) THEN
+        RETURN;
+    ELSE
+        UPDATE job_facts SET code = after.code, client_id = after.client_id
+        WHERE job_facts.created_at = at AND job_facts.job_id = id;
+    END IF;
+    INSERT INTO job_counts (hour, client_id, code, total)
+    SELECT date_bin('1 hour', at, '2000-01-01Z'), change.client_id, change.code, change.total
+    FROM (VALUES
+        (before.client_id, before.code, -1), (NULL, before.code, -1),
+        (after.client_id, after.code, 1), (NULL, after.code, 1)
+    ) AS change (client_id, code, total)
+    WHERE change.total < 0 OR exists;
+END
+$$""",
     # Puts facts right; notes the jobs of those that are locked, or are not there.
     f"""
 CREATE FUNCTION job_facts_settle(instants timestamptz[], ids uuid[]) RETURNS void LANGUAGE plpgsql {{path}}
@@ -116,7 +152,9 @@ BEGIN
         HAVING count(*) = 1 OR min(client_id) <> max(client_id) OR count(is_prohibited) = 1
             OR bool_and(is_prohibited) <> bool_or(is_prohibited)
     ) AS touched;
-    IF ids IS NOT NULL THEN
+    IF cardinality(ids) = 1 AND current_setting('transaction_isolation') = 'read committed' THEN
+        PERFORM job_facts_settle_one(instants[1], ids[1]);
+    ELSIF ids IS NOT NULL THEN
         PERFORM job_facts_settle(instants, ids);
     END IF;
     IF new_ids IS NOT NULL THEN
@@ -138,7 +176,10 @@ BEGIN
     FROM (SELECT DISTINCT job_id FROM ({logs}) AS each) AS log
     LEFT JOIN LATERAL (SELECT created_at FROM jobs WHERE jobs.job_id = log.job_id OFFSET 0) AS job ON true
     WHERE job.created_at IS NOT NULL OR TG_OP <> 'DELETE' OR pg_trigger_depth() = 1;
-    IF ids IS NOT NULL THEN
+    -- One log is what a service writes all day: statements without arrays take half the time.
+    IF cardinality(ids) = 1 AND current_setting('transaction_isolation') = 'read committed' THEN
+        PERFORM job_facts_settle_one(instants[1], ids[1]);
+    ELSIF ids IS NOT NULL THEN
         PERFORM job_facts_settle(instants, ids);
     END IF;
     RETURN NULL;

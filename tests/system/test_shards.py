@@ -42,7 +42,8 @@ STAFF = Wall(None)
 
 COLUMNS = """
     job_id uuid NOT NULL, client_id text NOT NULL, type text NOT NULL, status text NOT NULL, is_prohibited boolean,
-    created_at timestamptz NOT NULL, completed_at timestamptz, prompt text, reason text
+    created_at timestamptz NOT NULL, completed_at timestamptz, prompt text, reason text,
+    api_key_id text, api_key_name text
 """
 # Logs name no client and no month, so they are a view over the shards, or a copy in front of them.
 LOGS = "SELECT * FROM shard_a.moderation_logs UNION ALL SELECT * FROM shard_b.moderation_logs"

@@ -66,13 +66,16 @@ def test_every_function_is_sealed(connection: psycopg.Connection) -> None:
     What the application calls itself it is granted by name.
     """
     found = connection.execute(FUNCTIONS).fetchall()
+    # The names in a body of the SQL standard (`RETURN …`) were resolved when it was made: no path leads it astray.
+    resolved = connection.execute("SELECT oid::regprocedure::text FROM pg_proc WHERE prosqlbody IS NOT NULL").fetchall()
     public = connection.execute(
         "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
         " AND has_function_privilege('pg_monitor', oid, 'EXECUTE')"
     ).fetchall()
 
     assert len(found) > 1
-    assert [name for name, _, settings in found if "search_path=pg_catalog, public, pg_temp" not in settings] == []
+    unsealed = {name for name, _, settings in found if "search_path=pg_catalog, public, pg_temp" not in settings}
+    assert unsealed <= {name for (name,) in resolved}
     assert public == []
 
 
