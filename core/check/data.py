@@ -158,7 +158,7 @@ def _check_orphans(source: Database) -> Iterator[Finding]:
         yield advice("Whether logs have their jobs could not be looked at in time: make the missing indexes first.")
     elif found[0]:
         yield advice(
-            f"Among {where} are some of jobs that there are not, which nothing shows: look whether their job_id is "
+            f"Among {where} some refer to jobs that don't exist, which nothing shows: look whether their job_id is "
             "made as that of the jobs is."
         )
     else:

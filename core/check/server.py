@@ -42,11 +42,17 @@ def check_server(connection: Connection, source: Database, settings: Settings) -
         yield advice(
             f"Fencepost is tested up to PostgreSQL {NEWEST_VERSION}: look for a newer Fencepost, or test this one."
         )
+    if source.is_pooled:
+        yield ok(
+            f"A pooler such as PgBouncer stands in front of {source}: settings are made for each transaction, and no "
+            "statement is prepared."
+        )
     yield from _check_encoding(server)
     yield from _check_recovery(server, source)
     if server.threshold is not None and server.threshold >= 0:
         yield advice(
-            "The server drops snapshots that are old (old_snapshot_threshold), and with them long exports: let it not.",
+            "The server drops snapshots that are old (old_snapshot_threshold), and with them long exports: turn this "
+            "off.",
             "ALTER SYSTEM SET old_snapshot_threshold = -1;  -- and restart the server",
         )
     wanted = POOL_SIZE + settings.fencepost_exports_total + settings.fencepost_export_workers

@@ -64,6 +64,10 @@ class Database:
         self.read_only = read_only
         self.remedy = remedy
         self._errors = DriverErrors(setting=setting, conninfo=self.conninfo, read_only=read_only, remedy=remedy)
+        self._session = SESSION | READ_ONLY if read_only else SESSION
+        # Whether a pooler stands in front of the server, such as PgBouncer: it answers with a process's number of its
+        # own. It may lend a connection of the server for one transaction at a time.
+        self.is_pooled = False
         self._folding: Folding | None = None
         self._tells_api_keys: bool | None = None
         # How long who asks in a thread has for a connection.
@@ -79,7 +83,11 @@ class Database:
         and values.
         """
         with self.translated_errors(), self._lend(timeout) as connection, connection.begin():
-            if timeout is None and self.read_only:
+            if self.is_pooled:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)
+                driver.execute(set_config(self._session, is_local=True))
+            elif timeout is None and self.read_only:
                 # After its first query, whichever it is, a transaction cannot be made one that writes.
                 connection.execute(text("SELECT"))
             if timeout is not None:
@@ -109,13 +117,20 @@ class Database:
         with self.translated_errors():
             connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
             try:
-                await connection.execute(set_config(EXPORT_SESSION))
+                found = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+                is_pooled = found != (connection.info.backend_pid,)
+                if is_pooled:
+                    connection.prepare_threshold = None
+                else:
+                    await connection.execute(set_config(EXPORT_SESSION))
                 await connection.set_autocommit(False)
                 await connection.set_read_only(True)
                 await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
                 # Whichever it is, it settles snapshot and mode of the transaction.
                 first = "SELECT" if snapshot is None else "SET TRANSACTION SNAPSHOT {}"
                 await connection.execute(psycopg.sql.SQL(first).format(snapshot))
+                if is_pooled:
+                    await connection.execute(set_config(EXPORT_SESSION, is_local=True))
             except BaseException:
                 await connection.close()
                 raise
@@ -128,9 +143,11 @@ class Database:
             self._lend(None) as lent,
             lent.execution_options(isolation_level="AUTOCOMMIT") as connection,
         ):
-            connection.execute(text("SET statement_timeout = 0"))
+            if not self.is_pooled:
+                connection.execute(text("SET statement_timeout = 0"))
             connection.execute(text(f"VACUUM (ANALYZE) {', '.join(tables)}"))
-            connection.execute(text(f"SET statement_timeout = {SESSION['statement_timeout']}"))
+            if not self.is_pooled:
+                connection.execute(text(f"SET statement_timeout = {SESSION['statement_timeout']}"))
 
     def folding(self) -> Folding:
         """Find the collation that folds the case of all letters, whatever locale the database was made with.
@@ -255,7 +272,14 @@ class Database:
                     f"{self.setting} is encoded in {encoding}, and Fencepost needs UTF8: make a database with "
                     "`createdb -E UTF8 -T template0`."
                 )
-            connection.execute(set_config(SESSION | READ_ONLY if self.read_only else SESSION))
+            found = connection.execute("SELECT pg_backend_pid()").fetchone()
+            self.is_pooled = found != (connection.info.backend_pid,)
+            if self.is_pooled:
+                # A prepared statement or a setting of the session would be found by whoever is lent it next.
+                connection.prepare_threshold = None
+                connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
+            else:
+                connection.execute(set_config(self._session))
             connection.set_autocommit(False)
             connection.set_read_only(self.read_only or None)
         except BaseException:

@@ -45,10 +45,13 @@ EXPORT_SESSION = (
 )
 
 
-def set_config(values: dict[str, str]) -> psycopg.sql.Composed:
-    """Write one statement that sets those of the settings that this server has (`transaction_timeout` is of 17)."""
+def set_config(values: dict[str, str], *, is_local: bool = False) -> psycopg.sql.Composed:
+    """Write one statement that sets those of the settings that this server has (`transaction_timeout` is of 17).
+
+    `is_local`: for this transaction only, as behind a pooler that lends its connections for a transaction each.
+    """
     rows = psycopg.sql.SQL(", ").join(psycopg.sql.SQL("({}, {})").format(name, value) for name, value in values.items())
     return psycopg.sql.SQL(
-        "SELECT set_config(wanted.name, wanted.value, false) FROM (VALUES {}) AS wanted (name, value)"
+        "SELECT set_config(wanted.name, wanted.value, {local}) FROM (VALUES {rows}) AS wanted (name, value)"
         " JOIN pg_settings USING (name)"
-    ).format(rows)
+    ).format(rows=rows, local=is_local)
