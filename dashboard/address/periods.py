@@ -98,6 +98,12 @@ def _is_within_day(instant: datetime, zone: ZoneInfo) -> bool:
     return instant != day_start(instant.astimezone(zone).date(), zone)
 
 
+def name_days(bounds: DateRange, zone: ZoneInfo) -> str:
+    """Name the days that a range touches, in a few words."""
+    first, last = (f"{day.day} {day:%b} {day.year}" for day in shown_days(bounds, zone))
+    return first if first == last else f"{first} – {last}"
+
+
 def describe(bounds: DateRange, zone: ZoneInfo) -> str:
     """Say a range in words, in the zone and in UTC."""
     local = f"From {_words(bounds.start, zone)} up to, not including, {_words(bounds.end, zone)} ({zone.key})."

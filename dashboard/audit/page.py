@@ -13,6 +13,7 @@ from core.audit.pages import EventPage, page_events
 from core.auth.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, AuditTicket
 from core.errors import InvalidParameter
 from dashboard.address.periods import days_range, describe, shown_days
+from dashboard.address.reading import read_or_default
 from dashboard.address.zones import browser_zone
 from dashboard.audit.address import AuditView, parse_audit_view
 from dashboard.audit.table import show_events
@@ -53,13 +54,7 @@ def show() -> None:
 
 def _read_address() -> AuditView:
     """Parse the address; where it is wrong, say so and show everything."""
-    try:
-        return parse_audit_view((name, value) for name in st.query_params for value in st.query_params.get_all(name))
-    except InvalidParameter as error:
-        st.error("This address is not valid, so this is the whole audit.", icon=":material/link_off:")
-        # The message may repeat what stood in the address: it is shown as text, never as Markdown.
-        st.text(str(error))
-        return EVERYTHING
+    return read_or_default(parse_audit_view, lambda: EVERYTHING, named="the whole audit")
 
 
 def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:

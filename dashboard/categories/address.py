@@ -5,10 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import streamlit as st
-
-from core.errors import InvalidParameter
 from core.jobs.filter import JobFilter
+from dashboard.address.reading import read_or_default
 from dashboard.address.view import PAGE_SIZES, View, parse_view
 from dashboard.address.zones import browser_zone
 
@@ -30,14 +28,10 @@ def parse_categories_view(params: Iterable[tuple[str, str]], zone: ZoneInfo, now
 
 def read_address(now: datetime) -> View:
     """Parse the address; where it is wrong, say so and show the default view."""
-    given = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
-    try:
-        return parse_categories_view(given, browser_zone(), now)
-    except InvalidParameter as error:
-        st.error("This address is not valid, so this is the default view.", icon=":material/link_off:")
-        # The message may repeat what stood in the address: it is shown as text, never as Markdown.
-        st.text(str(error))
-        return parse_categories_view([], browser_zone(), now)
+    zone = browser_zone()
+    return read_or_default(
+        lambda given: parse_categories_view(given, zone, now), lambda: parse_categories_view([], zone, now)
+    )
 
 
 def further_filter(job_filter: JobFilter) -> JobFilter | None:

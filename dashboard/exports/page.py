@@ -14,6 +14,7 @@ from core.export.receipt_pages import ReceiptKey, ReceiptPage, find_listed_recei
 from core.export.receipts import Status, find_complete_receipt
 from core.export.verification import Inspection, explain
 from core.instants import parse_instant, print_exact
+from dashboard.address.reading import read_or_default
 from dashboard.address.zones import browser_zone
 from dashboard.exports.file_check import ask_for_file
 from dashboard.exports.receipt_card import show_in_list, show_whole
@@ -46,13 +47,7 @@ def show(find_person: FindPerson) -> None:
     if _find_reader(find_person) is None:
         st.stop()
     st.title("Exports")
-    try:
-        place = parse_place([(name, value) for name in st.query_params for value in st.query_params.get_all(name)])
-    except InvalidParameter as error:
-        st.error("This address is not valid, so this is the list of exports.", icon=":material/link_off:")
-        # The message may repeat what stood in the address: it is shown as text, never as Markdown.
-        st.text(str(error))
-        place = Place()
+    place = read_or_default(parse_place, Place, named="the list of exports")
     verify = fragment(scopes=ANY, find=find_person)(_show_verification)
     if place.export_id is None:
         verify()

@@ -12,7 +12,6 @@ from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from core.counts.by_day import count_matching
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
-from core.jobs.filter_sentence import DECISION_WORDS
 from dashboard.exports.receipt_corner import await_receipt, show_receipt
 from dashboard.session.admission import admitted, as_person, fragment
 from dashboard.session.resources import get_resources
@@ -24,59 +23,66 @@ COUNTED = 10_000
 # Seconds that an exact count may take.
 COUNT_TIMEOUT = 60
 
+# Characters of a cell that Excel and LibreOffice keep.
+LONGEST_CELL = 32_767
+
 EXPORT_PATH = "/api/v1/jobs/export"
 
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
 @fragment(run_every=LIFETIME / 2)
 def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> None:
-    """Show the links to the file, and what goes with them."""
-    # No gap: the receipt stands in a corner and takes no room here.
-    with st.container(gap=None):
-        _show_links(job_filter, count, person)
-        show_receipt()
-
-
-def _show_links(job_filter: JobFilter, count: int | None, person: Actor) -> None:
-    everything = JobFilter(range=job_filter.range)
+    """Show the link to the file, and one menu of what else can be had."""
     ours = get_resources().databases.ours
     if SPREADSHEET_SAFE not in st.session_state:
         st.session_state[SPREADSHEET_SAFE] = bool(read_preference(ours, person, SPREADSHEET_SAFE))
     wanted = replace(job_filter, spreadsheet_safe=job_filter.spreadsheet_safe or st.session_state[SPREADSHEET_SAFE])
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         exact = _exact_count(job_filter)
-        st.link_button(
-            f"Download CSV · {_name_jobs(job_filter)} · {_name_rows(count, exact)}",
-            _ticket_url(wanted, person),
-            type=emphasis(),
-            icon=":material/download:",
-            key="download",
-            on_click=admitted(await_receipt),
-        )
-        if job_filter != everything:
-            st.link_button(
-                "All jobs of this period, as the API",
-                _ticket_url(everything, person),
-                type="tertiary",
-                icon=":material/download:",
-                key="download_everything",
-                on_click=admitted(await_receipt),
-            )
-        st.toggle(
-            "For a spreadsheet",
-            key=SPREADSHEET_SAFE,
-            on_change=as_person(_keep_safe),
-            help="A cell that begins with = + - @ or the like gets a ' in front, so that a spreadsheet does not run it "
-            "as a formula. It protects from nothing else, and the file is no longer what the API gives: leave it off "
-            "for programs.",
-        )
-        if (count is None or count > COUNTED) and exact is None:
-            st.button(
-                "Count exactly", type="tertiary", key="count_exactly", on_click=as_person(_count), args=(job_filter,)
-            )
-        with st.popover("As a command", icon=":material/terminal:"):
-            st.caption("The same bytes with an API key in `FENCEPOST_KEY`; it must see these jobs.")
-            st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
+        _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
+        with st.popover("More downloads", key="more_downloads"):
+            _show_more(job_filter, wanted, person)
+            if (count is None or count > COUNTED) and exact is None:
+                st.button("Count exactly", key="count_exactly", on_click=as_person(_count), args=(job_filter,))
+    show_receipt()
+
+
+def _show_link(label: str, job_filter: JobFilter, person: Actor, *, key: str) -> None:
+    st.link_button(
+        label,
+        _ticket_url(job_filter, person),
+        type=emphasis() if key == "download" else "secondary",
+        icon=":material/download:",
+        key=key,
+        on_click=admitted(await_receipt),
+    )
+
+
+def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
+    # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
+    st.toggle(
+        "Safe to open in a spreadsheet",
+        value=st.session_state[SPREADSHEET_SAFE],
+        key=f"{SPREADSHEET_SAFE}_choice",
+        on_change=as_person(_keep_choice),
+    )
+    st.caption(
+        "Puts a ' in front of cells that begin with = + - @ or the like, so that a spreadsheet does not run them as "
+        "formulas. Leave it off for programs: the file then has the same bytes as the API's. A spreadsheet cuts cells "
+        f"after {LONGEST_CELL:,} characters, and saving it there would lose the rest."
+    )
+    everything = JobFilter(range=job_filter.range)
+    if job_filter != everything:
+        _show_link("Download all jobs of this period", everything, person, key="download_everything")
+    st.caption("On the command line: the same bytes, with an API key in `FENCEPOST_KEY` that may see these jobs.")
+    st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
+    st.caption("Times in the file are in UTC.")
+
+
+def _keep_choice(person: Actor) -> None:
+    chosen: bool = st.session_state[f"{SPREADSHEET_SAFE}_choice"]
+    st.session_state[SPREADSHEET_SAFE] = chosen
+    keep_preference(get_resources().databases.ours, person, SPREADSHEET_SAFE, chosen)
 
 
 def curl_command(origin: str, job_filter: JobFilter) -> str:
@@ -95,10 +101,6 @@ def _exact_count(job_filter: JobFilter) -> int | None:
     return counted[1] if counted is not None and counted[0] == job_filter else None
 
 
-def _keep_safe(person: Actor) -> None:
-    keep_preference(get_resources().databases.ours, person, SPREADSHEET_SAFE, st.session_state[SPREADSHEET_SAFE])
-
-
 def _count(person: Actor, job_filter: JobFilter) -> None:
     databases = get_resources().databases
     access = make_access(databases, person.wall)
@@ -115,14 +117,6 @@ def _ticket_url(job_filter: JobFilter, person: Actor) -> str:
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
     ticket = resources.office.issue(Ticket(person.name, job_filter, person.session), browser=browser)
     return f"{DOWNLOAD_PATH}?{urlencode({'ticket': ticket})}"
-
-
-def _name_jobs(job_filter: JobFilter) -> str:
-    """Name what a filter means in two or three words."""
-    plain = JobFilter(range=job_filter.range, decision=job_filter.decision)
-    decisions = " and ".join(DECISION_WORDS[decision] for decision in job_filter.decision)
-    filtered = "" if job_filter == plain else "filtered "
-    return f"{filtered}{decisions or ('' if filtered else 'all')} jobs".replace("  ", " ")
 
 
 def _name_rows(count: int | None, exact: int | None) -> str:

@@ -32,7 +32,7 @@ def show_chips(view: View) -> None:
     chips = list_chips(view.job_filter)
     if not chips:
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         for chip in chips:
             st.button(
                 chip.label,

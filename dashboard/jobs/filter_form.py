@@ -17,6 +17,7 @@ from dashboard.address.periods import (
     LATEST,
     PRESETS,
     days_range,
+    describe,
     instants_range,
     preset_range,
     shown_days,
@@ -28,6 +29,7 @@ from dashboard.jobs.pasted_ids import read_ids
 from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
+from dashboard.widgets.primary_button import emphasis
 
 # Types that services are known to have; any other can be typed.
 KNOWN_TYPES = ("prompt", "pre", "post", "image", "video")
@@ -53,29 +55,50 @@ def show_period(view: View, now: datetime) -> None:
     )
 
 
-def show_form(view: View, wall: Wall) -> None:
-    """Show the filter, which applies as a whole; what is asked for less often stays out of the way."""
-    with (
-        st.form("filter", border=False, width="content"),
-        st.container(horizontal=True, vertical_alignment="bottom", gap="small"),
-    ):
-        days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
-        # Side by side also on a telephone.
-        with st.container(horizontal=True, gap="xsmall", width="content"):
-            st.date_input("First day", key=_key("first_day"), width=159, **days)
-            st.date_input("Last day (included)", key=_key("last_day"), width=159, **days)
-        st.segmented_control(
-            "Decision",
-            list(Decision),
-            key=_key("decision"),
-            selection_mode="multi",
-            format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
-            help="None chosen: all jobs.",
-            width="content",
-        )
-        with st.popover("More filters", icon=":material/tune:"):
+def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
+    """Show the filter, which applies as a whole; what is asked for less often stays out of the way.
+
+    Where the head is folded all of it stands behind the head's own button already.
+    """
+    with st.form("filter", border=False, width="stretch" if is_folded else "content"):
+        if is_folded:
+            _show_days()
+            _show_decisions()
             _show_more(wall)
-        st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
+            st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,), type=emphasis())
+            return
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _show_days()
+            _show_decisions()
+            with st.popover("More filters", icon=":material/tune:"):
+                st.caption(describe(view.job_filter.range, shown_zone(view)))
+                _show_more(wall)
+            st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
+
+
+def _show_days() -> None:
+    days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
+    # Side by side also on a telephone.
+    with st.container(horizontal=True, gap="xsmall", width="content"):
+        st.date_input("First day", key=_key("first_day"), width=159, label_visibility="collapsed", **days)
+        st.date_input("Last day (included)", key=_key("last_day"), width=159, label_visibility="collapsed", **days)
+
+
+def _show_decisions() -> None:
+    st.segmented_control(
+        "Decision",
+        list(Decision),
+        key=_key("decision"),
+        selection_mode="multi",
+        format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
+        width="content",
+        label_visibility="collapsed",
+    )
+
+
+def forget_form() -> None:
+    """Let the widgets be set anew when they come back: what they held ends with a run that does not show them."""
+    st.session_state.pop("address", None)
 
 
 def show_form_error() -> None:

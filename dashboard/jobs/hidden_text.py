@@ -16,31 +16,45 @@ from dashboard.session.resources import get_resources
 DEFAULT_WORDS = {
     Texts.NONE: "Hide all",
     Texts.UNFLAGGED: "Hide flagged",
-    Texts.NOT_UNDERAGE: "Show",
+    Texts.NOT_UNDERAGE: "Hide underage only",
 }
 DEFAULT_MEANINGS = (
-    "Nothing is shown until you reveal it.",
-    "Hidden are jobs that are flagged, rejected or without a log.",
-    "All but what is flagged underage.",
+    "No text is shown.",
+    "Jobs that are flagged, rejected or not evaluated are hidden.",
+    "Only jobs flagged underage are hidden.",
 )
 
 
-def choose_texts(view: View, person: Actor, zone: ZoneInfo) -> Texts:
-    """Show the controls of what is hidden; return which texts this page shows.
+def show_switch(view: View) -> None:
+    """Show the switch that shows all texts of one page of the list.
 
-    The switch is for one page of the list: on the next one the person's own default counts again.
+    On the next page of the list the person's own default counts again.
     """
-    ours = get_resources().databases.ours
     place = (view.job_filter, view.after, view.size)
     if st.session_state.get("shown_place") != place:
         st.session_state["shown_place"] = place
         st.session_state["show_prompts"] = False
+    st.toggle("Show prompts", key="show_prompts", help="All prompts and reasons of this page of the list.")
+
+
+def chosen_texts(person: Actor) -> Texts:
+    """Return which texts this page shows."""
+    if st.session_state["show_prompts"]:
+        return Texts.ALL
     if HIDING not in st.session_state:
-        st.session_state[HIDING] = parse_texts(read_preference(ours, person, HIDING))
-    with st.popover("Hiding", icon=":material/visibility_off:"):
+        preference = read_preference(get_resources().databases.ours, person, HIDING)
+        st.session_state[HIDING] = parse_texts(preference)
+    chosen: Texts = st.session_state[HIDING]
+    return chosen
+
+
+def show_default(person: Actor, zone: ZoneInfo) -> None:
+    """Let a person choose what is hidden at first, and say how much they have looked at today."""
+    ours = get_resources().databases.ours
+    with st.popover("Hidden text", icon=":material/visibility_off:"):
         # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
         st.radio(
-            "Prompts and reasons at first",
+            "Prompts and reasons, until you reveal them",
             list(DEFAULT_WORDS),
             index=list(DEFAULT_WORDS).index(st.session_state[HIDING]),
             key=f"{HIDING}_choice",
@@ -48,13 +62,10 @@ def choose_texts(view: View, person: Actor, zone: ZoneInfo) -> Texts:
             captions=DEFAULT_MEANINGS,
             on_change=as_person(_keep_choice),
         )
-        st.caption("Hidden text stays on the server. V reveals that of an open job; each reveal is in the audit.")
+        st.caption("Hidden text stays on the server. V reveals it for the open job; each reveal is in the audit.")
         midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
         looks = count_looks(ours, person, midnight)
-        st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you are shown this.")
-    shown = st.toggle("Show prompts", key="show_prompts", help="For this page of the list, whatever is flagged.")
-    chosen: Texts = st.session_state[HIDING]
-    return Texts.ALL if shown else chosen
+        st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you can see this.")
 
 
 def _keep_choice(person: Actor) -> None:

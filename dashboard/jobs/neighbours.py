@@ -15,11 +15,11 @@ from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 
 
-def show_steps(view: View, page: Page, wall: Wall) -> None:
+def show_steps(view: View, page: Page, wall: Wall, *, closing: str = "Close") -> None:
     """Show the buttons that open the next job, the one before, and none."""
     nothing = not page.rows and view.job is None
     arguments: dict[str, Any] = {"type": "tertiary", "disabled": nothing}
-    with st.container(horizontal=True, gap="small", width="stretch" if view.job else "content"):
+    with st.container(horizontal=True, gap="small", width="content"):
         st.button(
             "Previous",
             key="step_newer",
@@ -32,9 +32,8 @@ def show_steps(view: View, page: Page, wall: Wall) -> None:
             "Next", key="step_older", shortcut="J", on_click=admitted(_step), args=(view, page, wall, 1), **arguments
         )
         if view.job is not None:
-            st.space("stretch")
             st.button(
-                "Close",
+                closing,
                 key="close_job",
                 shortcut="Esc",
                 type="tertiary",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import streamlit as st
@@ -9,28 +10,35 @@ import streamlit as st
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
 from core.counts.by_day import count_in_time
-from core.errors import InvalidParameter
 from core.jobs.access import make_access
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import Page, page_jobs
-from dashboard.address.periods import describe
+from dashboard.address.reading import read_or_default
 from dashboard.address.view import PAGE_SIZES, View, default_view, go, parse_view
 from dashboard.address.zones import browser_zone, shown_zone
+from dashboard.exports.receipt_corner import show_receipt
 from dashboard.jobs.download_bar import COUNTED, show_downloads
-from dashboard.jobs.filter_chips import show_chips
-from dashboard.jobs.filter_form import show_form, show_form_error, show_period
-from dashboard.jobs.hidden_text import choose_texts
+from dashboard.jobs.filter_form import forget_form
+from dashboard.jobs.head import show_folded_head, show_head
+from dashboard.jobs.hidden_text import chosen_texts, show_default, show_switch
 from dashboard.jobs.neighbours import show_steps
 from dashboard.jobs.nothing_found import show_nothing_found
 from dashboard.jobs.search_progress import show_progress
 from dashboard.jobs.table import show_jobs
-from dashboard.jobs.totals_row import show_figures
-from dashboard.open_job.panel import forget_other_job, show_job
-from dashboard.open_job.review import show_review
+from dashboard.jobs.totals_row import TOTALS, show_totals
+from dashboard.open_job.panel import forget_other_job, show_open_job
 from dashboard.session.admission import admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
-from dashboard.session.step_cache import keep
+from dashboard.session.step_cache import carry, keep
+from dashboard.widgets.table import MOST_HEIGHT
+from dashboard.widgets.window import Window, read_window
+
+# Pixels above the list, above an open job, and of the row beneath the list.
+ABOVE_LIST, ABOVE_JOB, PAGER = 260, 168, 64
+
+# How list and open job share the width.
+SHARES = (11, 9)
 
 
 def show() -> None:
@@ -41,77 +49,77 @@ def show() -> None:
         st.stop()
     now = datetime.now(UTC)
     view = _read_address(now)
-    zone = shown_zone(view)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title("Jobs", width="content")
-        show_period(view, now)
-        st.space("stretch")
-        st.button("Refresh", icon=":material/refresh:", key="refresh", type="tertiary")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        show_form(view, person.wall)
-        show_chips(view)
-    show_form_error()
-    st.caption(f"{describe(view.job_filter.range, zone)} Times in the file are UTC.")
-    show_figures(view, now)
-    bar, controls, list_place = st.container(), st.container(), st.container()
-    with controls, st.container(horizontal=True, vertical_alignment="center"):
-        texts = choose_texts(view, person, zone)
-        if st.button("Review these", icon=":material/rate_review:", type="tertiary", key="review_these"):
-            queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
-            st.switch_page("reviews/page.py", query_params=queue.to_params())
-        st.space("stretch")
-        steps = st.empty()
-    place = (replace(view, job=None), person.wall, texts)
-    page, count = keep("list", place, view.job, lambda: _read_jobs(resources, person, view, texts))
-    _record_look(resources, person, view, page, texts)
-    with bar:
-        show_downloads(view.job_filter, count)
-    if view.job is None:
-        with steps:
-            show_steps(view, page, person.wall)
-    with list_place:
-        beside = None
-        if view.job is not None:
-            listed, beside = st.columns([1, 1], gap="medium")
-        else:
-            listed = st.container()
+    with st.container(gap="xsmall"):
+        window = read_window()
+        if view.job is None:
             forget_other_job(None)
+            _show_list_page(resources, person, view, window, now)
+        else:
+            _show_job_page(resources, person, view, view.job, window, now)
+
+
+def _show_list_page(resources: Resources, person: Actor, view: View, window: Window, now: datetime) -> None:
+    """Show the head, the totals with the download, and the list; on a narrow screen the list comes first."""
+    if window.is_wide:
+        show_head(view, person, now)
+        row, list_place = st.container(), st.container()
+    else:
+        show_folded_head(view, person, now)
+        list_place, row = st.container(), st.container()
+    with row, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container():
+            show_totals(view, now)
+        show_switch(view)
+        texts = chosen_texts(person)
+        downloads = st.container(width="content")
+    page, count = _read(resources, person, view, texts)
+    with downloads:
+        show_downloads(view.job_filter, count)
+    with list_place:
+        _show_list(view, page, person, texts, window, height=_list_height(window))
+
+
+def _show_job_page(resources: Resources, person: Actor, view: View, job: UUID, window: Window, now: datetime) -> None:
+    """Show the job beside the list, or in its place where the screen is narrow."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if window.is_wide:
+            show_folded_head(view, person, now)
+        else:
+            forget_form()
+        show_switch(view)
+        texts = chosen_texts(person)
+        st.space("stretch")
+        steps = st.container(width="content")
+    carry(TOTALS, job)
+    page, _ = _read(resources, person, view, texts)
+    with steps:
+        show_steps(view, page, person.wall, closing="Close" if window.is_wide else "Back to the list")
+    beside = st.container()
+    if window.is_wide:
+        listed, beside = st.columns(SHARES, gap="small")
         with listed:
-            if page.rows:
-                show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=lambda job: _open(view, job))
-                _show_pager(view, page)
-                show_progress(page, zone)
-            elif page.searched_to is not None:
-                _show_pager(view, page)
-                show_progress(page, zone)
-            elif view.after is None:
-                show_nothing_found(view, person.wall)
-            else:
-                st.info("Nothing stands here any more: go back to the newest jobs.", icon=":material/search_off:")
-                st.button(
-                    "Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),)
-                )
-        if beside is not None and view.job is not None:
-            with beside, st.container(border=True):
-                show_steps(view, page, person.wall)
-                show_job(view.job, zone, texts)
-                show_review(view.job, zone)
+            _show_list(view, page, person, texts, window, height=window.height - ABOVE_JOB - PAGER)
+    with beside:
+        show_open_job(job, shown_zone(view), texts, height=window.height - ABOVE_JOB)
+    show_receipt()
 
 
 def _read_address(now: datetime) -> View:
-    """Parse the address; where it is wrong, say so and show the default view."""
-    given = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
-    try:
-        return parse_view(given, browser_zone(), now)
-    except InvalidParameter as error:
-        st.error("This address is not valid, so this is the default view.", icon=":material/link_off:")
-        # The message may repeat what stood in the address: it is shown as text, never as Markdown.
-        st.text(str(error))
-        return default_view(browser_zone(), now)
+    return read_or_default(
+        lambda given: parse_view(given, browser_zone(), now), lambda: default_view(browser_zone(), now)
+    )
 
 
 def _open(view: View, job: UUID | None) -> None:
     go(replace(view, job=job))
+
+
+def _read(resources: Resources, person: Actor, view: View, texts: Texts) -> tuple[Page, int | None]:
+    """Read the list and how many jobs there are, and commit to the audit what is about to be shown."""
+    place = (replace(view, job=None), person.wall, texts)
+    page, count = keep("list", place, view.job, lambda: _read_jobs(resources, person, view, texts))
+    _record_look(resources, person, view, page, texts)
+    return page, count
 
 
 def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) -> tuple[Page, int | None]:
@@ -142,27 +150,69 @@ def _record_look(resources: Resources, person: Actor, view: View, page: Page, te
     st.session_state["listed"] = shown
 
 
+def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Window, *, height: int) -> None:
+    """Show the page of the list, the way to its neighbours, and what else can be done with it."""
+    zone = shown_zone(view)
+    if page.rows:
+        width = window.content_width
+        if view.job is not None:
+            width = width * SHARES[0] // sum(SHARES)
+        on_open = partial(_open, view)
+        show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=on_open, width=width, height=height)
+    elif page.searched_to is not None:
+        pass  # Nothing was found yet, which is said below.
+    elif view.after is None:
+        show_nothing_found(view, person.wall)
+    else:
+        st.info("There are no jobs at this place any more: go back to the newest.", icon=":material/search_off:")
+        st.button("Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if page.rows or page.searched_to is not None:
+            _show_pager(view, page)
+            show_progress(page, zone)
+        if view.job is None:
+            st.space("stretch")
+            show_default(person, zone)
+            if st.button("Review these", icon=":material/rate_review:", type="tertiary", key="review_these"):
+                queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
+                st.switch_page("reviews/page.py", query_params=queue.to_params())
+            show_steps(view, page, person.wall)
+
+
 def _show_pager(view: View, page: Page) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Newer",
-            icon=":material/chevron_left:",
-            on_click=admitted(go),
-            args=(replace(view, after=page.previous, job=None),),
-            disabled=not page.has_previous,
-            key="newer",
-        )
-        st.button(
-            "Older",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            on_click=admitted(go),
-            args=(replace(view, after=page.next, job=None),),
-            disabled=page.next is None,
-            key="older",
-        )
-        st.session_state["size"] = view.size
-        st.selectbox("Jobs a page", PAGE_SIZES, key="size", on_change=admitted(_apply_size), args=(view,), width=140)
+    st.button(
+        "Newer",
+        icon=":material/chevron_left:",
+        on_click=admitted(go),
+        args=(replace(view, after=page.previous, job=None),),
+        disabled=not page.has_previous,
+        key="newer",
+    )
+    st.button(
+        "Older",
+        icon=":material/chevron_right:",
+        icon_position="right",
+        on_click=admitted(go),
+        args=(replace(view, after=page.next, job=None),),
+        disabled=page.next is None,
+        key="older",
+    )
+    st.session_state["size"] = view.size
+    st.selectbox(
+        "Jobs per page",
+        PAGE_SIZES,
+        key="size",
+        format_func=lambda size: f"{size} per page",
+        on_change=admitted(_apply_size),
+        args=(view,),
+        width=140,
+        label_visibility="collapsed",
+    )
+
+
+def _list_height(window: Window) -> int:
+    """Return the pixels that the list has where no job is open; a telephone shows it whole, and scrolls the page."""
+    return window.height - ABOVE_LIST - PAGER if window.is_wide else MOST_HEIGHT
 
 
 def _apply_size(view: View) -> None:

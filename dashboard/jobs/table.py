@@ -13,10 +13,39 @@ from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden
 from dashboard.session.admission import admitted
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
-from dashboard.widgets.words import DECISIONS, FLAGS
+from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.words import DECISIONS, SHORT_FLAGS
 
 KEY = "jobs"
+
+# Headings of the narrow columns; the whole name is their help.
+SHORT_NAMES = {Category.AI_ADULT_GENERAL: "Adult", Category.UNDERAGE: "Underage", Category.NSFW: "NSFW"}
+
+# Pixels of each column, in the order in which they stand. Texts take what is left.
+WIDTHS = {
+    "time": 155,
+    "decision": 105,
+    **{category.value: 72 for category in Category},
+    "reason": 140,
+    "prompt": 300,
+    "type": 80,
+    "status": 100,
+    "client": 130,
+    "id": 290,
+}
+
+# Which columns give way last: those of one group are shown together or not at all.
+PRIORITIES: tuple[tuple[str, ...], ...] = (
+    ("time", "decision"),
+    tuple(category.value for category in Category),
+    *(("reason",), ("prompt",), ("type",), ("client",), ("status",), ("id",)),
+)
+
+# Pixels of the column in which rows are chosen, and of the bar that scrolls.
+MARK_WIDTH = 45
+
+# A few rows are seen in any window.
+LEAST_HEIGHT = 6 * ROW_HEIGHT
 
 
 def show_jobs(
@@ -26,8 +55,10 @@ def show_jobs(
     texts: Texts,
     opened: UUID | None,
     on_open: Callable[[UUID | None], None],
+    width: int,
+    height: int,
 ) -> None:
-    """Show jobs in the order given, and those of their texts that were read.
+    """Show jobs in the order given, and those of their texts that were read, in as many columns as the width holds.
 
     The job that is `opened` is the chosen row; `on_open` hears which one somebody chooses (None: none any more).
     """
@@ -38,10 +69,12 @@ def show_jobs(
         numbers = st.session_state[KEY]["selection"]["rows"]
         on_open(rows[numbers[0]].job_id if numbers and numbers[0] < len(rows) else None)
 
+    frame = to_frame(rows, zone, texts=texts)
     st.dataframe(
-        to_frame(rows, zone, texts=texts),
+        frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(rows) + 1) * ROW_HEIGHT + 3),
+        height=min(max(height, LEAST_HEIGHT), (len(rows) + 1) * ROW_HEIGHT + 3),
+        column_order=list_columns([str(name) for name in frame], width),
         row_height=ROW_HEIGHT,
         column_config=_columns(zone),
         key=KEY,
@@ -58,7 +91,7 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts) -> pd.Da
         "decision": [DECISIONS[row.is_prohibited] for row in rows],
     }
     for category in Category:
-        columns[category.value] = [FLAGS[row._mapping[category.column]] for row in rows]
+        columns[category.value] = [SHORT_FLAGS[row._mapping[category.column]] for row in rows]
     columns |= {"type": [row.type for row in rows], "status": [row.status for row in rows]}
     if texts is not Texts.NONE:
         hidden = [find_hidden(row, texts) for row in rows]
@@ -76,16 +109,34 @@ def _first_line(text: str | None) -> str:
     return next((line for line in (text or "").splitlines() if line.strip()), "")
 
 
+def list_columns(names: Sequence[str], width: int) -> list[str]:
+    """Choose the columns that a width in pixels holds whole, the most telling ones first."""
+    shown, left = [], width - MARK_WIDTH
+    for group in PRIORITIES:
+        wanted = [name for name in group if name in names]
+        left -= sum(WIDTHS[name] for name in wanted)
+        if left < 0:
+            break
+        shown += wanted
+    return [name for name in WIDTHS if name in shown]
+
+
 def _columns(zone: ZoneInfo) -> dict[str, Any]:
     text = st.column_config.TextColumn
+    stretched = ("reason", "prompt")
+    headings = {
+        "time": f"Created ({zone.key})",
+        "decision": "Decision",
+        **{category.value: SHORT_NAMES[category] for category in Category},
+        "reason": "Reason (first line)",
+        "prompt": "Prompt (first line)",
+        "type": "Type",
+        "status": "Status",
+        "client": "Client",
+        "id": "Job id",
+    }
+    helps = {category.value: CATEGORY_NAMES[category] for category in Category}
     return {
-        "time": text(f"Created ({zone.key})", width=180, pinned=True),
-        "decision": text("Decision", width=110),
-        **{category.value: text(name, width=130) for category, name in CATEGORY_NAMES.items()},
-        "type": text("Type", width=80),
-        "status": text("Status", width=100),
-        "prompt": text("Prompt (first line)", width=420),
-        "reason": text("Reason (first line)", width=220),
-        "client": text("Client", width=130),
-        "id": text("Job id", width=290),
+        name: text(heading, width=None if name in stretched else WIDTHS[name], help=helps.get(name))
+        for name, heading in headings.items()
     }

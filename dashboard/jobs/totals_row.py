@@ -1,5 +1,6 @@
-"""The row of figures above the jobs: of the range and client, with the change against the time before."""
+"""The totals of the range and client in one line of words, and how they have changed since the time before."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import streamlit as st
@@ -10,88 +11,70 @@ from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange
 from core.jobs.wall import Wall
-from dashboard.address.periods import PRESETS
 from dashboard.address.view import View
 from dashboard.session.admission import fragment
 from dashboard.session.resources import get_resources
 from dashboard.session.step_cache import keep
 
+# What the session keeps them as.
+TOTALS = "totals"
+
+# Of a period that was picked, or a month, as many days are compared.
+BEFORE = {"24h": "the 24 hours before", "7d": "the 7 days before", "30d": "the 30 days before"}
+
 
 # Beside the table, not before it: it asks the database at the same time.
 @fragment(parallel=True)
-def show_figures(person: Actor, view: View, now: datetime) -> None:
-    """Show the figures; where they take too long, say so and leave the page as it is."""
+def show_totals(person: Actor, view: View, now: datetime) -> None:
+    """Show the totals; where they take too long, say so and leave the page as it is."""
     bounds, client_id = view.job_filter.range, view.job_filter.client_id
     try:
         found = keep(
-            "figures",
+            TOTALS,
             (bounds, client_id, person.wall),
             view.job,
             lambda: _compare(bounds, client_id, person.wall, now),
         )
     except QueryTooSlow:
-        st.caption("The figures of this period take too long to count: choose a shorter one.")
+        st.caption("Counting this period takes too long: choose a shorter one.")
         return
     except DatabaseUnavailable:
         # The page itself says so, and offers to try again.
         return
-    _show(found, _name_before(view))
+    before = BEFORE.get(view.preset or "", "the same length of time before")
+    st.markdown(say_totals(found), help="  \n".join(list_changes(found, before)))
 
 
 def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime) -> Comparison:
     resources = get_resources()
     source = resources.databases.source
     with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        return compare(
-            connection,
-            bounds,
-            client_id,
-            make_access(resources.databases, wall),
-            now,
-        )
+        return compare(connection, bounds, client_id, make_access(resources.databases, wall), now)
 
 
-def _show(found: Comparison, before: str) -> None:
-    now, earlier = found.now, found.before
-    with st.container(border=True), st.grid(5, min_column_width=150):
-        _show_figure("Jobs", now.jobs, earlier.jobs, before)
-        share, earlier_share = now.rejected_share, earlier.rejected_share
-        _show_figure("Rejected", now.rejected, earlier.rejected, before)
-        st.metric(
-            "Rejection rate",
-            "–" if share is None else f"{share:.1%}",
-            None if share is None or earlier_share is None else _points(share - earlier_share),
-            delta_color="off",
-            help=f"Of the decided jobs. Against {before}, in percentage points.",
-        )
-        _show_figure("Undecided", now.undecided, earlier.undecided, before)
-        _show_figure("Not evaluated", now.not_evaluated, earlier.not_evaluated, before)
-
-
-def _show_figure(label: str, now: int, before: int, period: str) -> None:
-    # Neither more nor fewer is good or bad by itself, so there is no colour.
-    change = None if before == 0 else round((now - before) / before * 100, 1)
-    st.metric(
-        label,
-        f"{now:,}",
-        None if change is None else (0 if change == 0 else f"{change:+,} %"),
-        delta_color="off",
-        help=f"Against {before:,} {period}.",
-    )
-
-
-def _points(difference: float) -> str | int:
-    points = round(difference * 100, 1)
-    return f"{points:+} points" if points else 0
-
-
-def _name_before(view: View) -> str:
+def say_totals(found: Comparison) -> str:
+    """Say how many jobs were rejected, which share of the decided ones, and how many are neither, as Markdown."""
+    now = found.now
+    share = "" if now.rejected_share is None else f" · {now.rejected_share:.1%} of those decided"
     return (
-        {
-            "24h": "in the 24 hours before",
-            "7d": "in the 7 days before",
-            "30d": "in the 30 days before",
-        }.get(view.preset or "", "in as much time before")
-        if view.preset in PRESETS
-        else "in as much time before"
+        f"**{now.rejected:,}** of {now.jobs:,} rejected{share} · **{now.undecided:,}** undecided · "
+        f"**{now.not_evaluated:,}** not evaluated"
     )
+
+
+def list_changes(found: Comparison, before: str) -> Iterator[str]:
+    """Say each total beside that of the time before. Neither more nor fewer is good or bad by itself."""
+    now, then = found.now, found.before
+    yield f"Compared with {before}:"
+    yield _say_change("Jobs", now.jobs, then.jobs)
+    yield _say_change("Rejected", now.rejected, then.rejected)
+    if now.rejected_share is not None and then.rejected_share is not None:
+        points = round((now.rejected_share - then.rejected_share) * 100, 1)
+        yield f"Share rejected: {now.rejected_share:.1%}, was {then.rejected_share:.1%} ({points:+} points)"
+    yield _say_change("Undecided", now.undecided, then.undecided)
+    yield _say_change("Not evaluated", now.not_evaluated, then.not_evaluated)
+
+
+def _say_change(label: str, now: int, then: int) -> str:
+    change = f" ({(now - then) / then:+.1%})" if then else ""
+    return f"{label}: {now:,}, was {then:,}{change}"

@@ -1,6 +1,6 @@
 """One job beside the list: what was decided and why, its text where it may be seen, its logs, and its repeats."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,54 @@ from core.jobs.hidden_text import Texts, find_hidden
 from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from dashboard.open_job.prompt_text import show_text
+from dashboard.open_job.review import show_review
 from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
+
+HERE = Path(__file__).parent
+
+# Whether invisible characters are marked.
+MARKED = "mark_invisible"
 
 # Characters of a text that are sent at first.
 LONGEST = 20_000
 
 DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
 
-_ANCHOR = st.components.v2.component(
-    "fencepost_job_anchor", html="<span></span>\n", js=Path(__file__).with_name("anchor.js").read_text()
+_ANNOUNCEMENT = st.components.v2.component(
+    "fencepost_job_announcement",
+    html='<p role="status"></p>\n',
+    css=HERE.joinpath("announcement.css").read_text(),
+    js=HERE.joinpath("announcement.js").read_text(),
 )
 
 NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
+
+
+# Pixels of the verdicts and of what frames them.
+VERDICTS_HEIGHT = 262
+
+# What is read has some room in any window.
+LEAST_HEIGHT = 260
+
+
+def show_open_job(
+    job_id: UUID, zone: ZoneInfo, texts: Texts, *, height: int, on_done: Callable[[Actor], None] | None = None
+) -> Row[Any] | None:
+    """Show a job within so many pixels, and the verdicts beneath it at a place that no text moves.
+
+    Return the job, or None where there is none. `on_done` is called after a verdict was recorded.
+    """
+    with st.container(border=True, gap="small"):
+        with st.container(
+            height=max(LEAST_HEIGHT, height - VERDICTS_HEIGHT), border=False, gap="small", key="job_body"
+        ):
+            job = show_job(job_id, zone, texts)
+        if job is not None:
+            show_review(job_id, zone, on_done)
+    return job
 
 
 @fragment()
@@ -52,18 +85,26 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         st.info(NOT_FOUND, icon=":material/search_off:")
         return None
     forget_other_job(job_id)
-    _ANCHOR(key="job_anchor", data={"job": str(job_id)})
+    decision, created = DECISIONS[job.is_prohibited], name_time(job.created_at, zone)
     hidden = find_hidden(job, texts) if st.session_state.get("revealed") != job_id else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(DECISIONS[job.is_prohibited], color=DECISION_COLORS[job.is_prohibited])
-        st.text(name_time(job.created_at, zone))
-    _show_reveal(job_id, hidden)
+        st.badge(decision, color=DECISION_COLORS[job.is_prohibited])
+        st.text(created, width="content")
+        _show_hide(job_id)
     _record_look(resources, person, job_id, with_text=hidden is None)
-    if hidden is None:
-        _show_texts(resources, person, job_id)
+    read = None if hidden is not None else _read_texts(resources, person, job_id)
+    if read is not None:
+        _show_reason(read)
+    _show_categories(job)
+    if hidden is not None:
+        _show_reveal(job_id, hidden)
+    elif read is not None:
+        _show_prompt(read, job_id)
     _show_facts(job, zone)
     _show_logs(job, logs, zone)
     _show_same_prompt(resources, person, job_id, zone)
+    # Read out where another job is opened: the focus stays where it is.
+    _ANNOUNCEMENT(key="job_announcement", data={"text": f"Job opened: {decision[2:]}, {created}"})
     return job
 
 
@@ -71,33 +112,37 @@ def forget_other_job(job_id: UUID | None) -> None:
     """Forget what was revealed of any other job: who comes back to it meets it hidden."""
     look: tuple[UUID, bool] | None = st.session_state.get("look")
     if look is None or look[0] != job_id:
-        for name in ("look", "revealed", "all_of", "mark_invisible"):
+        for name in ("look", "revealed", "all_of", MARKED):
             st.session_state.pop(name, None)
 
 
-def _show_reveal(job_id: UUID, hidden: str | None) -> None:
-    """Offer to reveal what is hidden, or to hide again what was revealed."""
-    if hidden is not None:
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.text(f"Prompt and reason are hidden: {hidden}.")
-            st.button(
-                "Reveal",
-                icon=":material/visibility:",
-                key=f"reveal_{job_id}",
-                shortcut="V",
-                on_click=admitted(_remember),
-                args=("revealed", job_id),
-            )
-    elif st.session_state.get("revealed") == job_id:
+def _show_reveal(job_id: UUID, hidden: str) -> None:
+    """Offer to reveal what is hidden."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.text(f"Prompt and reason are hidden: {hidden}.")
         st.button(
-            "Hide again",
-            icon=":material/visibility_off:",
-            key=f"hide_{job_id}",
+            "Reveal",
+            icon=":material/visibility:",
+            key=f"reveal_{job_id}",
             shortcut="V",
-            type="tertiary",
             on_click=admitted(_remember),
-            args=("revealed", None),
+            args=("revealed", job_id),
         )
+
+
+def _show_hide(job_id: UUID) -> None:
+    """Offer to hide again what was revealed."""
+    if st.session_state.get("revealed") != job_id:
+        return
+    st.button(
+        "Hide again",
+        icon=":material/visibility_off:",
+        key=f"hide_{job_id}",
+        shortcut="V",
+        type="tertiary",
+        on_click=admitted(_remember),
+        args=("revealed", None),
+    )
 
 
 def _remember(name: str, job_id: UUID | None) -> None:
@@ -114,17 +159,27 @@ def _record_look(resources: Resources, person: Actor, job_id: UUID, *, with_text
     st.session_state["look"] = (job_id, with_text)
 
 
-def _show_texts(resources: Resources, person: Actor, job_id: UUID) -> None:
-    """Show prompt and reason, at first no more than their beginnings."""
+def _read_texts(resources: Resources, person: Actor, job_id: UUID) -> JobTexts | None:
+    """Read prompt and reason, at first no more than their beginnings."""
     longest = None if st.session_state.get("all_of") == job_id else LONGEST
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        texts = read_texts(connection, job_id, person.wall, longest=longest)
-    if texts is None:
-        return
-    prompt, reason = texts.prompt or "", texts.reason or ""
-    invisible = find_invisible(prompt + reason)
-    marked = invisible.characters if invisible.total and _show_invisible(invisible) else ()
+        return read_texts(connection, job_id, person.wall, longest=longest)
+
+
+def _show_reason(texts: JobTexts) -> None:
+    reason = texts.reason or ""
+    _show_one("Reason", texts.reason, find_invisible(reason).characters if st.session_state.get(MARKED) else ())
+    if texts.reason_length > len(reason):
+        st.caption(f"The first {len(reason):,} of the reason's {texts.reason_length:,} characters.")
+
+
+def _show_prompt(texts: JobTexts, job_id: UUID) -> None:
+    prompt = texts.prompt or ""
+    invisible = find_invisible(prompt + (texts.reason or ""))
+    marked = invisible.characters if invisible.total and st.session_state.get(MARKED) else ()
     _show_one("Prompt", texts.prompt, marked)
+    if invisible.total:
+        _show_invisible(invisible)
     if texts.prompt_length > len(prompt):
         st.button(
             f"Show all {texts.prompt_length:,} characters",
@@ -133,43 +188,44 @@ def _show_texts(resources: Resources, person: Actor, job_id: UUID) -> None:
             on_click=admitted(_remember),
             args=("all_of", job_id),
         )
-    _show_one("Reason", texts.reason, marked)
-    _say_cut(texts)
+
+
+def _show_categories(job: Row[Any]) -> None:
+    """Show the three categories as they were decided, side by side."""
+    if not job.evaluated:
+        st.text("Categories: – No moderation log")
+        return
+    with st.container(horizontal=True, gap="medium"):
+        for category, name in CATEGORY_NAMES.items():
+            st.text(f"{name}: {FLAGS[job._mapping[category.column]]}", width="content")
 
 
 def _show_one(label: str, text: str | None, marked: Sequence[str]) -> None:
-    st.caption(label)
-    if text is None:
-        st.text("None.")
-    elif text == "":
-        st.text("Empty.")
-    else:
-        show_text(text, label, key=f"text_{label.lower()}", marked=marked)
+    with st.container(gap=None):
+        st.caption(label)
+        if text is None:
+            st.text("None.")
+        elif text == "":
+            st.text("Empty.")
+        else:
+            show_text(text, label, key=f"text_{label.lower()}", marked=marked)
 
 
-def _say_cut(texts: JobTexts) -> None:
-    shown = len(texts.reason or "")
-    if texts.reason_length > shown:
-        st.caption(f"The first {shown:,} of the reason's {texts.reason_length:,} characters.")
-
-
-def _show_invisible(invisible: Invisible) -> bool:
+def _show_invisible(invisible: Invisible) -> None:
     """Say how many characters nobody sees, and let somebody mark them."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         count = "1 invisible character" if invisible.total == 1 else f"{invisible.total:,} invisible characters"
         if invisible.direction:
             count += f", {invisible.direction:,} of which change the direction of writing"
         st.caption(f":material/warning: {count}.")
-        return st.toggle("Mark them", key="mark_invisible")
+        st.toggle("Mark them", key=MARKED)
 
 
 def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
-    flags = "\n".join(f"{name}: {FLAGS[job._mapping[category.column]]}" for category, name in CATEGORY_NAMES.items())
     facts = {
         "Client": quote(job.client_id),
         "Type and status": f"{quote(job.type)}, {job.status}",
         "Completed": _name_completed(job, zone),
-        "Categories": flags if job.evaluated else "– No moderation log",
     }
     with st.grid(2, min_column_width=200):
         for label, value in facts.items():

@@ -35,7 +35,7 @@ from dashboard.widgets.words import name_time
 VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
     Verdict.AGREE: ("Agree", ":material/thumb_up:", "A", "The decision is right."),
     Verdict.OVERTURN: ("Overturn", ":material/swap_horiz:", "O", "The decision should be the opposite."),
-    Verdict.UNSURE: ("Not sure", ":material/help:", "N", "It cannot be told from this."),
+    Verdict.UNSURE: ("Not sure", ":material/help:", "N", "Can't tell from this job."),
     Verdict.ESCALATE: ("Escalate", ":material/priority_high:", "E", "Others should look at it: say why in the note."),
 }
 
@@ -62,35 +62,20 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
         job = find_job(connection, job_id, person.wall)
     if job is None:
         return
-    st.header("Your review")
     if job.is_prohibited is None:
         st.caption("This job is not decided yet, so there is nothing to review.")
         show_take_back(resources, person, None)
         return
     ours = resources.databases.ours
     own = find_own(ours, person, job_id)
-    if own is not None:
-        _show_verdict("You", own, zone)
-        for other in list_others(ours, person, job_id):
-            _show_verdict(quote(other.address or other.person, 60), other, zone)
     if st.session_state.get("review_job") != job_id or NOTE not in st.session_state:
         _begin(resources, person, job_id)
-    st.pills(
-        "Categories that you would set",
-        [*(category.value for category in Category), NONE],
-        key=CATEGORIES,
-        selection_mode="multi",
-        format_func=lambda value: "None of them" if value == NONE else CATEGORY_NAMES[Category(value)],
-    )
-    show_note(job_id)
     alike: Alike | None = st.session_state["review_alike"]
-    show_alike(alike, job)
     showing = name_showing(job_id)
-    with st.container(horizontal=True, gap="small"):
-        for verdict, (word, icon, key, meaning) in VERDICTS.items():
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        for verdict, (word, _, key, meaning) in VERDICTS.items():
             st.button(
                 word,
-                icon=icon,
                 shortcut=key,
                 help=meaning,
                 key=f"verdict_{verdict.value}_{showing}",
@@ -98,6 +83,21 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
                 args=(showing, resources, job, alike, verdict, on_done),
             )
         show_take_back(resources, person, own)
+    st.pills(
+        "Categories that you would set",
+        [*(category.value for category in Category), NONE],
+        key=CATEGORIES,
+        selection_mode="multi",
+        format_func=lambda value: "None of them" if value == NONE else CATEGORY_NAMES[Category(value)],
+        label_visibility="collapsed",
+    )
+    with st.container(gap=None):
+        show_note(job_id)
+    show_alike(alike, job)
+    if own is not None:
+        _show_verdict("You", own, zone)
+        for other in list_others(ours, person, job_id):
+            _show_verdict(quote(other.address or other.person, 60), other, zone)
     if st.session_state["review_error"]:
         st.error(st.session_state["review_error"], icon=":material/error:")
 

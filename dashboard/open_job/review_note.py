@@ -26,8 +26,9 @@ def show_note(person: Actor, job_id: UUID) -> None:
         "Note",
         key=NOTE,
         max_chars=LONGEST_NOTE,
-        height=96,
-        help="It is kept while you write, and shown to whoever has reviewed this job, too.",
+        height=68,
+        label_visibility="collapsed",
+        placeholder="Note: kept while you write, and shown to others who have reviewed this job",
         on_change=as_person(_keep_field),
         args=(job_id,),
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.errors import InvalidParameter
 from core.review.queues import Queue
+from dashboard.address.reading import read_or_default
 from dashboard.address.view import View, default_view, parse_view
 from dashboard.address.zones import browser_zone
 
@@ -21,18 +22,18 @@ QUEUES = {
 
 def read_address() -> tuple[View, Queue, bool]:
     """Parse the address; where it is wrong, say so and show the default view."""
-    given = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
+    now = datetime.now(UTC)
+    return read_or_default(
+        lambda given: _parse(given, now), lambda: (default_view(browser_zone(), now), Queue.NEW, False)
+    )
+
+
+def _parse(given: list[tuple[str, str]], now: datetime) -> tuple[View, Queue, bool]:
     others = [(name, value) for name, value in given if name not in ("queue", "sampled")]
     own = {name: value for name, value in given if name in ("queue", "sampled")}
-    now = datetime.now(UTC)
-    try:
-        if own.get("queue", Queue.NEW) not in set(Queue) or own.get("sampled", "true") != "true":
-            raise InvalidParameter(f"queue takes {', '.join(Queue)}, and sampled takes true.")
-        return parse_view(others, browser_zone(), now), Queue(own.get("queue", Queue.NEW)), "sampled" in own
-    except InvalidParameter as error:
-        st.error("This address is not valid, so this is the default view.", icon=":material/link_off:")
-        st.text(str(error))
-        return default_view(browser_zone(), now), Queue.NEW, False
+    if own.get("queue", Queue.NEW) not in set(Queue) or own.get("sampled", "true") != "true":
+        raise InvalidParameter(f"queue takes {', '.join(Queue)}, and sampled takes true.")
+    return parse_view(others, browser_zone(), now), Queue(own.get("queue", Queue.NEW)), "sampled" in own
 
 
 def params_of_jobs(view: View) -> dict[str, str]:

@@ -25,3 +25,10 @@ def keep(name: str, key: object, job: UUID | None, read: Callable[[], T]) -> T:
         at, found = clock.monotonic(), read()
     st.session_state[name] = (key, job, at, found)
     return found
+
+
+def carry(name: str, job: UUID) -> None:
+    """Let what is not shown beside an open job count as kept when it is closed."""
+    kept: tuple[object, UUID | None, float, object] | None = st.session_state.get(name)
+    if kept is not None:
+        st.session_state[name] = (kept[0], job, *kept[2:])

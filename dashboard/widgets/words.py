@@ -9,6 +9,9 @@ DECISIONS = {True: "✕ Rejected", False: "✓ Passed", None: "? Undecided"}
 
 FLAGS = {True: "● Yes", False: "○ No", None: "– Not evaluated"}
 
+# For narrow columns.
+SHORT_FLAGS = FLAGS | {None: "–"}
+
 
 def name_bytes(number: int, *, exact: bool = False) -> str:
     """Write a size as people read it (1 kB is 1,000 bytes), with the exact number where that is wanted."""

@@ -221,7 +221,7 @@ def test_people_sign_in_and_download_through_tls(deployed: Deployed, browser: Br
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text(ADMIN, exact=True)).to_be_visible()
     page.goto(f"{deployed.nginx.url}/?{APRIL}")
-    expect(page.get_by_role("link", name=f"Download CSV · all jobs · {JOBS} rows")).to_be_visible()
+    expect(page.get_by_role("link", name=f"Download CSV · {JOBS:,} rows")).to_be_visible()
     with page.expect_download() as clicked:
         page.get_by_role("link", name="Download CSV").click()
     clicked.value.save_as(tmp_path / "clicked.csv")

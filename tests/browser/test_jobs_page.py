@@ -23,7 +23,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def open_jobs(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{query}")
-    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    # A list, or a job that stands open.
+    expect(page.locator(".st-key-download, .st-key-close_job").first).to_be_visible()
 
 
 def week_in_berlin() -> tuple[datetime, datetime]:
@@ -51,10 +52,13 @@ def test_opens_on_the_rejected_jobs_of_the_last_7_days(
 
     open_jobs(page, dashboard.url)
 
-    expect(page.get_by_role("link", name=f"Download CSV · rejected jobs · {rejected:,} rows")).to_be_visible()
-    expect(page.get_by_text("(Europe/Berlin). In UTC:")).to_be_visible()
+    expect(page.get_by_role("link", name=f"Download CSV · {rejected:,} rows")).to_be_visible()
     expect(page.get_by_text("There is no sign-in here")).to_be_visible()
-    expect(page.get_by_text("Times in the file are UTC.")).to_be_visible()
+    page.get_by_role("button", name="More filters").click()
+    expect(page.get_by_text("(Europe/Berlin). In UTC:")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More downloads").click()
+    expect(page.get_by_text("Times in the file are in UTC.")).to_be_visible()
 
 
 def test_click_api_and_shell_give_the_same_bytes(
@@ -65,7 +69,8 @@ def test_click_api_and_shell_give_the_same_bytes(
     start, end = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in week_in_berlin())
 
     open_jobs(page, dashboard.url)
-    for link, decision in (("Download CSV", {"decision": "reject"}), ("All jobs of this period, as the API", {})):
+    page.get_by_role("button", name="More downloads").click()
+    for link, decision in (("Download CSV", {"decision": "reject"}), ("Download all jobs of this period", {})):
         with page.expect_download() as clicked:
             page.get_by_role("link", name=link).click()
         clicked.value.save_as(downloads / "clicked.csv")
@@ -158,10 +163,10 @@ def test_filter_is_the_address_and_back_undoes_it(dashboard: RunningServer, page
     page.get_by_role("button", name="Passed").or_(page.get_by_role("radio", name="Passed")).click()
     page.get_by_role("button", name="Apply").click()
     page.wait_for_url("**/?range=30d&decision=reject%2Cpass")
-    expect(page.get_by_role("link", name="rejected and passed jobs")).to_be_visible()
+    expect(page.get_by_role("button", name="Rejected or passed")).to_be_visible()
     page.go_back()
     page.wait_for_url("**/?range=30d&decision=reject")
-    expect(page.get_by_role("link", name="Download CSV · rejected jobs")).to_be_visible()
+    expect(page.get_by_role("button", name="Rejected or passed")).not_to_be_visible()
     page.go_back()
 
     expect(page.get_by_role("link", name="Download CSV")).to_have_text(first)
@@ -219,20 +224,20 @@ def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboa
     open_jobs(page, dashboard.url)
 
     def choose(wanted: str) -> None:
-        page.get_by_role("button", name="Hiding").click()
+        page.get_by_role("button", name="Hidden text").click()
         page.get_by_role("radiogroup").get_by_text(wanted, exact=True).click()
         expect(page.get_by_role("radio", name=wanted)).to_be_checked()
         page.keyboard.press("Escape")
 
-    choose("Show")
+    choose("Hide underage only")
     expect(page.get_by_text("Hidden: flagged underage").first).to_be_attached()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Reviews").click()
     expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
-    page.get_by_role("button", name="Hiding").click()
+    page.get_by_role("button", name="Hidden text").click()
 
-    expect(page.get_by_role("radio", name="Show")).to_be_checked()
+    expect(page.get_by_role("radio", name="Hide underage only")).to_be_checked()
     page.keyboard.press("Escape")
     choose("Hide flagged")
 
@@ -275,7 +280,7 @@ def test_a_wrong_address_shows_a_sentence_and_the_default_view(
 
     expect(page.get_by_text("This address is not valid, so this is the default view.")).to_be_visible()
     expect(page.get_by_text(sentence)).to_be_visible()
-    expect(page.get_by_role("link", name="Download CSV · rejected jobs")).to_be_visible()
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
 
 
 def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServer, page: Page) -> None:
@@ -301,7 +306,7 @@ def test_an_empty_range_says_so(dashboard: RunningServer, page: Page) -> None:
     open_jobs(page, dashboard.url, "?from=2001-01-01T00:00:00Z&to=2001-02-01T00:00:00Z")
 
     expect(page.get_by_text("No jobs match.")).to_be_visible()
-    expect(page.get_by_role("link", name="Download CSV · all jobs · 0 rows")).to_be_visible()
+    expect(page.get_by_role("link", name="Download CSV · 0 rows")).to_be_visible()
 
 
 def test_no_foreign_host_is_asked(dashboard: RunningServer, page: Page) -> None:
@@ -365,10 +370,15 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     before = link.get_attribute("href")
     assert before is not None
 
-    page.get_by_text("For a spreadsheet").click()
+    def switch(*, on: bool) -> None:
+        page.get_by_role("button", name="More downloads").click()
+        page.get_by_text("Safe to open in a spreadsheet").click()
+        expect(page.get_by_role("switch", name="Safe to open in a spreadsheet")).to_be_checked(checked=on)
+        page.keyboard.press("Escape")
+
+    switch(on=True)
 
     expect(link).not_to_have_attribute("href", before)
-    expect(page.get_by_role("switch", name="For a spreadsheet")).to_be_checked()
     with page.expect_download() as downloaded:
         page.get_by_role("link", name="Download CSV").click()
     text = downloaded.value.path().read_text(encoding="utf-8-sig")
@@ -376,6 +386,5 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     kept = rows.execute("SELECT preferences -> 'spreadsheet_safe' FROM people WHERE person = 'user:demo'").fetchone()
     assert kept == (True,)
     page.reload()
-    expect(page.get_by_role("switch", name="For a spreadsheet")).to_be_checked()
-    page.get_by_text("For a spreadsheet").click()
-    expect(page.get_by_role("switch", name="For a spreadsheet")).not_to_be_checked()
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    switch(on=False)

@@ -135,8 +135,8 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
 @pytest.mark.parametrize(
     ("page", "params", "shown"),
     [
-        ("jobs", APRIL, ("Download CSV · all jobs · 2 rows", "✕ Rejected", str(JOB), "a prompt")),
-        ("jobs", APRIL | {"job": str(JOB)}, ("“acme”", "2 jobs, from Wed 15 Apr 2026", "Your review")),
+        ("jobs", APRIL, ("Download CSV · 2 rows", "✕ Rejected", str(JOB), "a prompt")),
+        ("jobs", APRIL | {"job": str(JOB)}, ("“acme”", "2 jobs, from Wed 15 Apr 2026", "Escalate")),
         ("categories", APRIL, ("Passed although flagged", "Day by day", "2 verdicts overturn the decision, of 2")),
         ("reviews", APRIL | {"job": str(JOB)}, (str(JOB), "Agree", "“acme”: overturn")),
         ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),

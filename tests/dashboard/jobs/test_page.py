@@ -83,19 +83,17 @@ def events(connection: psycopg.Connection) -> list[tuple[str, str | None, dict[s
 
 
 def test_no_jobs_at_all(open_page: OpenPage) -> None:
-    """An empty database shows a sentence, figures of nothing, and no table."""
+    """An empty database shows a sentence, totals of nothing, and no table."""
     app = open_page()
 
     assert [info.value for info in app.info] == ["No jobs match."]
     assert "There is no job in this period. Nor is there one at any other time." in rendered(app)
     assert len(app.dataframe) == 0
-    assert [metric.value for metric in app.metric] == ["0", "0", "–", "0", "0"]
+    assert "**0** of 0 rejected · **0** undecided · **0** not evaluated" in rendered(app)
 
 
-def test_figures_are_those_of_the_range_and_the_time_before(
-    open_page: OpenPage, connection: psycopg.Connection
-) -> None:
-    """Jobs, rejected, their share of the decided, undecided and not evaluated, each with its change."""
+def test_totals_are_those_of_the_range_and_the_time_before(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """One line says rejected, their share of the decided, undecided and not evaluated; its help says each change."""
     for number in range(4):
         job_id = insert_job(connection, is_prohibited=(True, False, None, True)[number])
         if number == 0:
@@ -105,12 +103,15 @@ def test_figures_are_those_of_the_range_and_the_time_before(
 
     app = open_page(decision="pass")
 
-    assert [(metric.label, metric.value, metric.delta) for metric in app.metric] == [
-        ("Jobs", "4", "+100.0 %"),
-        ("Rejected", "2", "+100.0 %"),
-        ("Rejection rate", "66.7%", "+16.7 points"),
-        ("Undecided", "1", ""),
-        ("Not evaluated", "3", ""),
+    line = next(element for element in app.markdown if "rejected" in element.value)
+    assert line.value == "**2** of 4 rejected · 66.7% of those decided · **1** undecided · **3** not evaluated"
+    assert line.help.split("  \n") == [
+        "Compared with the same length of time before:",
+        "Jobs: 4, was 2 (+100.0%)",
+        "Rejected: 2, was 1 (+100.0%)",
+        "Share rejected: 66.7%, was 50.0% (+16.7 points)",
+        "Undecided: 1, was 0",
+        "Not evaluated: 3, was 0",
     ]
 
 
@@ -505,7 +506,7 @@ def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection:
     assert "job" not in app.query_params
 
 
-def test_a_step_reads_the_job_and_neither_list_nor_figures(
+def test_a_step_reads_the_job_and_neither_list_nor_totals(
     open_page: OpenPage, connection: psycopg.Connection, databases: Databases
 ) -> None:
     """From job to job what stands around it is kept; Refresh reads it again."""
@@ -574,8 +575,8 @@ def test_the_count_is_made_exact_on_demand(open_page: OpenPage, connection: psyc
     app.button(key="count_exactly").click().run()
     after = [link.proto.label for link in app.get("link_button")]
 
-    assert before == ["Download CSV · all jobs · 10,000+ rows"]
-    assert after == ["Download CSV · all jobs · 10,007 rows"]
+    assert before == ["Download CSV · 10,000+ rows"]
+    assert after == ["Download CSV · 10,007 rows"]
 
 
 @pytest.mark.parametrize(
@@ -642,6 +643,7 @@ def test_the_default_is_kept_and_counted_looks_are_ones_own(
 
     app = open_page(job=str(job_id))
     next(item for item in app.button if str(item.key).startswith("reveal_")).click().run()
+    app.button(key="close_job").click().run()
     app.radio[0].set_value("hide-all").run()
 
     assert "Today you have opened 1 and revealed 1." in rendered(app)

@@ -1,0 +1,37 @@
+// Tells Python how large the window is. The cookie says it from the next page on; what was laid out for quite another
+// window is laid out anew: at once where list and job have no room beside each other, else when nobody is at it, because
+// a run that nobody asked for may overtake the one that they did.
+
+const STEP = 20, QUIET = 1000, YEAR = 31536000;
+const ACTS = ["keydown", "pointerdown", "input"];
+
+let forget = () => {};
+
+export default function ({ data, setStateValue }) {
+  forget();
+  let timer, size;
+  const tell = () => setStateValue("size", size);
+  const look = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    const [width, height] = [innerWidth, innerHeight].map((pixels) => Math.floor(pixels / STEP) * STEP);
+    size = `${width}x${height}`;
+    document.cookie = `${data.cookie}=${size}; path=/; max-age=${YEAR}; SameSite=Lax`;
+    if (width >= data.wide !== data.width >= data.wide) tell();
+    else if (Math.abs(width - data.width) > 200 || Math.abs(height - data.height) > 100) timer = setTimeout(tell, QUIET);
+  };
+  const put_off = () => {
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    timer = setTimeout(tell, QUIET);
+  };
+  look();
+  addEventListener("resize", look);
+  for (const act of ACTS) document.addEventListener(act, put_off, true);
+  forget = () => {
+    clearTimeout(timer);
+    removeEventListener("resize", look);
+    for (const act of ACTS) document.removeEventListener(act, put_off, true);
+  };
+  return forget;
+}

@@ -1,0 +1,55 @@
+"""How large the browser's window is, for what Streamlit lays out by numbers: heights, and which columns fit."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+# Pixels from which a list and the job beside it both have room: a window of 1,024, as it is rounded down.
+WIDE = 1020
+
+COOKIE = "fencepost_window"
+
+_SIZE = re.compile(r"([1-9][0-9]{2,4})x([1-9][0-9]{2,4})", re.ASCII)
+
+_WINDOW = st.components.v2.component(
+    "fencepost_window", html="<span></span>\n", js=Path(__file__).with_name("window.js").read_text()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The inner size of a window in pixels, rounded down so that not every pixel draws the page anew."""
+
+    width: int = 1280
+    height: int = 900
+
+    @property
+    def is_wide(self) -> bool:
+        return self.width >= WIDE
+
+    @property
+    def content_width(self) -> int:
+        """The pixels that Streamlit's wide layout leaves between its margins."""
+        return self.width - (160 if self.width > 768 else 32)
+
+
+def read_window() -> Window:
+    """Return the size of the window: as the browser says it, or said last time, or a common one."""
+    window = st.session_state.get("window") or _parse(st.context.cookies.get(COOKIE)) or Window()
+    said: Any = _WINDOW(
+        key="window_size",
+        data={"cookie": COOKIE, "wide": WIDE, "width": window.width, "height": window.height},
+        on_size_change=lambda: None,
+    ).size
+    window = _parse(said) or window
+    st.session_state["window"] = window
+    return window
+
+
+def _parse(size: Any) -> Window | None:
+    """Parse what a browser says, which may be anything."""
+    found = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    return None if found is None else Window(int(found[1]), int(found[2]))

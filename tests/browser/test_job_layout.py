@@ -1,0 +1,130 @@
+"""Where things stand on the page of jobs, in pixels, in the windows that people have."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.window import COOKIE, WIDE
+from tests.browser.conftest import PATIENCE
+from tests.browser.test_job_panel import open_job
+from tests.browser.test_jobs_page import open_jobs
+from tests.support.axe import wait_until_still
+from tests.support.rows import insert_job, insert_log
+from tests.support.servers import RunningServer
+
+VERDICTS = ("Agree", "Overturn", "Not sure", "Escalate")
+MONTH = "?from=2003-04-01T00:00:00Z&to=2003-05-01T00:00:00Z"
+
+
+@pytest.fixture
+def sized(browser: Browser, dashboard: RunningServer, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page in a window of a size; whoever looks at it was here before, unless it is a telephone."""
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height}, timezone_id="Europe/Berlin")
+    if width >= WIDE:
+        context.add_cookies([{"name": COOKIE, "value": f"{width}x{height}", "url": dashboard.url}])
+    context.set_default_timeout(PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+def edges(place: Locator) -> tuple[float, float]:
+    """Return where something begins and ends, from the top of the window."""
+    box = place.bounding_box()
+    assert box is not None
+    return box["y"], box["y"] + box["height"]
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    found: int = page.evaluate(
+        "() => { const one = document.querySelector('[data-testid=stMain]'); return one.scrollWidth - innerWidth; }"
+    )
+    return found
+
+
+@pytest.mark.parametrize("sized", [(1400, 900)], indirect=True)
+def test_the_list_begins_high_and_shows_fourteen_rows(dashboard: RunningServer, sized: Page) -> None:
+    """In a common window the first row stands within 300 pixels, and 14 rows are in sight."""
+    open_jobs(sized, dashboard.url, "?range=30d")
+    wait_until_still(sized)
+
+    top, bottom = edges(sized.get_by_test_id("stDataFrame"))
+
+    assert top + ROW_HEIGHT <= 300
+    assert (min(bottom, 900) - top) // ROW_HEIGHT - 1 >= 14
+
+
+@pytest.mark.parametrize("sized", [(1400, 900)], indirect=True)
+def test_all_that_a_verdict_needs_is_in_sight(dashboard: RunningServer, sized: Page, rows: psycopg.Connection) -> None:
+    """Reason, categories, a prompt of 600 characters and all four verdicts are seen without scrolling.
+
+    The verdicts stand where they stood, also beside a job whose text is much longer.
+    """
+    words = ("a lighthouse by the sea " * 25)[:600]
+    job = insert_job(rows, prompt=words, reason="rule 7", is_prohibited=True, created_at="2003-04-15T13:00:00Z")
+    insert_log(rows, job, category_nsfw=True)
+    long = insert_job(rows, prompt=words * 40, reason=words, is_prohibited=True, created_at="2003-04-15T12:00:00Z")
+
+    open_jobs_beside(sized, f"{dashboard.url}/{MONTH}&job={job}")
+    sized.keyboard.press("v")
+    expect(sized.get_by_role("region", name="Prompt")).to_contain_text("lighthouse")
+    wait_until_still(sized)
+    body = edges(sized.locator(".st-key-job_body"))
+    for name in ("Reason", "Prompt"):
+        top, bottom = edges(sized.get_by_role("region", name=name))
+        assert body[0] <= top < bottom <= body[1]
+    assert body[0] < edges(sized.get_by_text("NSFW: ● Yes"))[1] <= body[1]
+    places = [edges(sized.get_by_role("button", name=verdict)) for verdict in VERDICTS]
+    assert all(body[1] <= top < bottom <= 900 for top, bottom in places)
+
+    sized.keyboard.press("j")
+    sized.wait_for_url(f"**{long}")
+    expect(sized.get_by_text("Prompt and reason are hidden")).to_be_visible()
+    sized.keyboard.press("v")
+    expect(sized.get_by_role("region", name="Prompt")).to_be_visible()
+    wait_until_still(sized)
+
+    assert [edges(sized.get_by_role("button", name=verdict)) for verdict in VERDICTS] == places
+
+
+def open_jobs_beside(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+
+
+@pytest.mark.parametrize("sized", [(390, 844)], indirect=True)
+def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard: RunningServer, sized: Page) -> None:
+    """The head is one button above the list; an open job stands alone, and one button leads back."""
+    open_jobs(sized, dashboard.url, "?range=30d")
+    expect(sized.get_by_role("button", name="All jobs · Last 30 days")).to_be_visible()
+    wait_until_still(sized)
+    top, _ = edges(sized.get_by_test_id("stDataFrame"))
+
+    assert top + 2 * ROW_HEIGHT <= 844
+    expect(sized.get_by_role("button", name="Apply")).not_to_be_visible()
+    sized.get_by_role("button", name="All jobs · Last 30 days").click()
+    expect(sized.get_by_role("button", name="Apply")).to_be_visible()
+    sized.keyboard.press("Escape")
+    open_job(sized, "j")
+    expect(sized.get_by_role("button", name="Older")).not_to_be_visible()
+    sized.get_by_role("button", name="Back to the list").click()
+    expect(sized.get_by_role("button", name="Older")).to_be_visible()
+
+
+@pytest.mark.parametrize("sized", [(360, 800), (1024, 768), (1920, 1080)], indirect=True)
+def test_nothing_is_wider_than_the_window(dashboard: RunningServer, sized: Page) -> None:
+    """No page of jobs scrolls sideways, with a job open or none."""
+    open_jobs(sized, dashboard.url, "?range=30d")
+    expect(
+        sized.locator(".st-key-head button").or_(sized.locator(".st-key-more_downloads button")).first
+    ).to_be_visible()
+    wait_until_still(sized)
+    without = overflow(sized)
+    open_job(sized, "j")
+    wait_until_still(sized)
+
+    assert (without, overflow(sized)) == (0, 0)
