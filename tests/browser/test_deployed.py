@@ -277,9 +277,11 @@ def test_logs_hold_paths_and_no_queries(deployed: Deployed) -> None:
 @pytest.fixture
 def pair(deployed: Deployed, tmp_path: Path) -> Iterator[tuple[Nginx, dict[str, ApiProcess]]]:
     """Two servers that share a database, and nginx in front of both."""
+    # The audit takes no rows of a server that lacks the chain's key.
+    key = (deployed.databases.audit_key or b"").decode()
     with (
-        serve_api(deployed.app_url, tmp_path / "first.log") as first,
-        serve_api(deployed.app_url, tmp_path / "second.log") as second,
+        serve_api(deployed.app_url, tmp_path / "first.log", FENCEPOST_AUDIT_KEY=key) as first,
+        serve_api(deployed.app_url, tmp_path / "second.log", FENCEPOST_AUDIT_KEY=key) as second,
     ):
         servers = {server.url.rpartition(":")[2]: server for server in (first, second)}
         with running_nginx(tmp_path / "nginx", *map(int, servers)) as nginx:

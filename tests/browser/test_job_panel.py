@@ -15,15 +15,12 @@ from core.db.startup import migrate, open_databases
 from core.instants import parse_instant
 from core.intake.demo import seed_jobs
 from core.settings import Settings
-from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.browser.test_jobs_page import SUBJECTS, open_jobs, wait_for
 from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
 
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
-
-# What some of the demo's prompts speak of.
-SUBJECTS = (b"lighthouse", b"city made of paper", b"fox in the snow", b"two chairs by a window", "庭園".encode())
 
 
 def open_job(page: Page, key: str) -> str:

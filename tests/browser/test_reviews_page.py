@@ -150,7 +150,7 @@ def press_twice(page: Page, way: str) -> None:
             page.wait_for_timeout(30)
         page.keyboard.up("a")
     else:
-        box = page.get_by_role("button", name="Agree").bounding_box()
+        box = page.get_by_role("button", name="Agree").last.bounding_box()
         assert box is not None
         place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         if way == "double click":
