@@ -16,7 +16,7 @@ export default function ({ data, setStateValue }) {
     timer = undefined;
     const [width, height] = [innerWidth, innerHeight].map((pixels) => Math.floor(pixels / STEP) * STEP);
     size = `${width}x${height}`;
-    document.cookie = `${data.cookie}=${size}; path=/; max-age=${YEAR}; SameSite=Lax`;
+    document.cookie = `${data.cookie}=${size}; path=/; max-age=${YEAR}; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
     if (width >= data.wide !== data.width >= data.wide) tell();
     else if (Math.abs(width - data.width) > 200 || Math.abs(height - data.height) > 100) timer = setTimeout(tell, QUIET);
   };
