@@ -37,8 +37,8 @@ from dashboard.widgets.window import Window, read_window
 # Pixels above the list, above an open job, and of the row beneath the list.
 ABOVE_LIST, ABOVE_JOB, PAGER = 260, 168, 64
 
-# How list and open job share the width.
-SHARES = (11, 9)
+# How list and open job share the width. Where that is scarce the list needs more of it to keep its categories.
+SHARES, SCARCE, SCARCE_SHARES = (11, 9), 1120, (3, 2)
 
 
 def show() -> None:
@@ -73,10 +73,10 @@ def _show_list_page(resources: Resources, person: Actor, view: View, window: Win
         texts = chosen_texts(person)
         downloads = st.container(width="content")
     page, count = _read(resources, person, view, texts)
-    with downloads:
-        show_downloads(view.job_filter, count)
     with list_place:
         _show_list(view, page, person, texts, window, height=_list_height(window))
+    with downloads:
+        show_downloads(view.job_filter, count)
 
 
 def _show_job_page(resources: Resources, person: Actor, view: View, job: UUID, window: Window, now: datetime) -> None:
@@ -96,7 +96,7 @@ def _show_job_page(resources: Resources, person: Actor, view: View, job: UUID, w
         show_steps(view, page, person.wall, closing="Close" if window.is_wide else "Back to the list")
     beside = st.container()
     if window.is_wide:
-        listed, beside = st.columns(SHARES, gap="small")
+        listed, beside = st.columns(_shares(window), gap="small")
         with listed:
             _show_list(view, page, person, texts, window, height=window.height - ABOVE_JOB - PAGER)
     with beside:
@@ -156,7 +156,8 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
     if page.rows:
         width = window.content_width
         if view.job is not None:
-            width = width * SHARES[0] // sum(SHARES)
+            shares = _shares(window)
+            width = width * shares[0] // sum(shares)
         on_open = partial(_open, view)
         show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=on_open, width=width, height=height)
     elif page.searched_to is not None:
@@ -208,6 +209,10 @@ def _show_pager(view: View, page: Page) -> None:
         width=140,
         label_visibility="collapsed",
     )
+
+
+def _shares(window: Window) -> tuple[int, int]:
+    return SCARCE_SHARES if window.width < SCARCE else SHARES
 
 
 def _list_height(window: Window) -> int:

@@ -23,8 +23,8 @@ SHORT_NAMES = {Category.AI_ADULT_GENERAL: "Adult", Category.UNDERAGE: "Underage"
 
 # Pixels of each column, in the order in which they stand. Texts take what is left.
 WIDTHS = {
-    "time": 155,
-    "decision": 105,
+    "time": 153,
+    "decision": 98,
     **{category.value: 72 for category in Category},
     "reason": 140,
     "prompt": 300,
@@ -41,8 +41,8 @@ PRIORITIES: tuple[tuple[str, ...], ...] = (
     *(("reason",), ("prompt",), ("type",), ("client",), ("status",), ("id",)),
 )
 
-# Pixels of the column in which rows are chosen, and of the bar that scrolls.
-MARK_WIDTH = 45
+# Pixels of the column in which rows are chosen.
+MARK_WIDTH = 36
 
 # A few rows are seen in any window.
 LEAST_HEIGHT = 6 * ROW_HEIGHT

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_job_panel import JOB
 from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
 
 
@@ -18,7 +19,9 @@ def open_id(page: Page) -> str | None:
 
 def settle(page: Page) -> str:
     """Wait until the job of the address can be judged, and return it: what is pressed before is for the one before."""
-    # The last button that is drawn.
+    # What hears the keys comes last; after a verdict the buttons do.
+    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    wait_until_still(page)
     wait_for(page, lambda: page.locator(f'[class*="st-key-take_back_{open_id(page)}"]').count() > 0)
     job_id = open_id(page)
     assert job_id is not None
@@ -74,7 +77,7 @@ def test_keys_are_letters_while_somebody_types_a_note(
     note = page.get_by_role("textbox", name="Note")
     note.click()
     page.keyboard.type("A queue of you and me, no end")
-    page.get_by_role("heading", name="Your review").click()
+    page.get_by_role("heading", name="Reviews").click()
     wait_for(page, lambda: rows.execute("SELECT count(*) FROM review_drafts WHERE note <> ''").fetchone() == (1,))
 
     page.reload()
