@@ -1,17 +1,25 @@
 """The API as a process of its own, and `curl` as those use it who call it."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import httpx
 
 from tests.conftest import ROOT
 from tests.support.waiting import PATIENCE, wait_for
+
+# Each worker has a thousand ports of its own, below those that the kernel gives to connections. It begins anywhere among
+# them, because another run of the tests may be at work.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_START = secrets.randbelow(1000)
+_PORTS = cycle(20_000 + 1000 * (_WORKER % 12) + (_START + step) % 1000 for step in range(1000))
 
 
 class ApiProcess:
@@ -81,9 +89,15 @@ def run_api(database_url: str, port: str) -> subprocess.CompletedProcess[str]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens on, and that this worker has not given out lately.
+
+    What the kernel gives (port 0) it gives to another worker as well before the server that asked for it listens.
+    """
+    for port in _PORTS:
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("the ports go round and round")
 
 
 def _listens(port: int) -> bool:
