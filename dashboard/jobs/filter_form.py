@@ -51,6 +51,7 @@ def show_period(view: View, now: datetime) -> None:
         on_change=admitted(_apply_preset),
         args=(view, now),
         label_visibility="collapsed",
+        required=True,
         wrap=True,
     )
 
@@ -254,8 +255,8 @@ def _clients(wall: Wall) -> list[str]:
 def _apply_preset(view: View, now: datetime) -> None:
     preset = st.session_state["preset"]
     if preset is None:
-        # Clicked away: the days stay as they are, as a period of their own.
-        go(replace(view, preset=None, after=None, job=None))
+        # Nobody can clear it: this is a popover that was drawn anew and does not know yet what was chosen.
+        st.session_state["preset"] = view.preset
         return
     bounds = preset_range(preset, shown_zone(view), now)
     go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
