@@ -52,7 +52,3 @@ async def admit(actor: Actor, services: Services, scope: Scope = Scope.JOB_READ,
     if retry_after is not None:
         limit = services.settings.fencepost_requests_per_minute
         raise rate_limited(f"More than {limit} requests in a minute: try again in {retry_after} seconds.", retry_after)
-
-
-def may_export(actor: Actor) -> bool:
-    return Scope.JOB_READ in actor.scopes

@@ -149,6 +149,22 @@ def database_url(server: TestServer) -> Iterator[str]:
     server.drop(name)
 
 
+@pytest.fixture(scope="module")
+def shared_url(server: TestServer) -> Iterator[str]:
+    """The URL of one migrated database for all tests of a file, where these are many and small."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    yield server.create_migrated(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def emptied_url(shared_url: str) -> str:
+    """The URL of that database, emptied of jobs, exports and keys for each test."""
+    with psycopg.connect(shared_url) as emptying:
+        emptying.execute("TRUNCATE jobs, moderation_logs, exports, api_keys")
+    return shared_url
+
+
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     return Settings(database_url=SecretStr(database_url))

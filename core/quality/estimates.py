@@ -73,12 +73,6 @@ def estimate_ratio(part: Sequence[Stratum], rest: Sequence[Stratum]) -> Estimate
     return Estimate(top / (top + side), 1 / (1 + high), 1 / (1 + low))
 
 
-def jobs_to_halve(strata: Sequence[Stratum]) -> int:
-    """Say how many more jobs, spread over the strata as until now, would make the interval about half as wide."""
-    judged, jobs = sum(stratum.judged for stratum in strata), sum(stratum.jobs for stratum in strata)
-    return min(3 * judged, jobs - judged)
-
-
 def _common_quantile(strata: Sequence[Stratum], weights: Sequence[float]) -> float:
     """Find the quantile for each stratum at which the weighted sum of the intervals holds the level."""
     z = _Z

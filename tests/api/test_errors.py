@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -18,7 +17,6 @@ from core.auth.api_keys import BASE62, revoke_key
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.settings import Settings
-from tests.conftest import TestServer
 from tests.support.asgi import APRIL, EXPORT, Answer, FakeReader, Then, ask, create_api, exchange, make_key, run
 from tests.support.rows import insert_large_jobs
 
@@ -110,20 +108,10 @@ def with_secret_of(other: str, key: str) -> str:
     return f"{body}_" + "".join(BASE62[number // 62**place % 62] for place in reversed(range(6)))
 
 
-@pytest.fixture(scope="module")
-def shared_url(server: TestServer) -> Iterator[str]:
-    """The URL of one database for all of these tests, which are many and small."""
-    name = f"fencepost_test_{uuid4().hex[:12]}"
-    yield server.create_migrated(name)
-    server.drop(name)
-
-
 @pytest.fixture
-def database_url(shared_url: str) -> str:
-    """The URL of that database, which is emptied for each test."""
-    with psycopg.connect(shared_url) as emptying:
-        emptying.execute("TRUNCATE jobs, moderation_logs, exports, api_keys")
-    return shared_url
+def database_url(emptied_url: str) -> str:
+    """One database for all of these tests: none of them changes what another sees."""
+    return emptied_url
 
 
 @pytest.fixture

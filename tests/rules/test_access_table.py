@@ -1,7 +1,7 @@
 """Who gets what: actor × route × outcome, in one table."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import uuid4
@@ -18,7 +18,6 @@ from core.auth.api_keys import revoke_key, rotate_key
 from core.auth.tickets import DOWNLOAD_PATH, TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
-from tests.conftest import TestServer
 from tests.support.asgi import EXPORT, Answer, ask, create_api, make_key
 from tests.support.rows import insert_job
 
@@ -108,19 +107,10 @@ HEAD, *LINES = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [(line[0], route, outcome) for line in LINES for route, outcome in zip(HEAD[1:], line[1:], strict=True)]
 
 
-@pytest.fixture(scope="module")
-def shared_url(server: TestServer) -> Iterator[str]:
-    """One database for all cells: none of them changes what another sees."""
-    name = f"fencepost_test_{uuid4().hex[:12]}"
-    yield server.create_migrated(name)
-    server.drop(name)
-
-
 @pytest.fixture
-def database_url(shared_url: str) -> str:
-    with psycopg.connect(shared_url) as emptying:
-        emptying.execute("TRUNCATE jobs, moderation_logs, exports, api_keys")
-    return shared_url
+def database_url(emptied_url: str) -> str:
+    """One database for all of these tests: none of them changes what another sees."""
+    return emptied_url
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 from scipy.stats import binomtest
 
-from core.quality.estimates import Estimate, Stratum, estimate_ratio, estimate_share, jobs_to_halve
+from core.quality.estimates import Estimate, Stratum, estimate_ratio, estimate_share
 
 ENDLESS = 10**15
 
@@ -111,12 +111,6 @@ def test_no_hit_in_the_part_is_a_share_of_none() -> None:
     assert found is not None
     assert (found.share, found.low) == (0.0, 0.0)
     assert 0 < found.high < 0.5
-
-
-def test_how_many_more_halve_the_interval() -> None:
-    """Four times as many halve it; there are never more than are left."""
-    assert jobs_to_halve([Stratum(10_000, 100, 3), Stratum(10_000, 50, 3)]) == 450
-    assert jobs_to_halve([Stratum(120, 100, 3)]) == 20
 
 
 @pytest.mark.parametrize(("jobs", "judged", "hits"), [(1, 2, 0), (5, 2, 3), (5, 2, -1)])
