@@ -15,8 +15,8 @@ import httpx
 from tests.conftest import ROOT
 from tests.support.waiting import PATIENCE, wait_for
 
-# Each worker has a thousand ports of its own, below those that the kernel gives to connections. It begins anywhere among
-# them, because another run of the tests may be at work.
+# Each worker has a thousand ports of its own, below those that the kernel gives to connections. It begins anywhere
+# among them, because another run of the tests may be at work.
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _START = secrets.randbelow(1000)
 _PORTS = cycle(20_000 + 1000 * (_WORKER % 12) + (_START + step) % 1000 for step in range(1000))
