@@ -8,6 +8,7 @@ from core.actor import DEMO_PERSON, Scope
 from core.auth.sign_in import Visit
 from core.errors import FencepostError
 from core.program import VERSION
+from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import watch_session
 from dashboard.session.connections import HEADER
@@ -59,8 +60,10 @@ pages = [
 page = st.navigation(pages, position="top")
 if st.session_state.get("page") != page.url_path:
     # Widgets forget what they held while another page is shown: each page sets them from its address again.
-    st.session_state["page"] = page.url_path
     st.session_state.pop("address", None)
+    forget_steps()
+    st.session_state["page"] = page.url_path
+follow_last_step()
 if not settings.fencepost_demo:
     show_person(person)
     watch_session(person.scopes)

@@ -6,13 +6,12 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import streamlit as st
-
 from core.errors import InvalidParameter
 from core.instants import parse_instant, print_exact, print_instant
 from core.jobs.filter import Decision, JobFilter
 from core.jobs.query import PageKey
 from dashboard.address.periods import DEFAULT, preset_range
+from dashboard.address.steps import write_address
 
 PAGE_SIZES = (25, 50, 100, 200)
 
@@ -124,4 +123,14 @@ def _parse_size(value: str) -> int:
 
 def go(view: View) -> None:
     """Write the address once: one step that Back undoes."""
-    st.query_params.from_dict(view.to_params())
+    write_address(view.to_params())
+
+
+def go_if_other(view: View, wanted: View) -> None:
+    """Write the address where another list is wanted than the one that is shown.
+
+    A browser that has not heard yet that a widget is gone sends what it holds once more, and Streamlit takes that for
+    a choice. It would close the job that was opened meanwhile.
+    """
+    if replace(wanted, after=None, job=None) != replace(view, after=None, job=None):
+        go(wanted)

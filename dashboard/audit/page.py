@@ -14,6 +14,7 @@ from core.auth.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, AuditTicket
 from core.errors import InvalidParameter
 from dashboard.address.periods import days_range, describe, shown_days
 from dashboard.address.reading import read_or_default
+from dashboard.address.steps import write_address
 from dashboard.address.zones import browser_zone
 from dashboard.audit.address import AuditView, parse_audit_view
 from dashboard.audit.table import show_events
@@ -64,12 +65,13 @@ def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:
         return
     bounds = view.audit_filter.range
     first, last = (None, None) if bounds is None else shown_days(bounds, zone)
-    st.session_state["audit_address"] = address
     st.session_state["audit_first_day"] = first and min(max(first, EARLIEST), LATEST)
     st.session_state["audit_last_day"] = last and min(max(last, EARLIEST), LATEST)
     st.session_state["audit_events"] = list(view.audit_filter.event)
     st.session_state["audit_who"] = view.audit_filter.who or ""
     st.session_state["audit_error"] = None
+    # Last: a run may be ended at each of these lines, and the next one begins anew.
+    st.session_state["audit_address"] = address
 
 
 def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
@@ -131,7 +133,7 @@ def _apply(view: AuditView, zone: ZoneInfo) -> None:
 
 def _go(view: AuditView) -> None:
     """Write the address once: one step that Back undoes."""
-    st.query_params.from_dict(view.to_params())
+    write_address(view.to_params())
 
 
 def _read_events(resources: Resources, view: AuditView) -> EventPage:

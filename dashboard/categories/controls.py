@@ -12,7 +12,7 @@ from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.jobs.wall import Wall
 from dashboard.address.periods import EARLIEST, LATEST, PRESETS, days_range, preset_range, shown_days
-from dashboard.address.view import View, go
+from dashboard.address.view import View, go, go_if_other
 from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter, without_further
 from dashboard.session.admission import admitted
@@ -77,12 +77,13 @@ def _sync(view: View) -> None:
     first, last = shown_days(view.job_filter.range, zone)
     st.session_state.update(
         {
-            "categories_view": shown,
             "categories_preset": view.preset,
             "categories_first": min(max(first, EARLIEST), LATEST),
             "categories_last": min(max(last, EARLIEST), LATEST),
             "categories_client": view.job_filter.client_id,
             "categories_error": None,
+            # Last: a run may be ended at each of these, and the next one begins anew.
+            "categories_view": shown,
         }
     )
 
@@ -94,7 +95,7 @@ def _apply_preset(view: View, now: datetime) -> None:
         go(replace(view, preset=None))
         return
     bounds = preset_range(preset, shown_zone(view), now)
-    go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
+    go_if_other(view, replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 
 
 def _apply_days(view: View) -> None:
@@ -118,6 +119,6 @@ def _apply_client(view: View) -> None:
     wanted = replace(view.job_filter, client_id=client_id)
     st.session_state["categories_error"] = None
     try:
-        go(view.filtered(JobFilter.from_params(wanted.to_params().items())))
+        go_if_other(view, view.filtered(JobFilter.from_params(wanted.to_params().items())))
     except InvalidParameter as error:
         st.session_state["categories_error"] = str(error)

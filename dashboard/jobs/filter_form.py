@@ -23,7 +23,7 @@ from dashboard.address.periods import (
     shown_days,
     shown_times,
 )
-from dashboard.address.view import View, find_zone, go
+from dashboard.address.view import View, find_zone, go, go_if_other
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.jobs.pasted_ids import read_ids
 from dashboard.session.admission import admitted
@@ -202,10 +202,12 @@ def _sync(view: View) -> None:
     shown = replace(view, after=None, job=None).to_params() | days
     if state.get("address") == shown:
         return
-    state.update({"address": shown, "apply_error": None, "preset": view.preset, "form_values": values})
+    state.update({"apply_error": None, "preset": view.preset, "form_values": values})
     if not applied or any(_value(name) != value for name, value in values.items()):
         state["form_step"] = state.get("form_step", 0) + 1
         state.update({_key(name): value for name, value in values.items()})
+    # Last: a run may be ended at each of these lines, and the next one begins anew.
+    state["address"] = shown
 
 
 def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
@@ -259,7 +261,7 @@ def _apply_preset(view: View, now: datetime) -> None:
         st.session_state["preset"] = view.preset
         return
     bounds = preset_range(preset, shown_zone(view), now)
-    go(replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
+    go_if_other(view, replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 
 
 def _apply_form(view: View) -> None:

@@ -32,8 +32,9 @@ def show_switch(view: View) -> None:
     """
     place = (view.job_filter, view.after, view.size)
     if st.session_state.get("shown_place") != place:
-        st.session_state["shown_place"] = place
         st.session_state["show_prompts"] = False
+        # Last: a run may be ended between the two, and then nothing is to be shown.
+        st.session_state["shown_place"] = place
     st.toggle("Show prompts", key="show_prompts", help="All prompts and reasons of this page of the list.")
 
 

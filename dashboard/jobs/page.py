@@ -14,7 +14,7 @@ from core.jobs.access import make_access
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import Page, page_jobs
 from dashboard.address.reading import read_or_default
-from dashboard.address.view import PAGE_SIZES, View, default_view, go, parse_view
+from dashboard.address.view import PAGE_SIZES, View, default_view, go, go_if_other, parse_view
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.exports.receipt_corner import show_receipt
 from dashboard.jobs.download_bar import COUNTED, show_downloads
@@ -160,13 +160,8 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
             width = width * shares[0] // sum(shares)
         on_open = partial(_open, view)
         show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=on_open, width=width, height=height)
-    elif page.searched_to is not None:
-        pass  # Nothing was found yet, which is said below.
-    elif view.after is None:
-        show_nothing_found(view, person.wall)
-    else:
-        st.info("There are no jobs at this place any more: go back to the newest.", icon=":material/search_off:")
-        st.button("Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),))
+    elif page.searched_to is None:
+        _show_nothing(view, person)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if page.rows or page.searched_to is not None:
             _show_pager(view, page)
@@ -178,6 +173,15 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
                 queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
                 st.switch_page("reviews/page.py", query_params=queue.to_params())
             show_steps(view, page, person.wall)
+
+
+def _show_nothing(view: View, person: Actor) -> None:
+    """Say that there are no jobs, and what leads to some."""
+    if view.after is None:
+        show_nothing_found(view, person.wall)
+        return
+    st.info("There are no jobs at this place any more: go back to the newest.", icon=":material/search_off:")
+    st.button("Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),))
 
 
 def _show_pager(view: View, page: Page) -> None:
@@ -221,7 +225,7 @@ def _list_height(window: Window) -> int:
 
 
 def _apply_size(view: View) -> None:
-    go(replace(view, size=st.session_state["size"], after=None, job=None))
+    go_if_other(view, replace(view, size=st.session_state["size"], after=None, job=None))
 
 
 show()

@@ -1,6 +1,7 @@
 """The preview: a page of jobs as a table whose cells say everything in words."""
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -41,6 +42,9 @@ PRIORITIES: tuple[tuple[str, ...], ...] = (
     *(("reason",), ("prompt",), ("type",), ("client",), ("status",), ("id",)),
 )
 
+# Seconds within which a browser may still say what was chosen before, because it has not drawn yet what J opened.
+LATE = 2.0
+
 # Pixels of the column in which rows are chosen.
 MARK_WIDTH = 36
 
@@ -64,9 +68,17 @@ def show_jobs(
     """
     chosen = [number for number, row in enumerate(rows) if row.job_id == opened]
     st.session_state[KEY] = {"selection": {"rows": chosen, "columns": [], "cells": []}}
+    shown: dict[tuple[int, ...], float] = st.session_state.setdefault("rows_shown", {})
+    for numbers in (*list(shown)[-1:], tuple(chosen)):
+        shown.pop(numbers, None)
+        shown[numbers] = monotonic()
 
     def hear() -> None:
         numbers = st.session_state[KEY]["selection"]["rows"]
+        if numbers == chosen or monotonic() - shown.get(tuple(numbers), -LATE) < LATE:
+            return
+        # Who has clicked knows what was chosen.
+        shown.clear()
         on_open(rows[numbers[0]].job_id if numbers and numbers[0] < len(rows) else None)
 
     frame = to_frame(rows, zone, texts=texts)

@@ -25,6 +25,7 @@ from core.review.verdicts import (
     record_review,
     take_back,
 )
+from dashboard.address.steps import write_address
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
@@ -113,12 +114,13 @@ def _begin(resources: Resources, person: Actor, job_id: UUID) -> None:
     """Set the fields to what the person was writing, or else has said about this job last."""
     last = find_last(resources.databases.ours, person, job_id)
     said: list[str] | None = None if last is None else last.categories
-    st.session_state["review_job"] = job_id
     st.session_state[NOTE] = find_note(person, job_id) or (last.note if last is not None else None) or ""
     st.session_state[CATEGORIES] = [] if said is None else said or [NONE]
     st.session_state[APPLY] = False
     st.session_state["review_alike"] = find_alike(person, job_id)
     st.session_state["review_error"] = None
+    # Last: a run may be ended at each of these lines, and the next one begins anew.
+    st.session_state["review_job"] = job_id
 
 
 def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) -> None:
@@ -172,7 +174,7 @@ def _record(
     if on_done is not None:
         on_done(person)
         st.session_state["other_job"] = True
-    leave_showing(str(job.job_id))
+    leave_showing()
 
 
 def _take_back(person: Actor, showing: str, resources: Resources, last: tuple[UUID, UUID]) -> None:
@@ -188,8 +190,8 @@ def _take_back(person: Actor, showing: str, resources: Resources, last: tuple[UU
     st.session_state[SAID] = f"Taken back for {_name_jobs(taken)}." if taken else nothing
     opened = st.query_params.get("job")
     if opened != str(job_id):
-        st.query_params["job"] = str(job_id)
-    leave_showing(opened)
+        write_address(st.query_params.to_dict() | {"job": str(job_id)})
+    leave_showing()
     if opened not in (None, str(job_id)):
         # Back to the job of that verdict; the one that was open is free for others.
         release_claim(resources.databases.ours, person, UUID(opened))

@@ -4,11 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-import streamlit as st
-
 from core.errors import InvalidParameter
 from core.review.queues import Queue
 from dashboard.address.reading import read_or_default
+from dashboard.address.steps import write_address
 from dashboard.address.view import View, default_view, parse_view
 from dashboard.address.zones import browser_zone
 
@@ -46,4 +45,4 @@ def go_to(view: View, queue: Queue, is_sampled: bool, job: UUID | None) -> None:
         params["queue"] = queue.value
     if is_sampled and queue is Queue.NEW:
         params["sampled"] = "true"
-    st.query_params.from_dict(params)
+    write_address(params)

@@ -16,7 +16,7 @@ from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.open_job.panel import forget_other_job, show_job
 from dashboard.open_job.review import ACTS, say_act, show_review, show_take_back
-from dashboard.open_job.showing import follow_last_act, is_shown, leave_showing, name_showing
+from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.reviews.address import QUEUES, go_to, params_of_jobs, read_address
 from dashboard.reviews.claim_notice import watch_claim
 from dashboard.session.admission import admitted, as_person
@@ -32,14 +32,13 @@ def show() -> None:
     if person is None or Scope.JOB_READ not in person.scopes:
         st.stop()
     st.title("Reviews")
-    follow_last_act()
     view, queue, is_sampled = read_address()
     showing = name_showing(view.job)
     st.session_state["queue"], st.session_state["sampled"] = queue, is_sampled
 
     def choose() -> None:
         go_to(view, st.session_state["queue"], st.session_state["sampled"], None)
-        leave_showing(None if view.job is None else str(view.job))
+        leave_showing()
 
     # By itself, because within a row it would not wrap on a narrow screen.
     st.segmented_control(
@@ -71,7 +70,7 @@ def show() -> None:
         if not is_shown(showing):
             return
         _advance(resources, person, view, queue, is_sampled, none)
-        leave_showing(None if view.job is None else str(view.job))
+        leave_showing()
 
     if view.job is None:
         forget_other_job(None)
@@ -126,7 +125,7 @@ def _stop(person: Actor, showing: str, resources: Resources, view: View, queue: 
     if view.job is not None:
         release_claim(resources.databases.ours, person, view.job)
     go_to(view, queue, is_sampled, None)
-    leave_showing(str(view.job))
+    leave_showing()
 
 
 def _advance(resources: Resources, person: Actor, view: View, queue: Queue, is_sampled: bool, none: str) -> None:

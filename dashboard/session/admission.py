@@ -13,6 +13,7 @@ import streamlit as st
 from core.actor import Actor, Scope
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
+from dashboard.session.uninterrupted import uninterrupted
 
 # Of the scopes one is needed. Whoever is in at all has one of ANY.
 READERS = frozenset({Scope.JOB_READ})
@@ -38,7 +39,8 @@ def as_person(act: Callable[Concatenate[Actor, P], None], scopes: frozenset[Scop
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         person = find_current()
         if person is not None and person.scopes & scopes:
-            act(person, *args, **kwargs)
+            with uninterrupted():
+                act(person, *args, **kwargs)
 
     return run
 
@@ -50,7 +52,8 @@ def admitted(act: Callable[P, object], scopes: frozenset[Scope] = READERS) -> Ca
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         person = find_current()
         if person is not None and person.scopes & scopes:
-            act(*args, **kwargs)
+            with uninterrupted():
+                act(*args, **kwargs)
 
     return run
 

@@ -34,7 +34,8 @@ def jobs(page: Page, url: str) -> Iterator[str]:
     expect(page.get_by_role("textbox", name="Prompt contains")).to_be_visible()
     yield "the list, with all filters"
     page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    # While the filters are open J is a letter.
+    expect(page.get_by_role("textbox", name="Prompt contains")).to_be_hidden()
     wait_until_still(page)
     open_job(page, "j")
     page.keyboard.press("v")

@@ -88,6 +88,49 @@ def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     assert JOB.search(page.url) is None
 
 
+@pytest.mark.parametrize(("width", "other"), [(390, 1280), (1280, 390)])
+def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
+    dashboard: RunningServer, page: Page, width: int, other: int
+) -> None:
+    """What the browser still holds of the list, and says once more, is no wish to go back to it."""
+    page.set_viewport_size({"width": width, "height": 900})
+    open_jobs(page, dashboard.url)
+
+    for pause in (50, 120, 200, 280, 400):
+        wait_until_still(page)
+        page.keyboard.press("j")
+        page.wait_for_timeout(pause)
+        page.set_viewport_size({"width": other, "height": 900})
+        page.wait_for_timeout(1200)
+        wait_until_still(page)
+        found = JOB.search(page.url)
+        assert found is not None, pause
+        expect(page.get_by_text(found[1])).to_be_visible()
+        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+        page.set_viewport_size({"width": width, "height": 900})
+        page.keyboard.press("Escape")
+        wait_for(page, lambda: JOB.search(page.url) is None)
+        wait_until_still(page)
+        expect(page.get_by_role("button", name="Older")).to_be_visible()
+
+
+def test_steps_in_quick_succession_open_a_job(dashboard: RunningServer, page: Page) -> None:
+    """J, four times within half a second, each while the page is still on its way: a job is open and whole."""
+    open_jobs(page, dashboard.url)
+    wait_until_still(page)
+
+    for _ in range(4):
+        page.keyboard.press("j")
+        page.wait_for_timeout(130)
+    page.wait_for_timeout(1200)
+    wait_until_still(page)
+
+    found = JOB.search(page.url)
+    assert found is not None
+    expect(page.get_by_text(found[1])).to_be_visible()
+    expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+
+
 def test_the_keys_are_shown_but_not_while_somebody_types(dashboard: RunningServer, page: Page) -> None:
     """A question mark opens the list of keys; in a text field it is a question mark, and J is a letter."""
     open_jobs(page, dashboard.url)

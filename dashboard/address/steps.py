@@ -1,0 +1,59 @@
+"""Steps from one address of a page to another, which a browser that has not heard of them yet does not undo.
+
+Each run comes with the address that the browser showed when it asked for it. Asked for while an answer is on its way,
+by a second press or a window that changes, that is the address that was just left.
+"""
+
+import time as clock
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+STEPS = "steps"
+
+# Seconds for which an address that was left is known: longer than a slow line takes, and sooner than anybody types one.
+LATE = 3
+
+_Address = frozenset[tuple[str, str]]
+
+
+def write_address(params: Mapping[str, str]) -> None:
+    """Write the address once: one step that Back undoes."""
+    now, left, wanted = clock.monotonic(), _read_address(), frozenset(params.items())
+    _, before = _find_steps()
+    steps = {address: at for address, at in before.items() if now - at < LATE} | {left: now}
+    steps.pop(wanted, None)
+    st.session_state[STEPS] = (dict(params), steps)
+    st.query_params.from_dict(params)
+
+
+def follow_last_step() -> bool:
+    """Where the address is one that was just left, write the one that was gone to; return whether it was.
+
+    Back and Forward mean what they say.
+    """
+    wanted, steps = _find_steps()
+    at = steps.get(_read_address())
+    if at is None or clock.monotonic() - at > LATE:
+        return False
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        forget_steps()
+        return False
+    st.query_params.from_dict(wanted)
+    return True
+
+
+def forget_steps() -> None:
+    """Forget the steps of a page that is left."""
+    st.session_state.pop(STEPS, None)
+
+
+def _find_steps() -> tuple[dict[str, str], dict[_Address, float]]:
+    found: tuple[dict[str, str], dict[_Address, float]] = st.session_state.get(STEPS) or ({}, {})
+    return found
+
+
+def _read_address() -> _Address:
+    return frozenset(st.query_params.to_dict().items())
