@@ -4,6 +4,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from core.characters import is_utf8
 from core.errors import InvalidParameter
 
 # More than any request needs, and few enough that nobody makes the parser work.
@@ -22,13 +23,8 @@ def query_params(request: Request) -> list[tuple[str, str]]:
     except ValueError:
         raise InvalidParameter("The parameters are too many or not UTF-8: percent-encode them as UTF-8.") from None
     for name, value in params:
-        if not _is_text(name):
+        if not is_utf8(name):
             raise InvalidParameter("The name of a parameter is not UTF-8: percent-encode it as UTF-8.")
-        if not _is_text(value):
+        if not is_utf8(value):
             raise InvalidParameter(f"{name} is not UTF-8: percent-encode it as UTF-8.")
     return params
-
-
-def _is_text(text: str) -> bool:
-    """Tell whether a text was UTF-8: what was not, stands in it as halves of surrogates (PEP 383)."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""Characters that nobody sees: format and control characters, odd spaces, and those that change the direction."""
+"""Characters of texts from outside: which nobody sees, which can be shown, and which can be stored."""
 
 import re
 import unicodedata
@@ -22,6 +22,8 @@ _INVISIBLE_CATEGORIES = frozenset(("Cc", "Cf", "Zl", "Zp", "Co", "Cn"))
 # Control characters would break a list of names, and those that turn the direction of writing would make one name look
 # like another; halves of surrogates (bytes that were no UTF-8) cannot be stored.
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,21 @@ def quote(value: str, longest: int | None = None) -> str:
     return f"“{shown}”"
 
 
-def make_storable(note: str) -> str:
+def make_printable(text: str) -> str:
+    """Replace each character that is not printable, line breaks among them: what is left is one plain line."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text holds no halves of surrogates, as which bytes that are not UTF-8 are read (PEP 383)."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether PostgreSQL's text can hold a text: neither NUL nor halves of surrogates."""
+    return "\0" not in text and is_utf8(text)
+
+
+def make_storable(text: str) -> str:
     """Replace what PostgreSQL's text cannot hold: NUL, and halves of surrogates."""
-    return note.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

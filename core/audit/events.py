@@ -1,6 +1,5 @@
 """The audit: an append-only chain of events, each hashed together with the one before it."""
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -10,11 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from core.actor import Actor
 from core.audit.chain import GENESIS, chain_hash, name_key
+from core.characters import make_storable
 from core.db.databases import Databases
-
-# What a text or a jsonb of PostgreSQL cannot hold: NUL, and halves of surrogates, which are no UTF-8.
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
-
 
 # The first waits until whoever is appending has ended; the second refuses another number or time than the first gave,
 # and an event without a key after one with a key (see the migration fencepost_0010).
@@ -103,7 +99,7 @@ def _storable(value: Any) -> Any:
         case None | bool() | int():
             return value
         case str():
-            return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+            return make_storable(value)
         case list() | tuple():
             return [_storable(item) for item in value]
         case Mapping():

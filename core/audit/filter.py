@@ -41,7 +41,7 @@ class AuditFilter:
         if "from" in given:
             bounds = DateRange(parse_instant("from", given["from"]), parse_instant("to", given["to"]))
         who = given.get("who")
-        if who is not None and (len(who) > LONGEST_WHO or "\0" in who or not who.isprintable()):
+        if who is not None and (len(who) > LONGEST_WHO or not who.isprintable()):
             raise InvalidParameter(
                 f"who takes up to {LONGEST_WHO} characters that can be shown: shorten or correct it."
             )

@@ -84,7 +84,7 @@ def create_key(
     scopes: frozenset[Scope],
     expires_at: datetime | None,
 ) -> str:
-    """Store a new key and return it. It is never to be had again: only the hash of its secret is stored.
+    """Store a new key and return it. It is never shown again: only the hash of its secret is stored.
 
     Raises `Forbidden` where the key would do what `by` may not do, and `InvalidParameter` where it makes no sense.
     """

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from core.actor import Actor, Scope
 from core.audit.events import Event, append
 from core.auth.allow_list import LOWER, parse_lists
+from core.characters import is_storable
 from core.db.databases import Databases
 from core.db.schema import people, sessions
 from core.jobs.wall import Wall
@@ -190,8 +191,8 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
 
 
 def _is_text(value: object) -> bool:
-    """Tell whether a claim is a text that PostgreSQL can hold: neither empty, nor with NUL or halves of surrogates."""
-    return isinstance(value, str) and value != "" and not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)
+    """Tell whether a claim is a text that says something and can be stored."""
+    return isinstance(value, str) and value != "" and is_storable(value)
 
 
 def _instant(value: object) -> datetime | None:

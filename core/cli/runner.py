@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from core.characters import make_printable
 from core.cli.watchdog import watch_signals
 from core.db.databases import Databases
 from core.db.startup import open_databases
@@ -95,7 +96,7 @@ def _path(error: click.UsageError, name: str) -> str:
 
 def make_plain(text: str) -> str:
     """Make one line that a terminal can only print of a text that may hold what came from outside."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    return make_printable(" ".join(text.split()))
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -13,7 +13,7 @@ from core.jobs.filter import DateRange, JobFilter
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Totals:
     """How many jobs there were, and how many of them were rejected, not decided, and without a moderation log."""
 
     jobs: int
@@ -35,8 +35,8 @@ class Comparison:
     Of a range that is not over the part that has passed is compared with as much of the range before.
     """
 
-    now: Figures
-    before: Figures
+    now: Totals
+    before: Totals
     before_range: DateRange
 
 
@@ -65,11 +65,11 @@ def compare(
     return Comparison(next(figures), next(figures), before)
 
 
-def _add_up(days: Iterable[Day]) -> Figures:
+def _add_up(days: Iterable[Day]) -> Totals:
     jobs = rejected = undecided = evaluated = 0
     for day in days:
         jobs += day.jobs
         rejected += day.rejected
         undecided += day.undecided
         evaluated += day.evaluated
-    return Figures(jobs, rejected, undecided, jobs - evaluated)
+    return Totals(jobs, rejected, undecided, jobs - evaluated)

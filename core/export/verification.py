@@ -100,7 +100,7 @@ def explain(found: Inspection, receipt: dict[str, Any] | None = None) -> str:
         return f"{describe(found)} No complete export has these bytes."
     return (
         f"{describe(found)} Export {receipt['export_id']} has {_count(receipt['rows'], 'record')}"
-        f" in {_count(receipt['bytes'], 'byte')}, and other ones."
+        f" in {_count(receipt['bytes'], 'byte')}, and different bytes."
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from core.characters import make_printable
 from core.errors import InvalidParameter
 from core.instants import parse_instant
 
@@ -139,7 +140,7 @@ def is_prefix(text: str) -> bool:
 def quote(value: str) -> str:
     """Quote what a caller sent, shortened, so that a message stays one plain line."""
     shown = value if len(value) <= 40 else value[:39] + "…"
-    return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown) + '"'
+    return f'"{make_printable(shown)}"'
 
 
 def _items(name: str, value: str) -> list[str]:

@@ -144,7 +144,7 @@ def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export:
     place.empty()
     with place.container():
         st.warning(
-            "This is the key. It is shown this once and cannot be had again: copy it before you close this.",
+            "This is the key. It will not be shown again: copy it before you close this.",
             icon=":material/key:",
         )
         st.code(key, language=None, wrap_lines=True)
@@ -175,5 +175,5 @@ def _name_key(key_id: str, name: str) -> None:
 
 
 def _say(error: Exception) -> None:
-    st.error("This is not possible as it is.", icon=":material/error:")
+    st.error("That can't be done.", icon=":material/error:")
     st.text(str(error))

@@ -30,7 +30,7 @@ def show_failure(error: Exception) -> bool:
         case QueryTooSlow():
             st.error(str(error), icon=":material/timer_off:")
         case InvalidParameter():
-            st.error("This is not possible as it is.", icon=":material/error:")
+            st.error("That can't be done.", icon=":material/error:")
             st.text(str(error))
         case DatabaseUnavailable():
             st.error(

@@ -2,6 +2,8 @@
 
 import re
 
+from core.characters import make_printable
+
 # Streamlit looks for emoji and `:material/…:` after Markdown has taken its backslashes away, so that these would not
 # do: an invisible joiner behind the colon does.
 _JOINER = "\N{WORD JOINER}"
@@ -11,7 +13,7 @@ _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 def escape(text: str, *, longest: int = 40) -> str:
     """Return text as Markdown that shows it, in one line, cut after so many characters, turning nothing beside it."""
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    line = make_printable(text)
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     escaped = _PUNCTUATION.sub(r"\\\g<0>", line).replace(":", f":{_JOINER}")

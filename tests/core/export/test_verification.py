@@ -132,7 +132,7 @@ def test_a_damaged_file_is_described(
     )
     assert refusal(databases, file, export_id) == (
         f"{file} is not a complete export: {description}"
-        f" Export {export_id} has 2 records in {len(document)} bytes, and other ones."
+        f" Export {export_id} has 2 records in {len(document)} bytes, and different bytes."
     )
 
 
