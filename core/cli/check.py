@@ -10,11 +10,11 @@ from core.db.startup import open_databases
 from core.settings import load_settings
 
 
-@click.command("check", short_help="Say what is wrong with the source, and how to mend it.")
+@click.command("check", short_help="Say what is wrong with the source, and how to fix it.")
 def check_command() -> None:
     """Look at the source and at Fencepost's own tables; a line for each finding, with its remedy.
 
-    Statements that mend something stand on lines of their own. Nothing is changed, and no prompt is printed.
+    Statements that fix something stand on lines of their own. Nothing is changed, and no prompt is printed.
     Exit code 0: no problem, though perhaps advice; 1: a problem.
     """
     settings = load_settings()

@@ -98,7 +98,7 @@ class Sync:
                     if bounds.end - bounds.start <= SHORTEST_WINDOW:
                         raise NotPossible(
                             f"{self.remote.host} sends more than {LARGEST // 1024**2:,} MB for one second: let the "
-                            "server be mended, or leave this time out."
+                            "server be fixed, or leave this time out."
                         ) from None
                     self._halve(bounds)
                 except ServerFailed as failure:

@@ -265,7 +265,7 @@ def test_a_bomb_is_one_sentence_in_flat_memory(
         pull(databases, source)
 
     assert str(refused.value).endswith(
-        " sends more than 8 MB for one second: let the server be mended, or leave this time out."
+        " sends more than 8 MB for one second: let the server be fixed, or leave this time out."
     )
     assert (len(source.proxy.targets), count(connection, "jobs")) == (26, 0)
     assert grown() < 50
