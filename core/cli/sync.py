@@ -17,7 +17,8 @@ from core.errors import DatabaseUnavailable, InvalidParameter, ServerFailed
 from core.instants import print_instant
 from core.intake.importer import Imported, count
 from core.settings import Settings, load_settings
-from core.sync.remote_export import RemoteExport, parse_url
+from core.sync.endpoint import parse_url
+from core.sync.remote_export import RemoteExport
 from core.sync.sync import Pause, Sync, Window
 
 

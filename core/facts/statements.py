@@ -10,7 +10,7 @@ A job is also noted where it cannot be seen what else happens to it at the same 
 transaction that reads an older snapshot.
 """
 
-from core.facts import code, filling, writing
+from core.facts import code, filling, settling, writing
 
 TABLES = (
     """CREATE TABLE job_facts (
@@ -49,7 +49,7 @@ TABLES = (
 def list_functions(schema: str) -> list[str]:
     """List the statements that make the functions, which find their tables in one schema alone, named as in SQL."""
     path = f"SET search_path = pg_catalog, {schema}, pg_temp"
-    statements = (code.FUNCTION, *writing.FUNCTIONS, *filling.FUNCTIONS)
+    statements = (code.FUNCTION, *settling.FUNCTIONS, *writing.FUNCTIONS, *filling.FUNCTIONS)
     return [statement.replace("{path}", path).strip() for statement in statements]
 
 

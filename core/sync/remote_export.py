@@ -1,32 +1,27 @@
 """The export of another server over HTTP: asked for politely, and believed only where its end has come."""
 
 import errno
-import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 import httpx
 from pydantic import SecretStr
 
-from core.errors import InvalidParameter, InvalidSetting, NotPossible, ServerFailed
+from core.errors import InvalidSetting, NotPossible, ServerFailed
 from core.export.verification import Inspector
 from core.instants import print_instant
 from core.intake.gzip_blocks import CutGzip, unpack
 from core.jobs.filter import DateRange
+from core.sync.response_headers import find_date, find_number, find_wait
 from core.sync.stall_watch import StallWatch
 
-# Where the API page "Export jobs as CSV" has the endpoint.
-PATH = "/api/v1/jobs/export"
-
-# Seconds. Nobody is asked to wait longer than a week.
+# Seconds.
 CONNECT_TIMEOUT = 10
-LONGEST_WAIT = 7 * 24 * 3600
 
 _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EADDRNOTAVAIL)
 
@@ -103,11 +98,11 @@ class RemoteExport:
                 inspector.take(block)
                 advance(len(block))
         found = inspector.inspection()
-        total = _find_number(response.headers, "x-total-count")
+        total = find_number(response.headers, "x-total-count")
         if not found.is_closed or total not in (None, found.records):
             raise ServerFailed(f"{self.host} cut its export.", asks_too_much=True)
         # Where clocks differ, the earlier one leaves nothing out.
-        return min(as_of, _find_date(response.headers, "date") or as_of)
+        return min(as_of, find_date(response.headers, "date") or as_of)
 
     def _read_body(self, response: httpx.Response, watch: StallWatch) -> Iterator[bytes]:
         """Yield the body, unpacked where something on the way has packed it although that was not asked for.
@@ -151,10 +146,10 @@ class RemoteExport:
             case 404 | 405 | 410:
                 raise NotPossible(f"{self.host} has no export of jobs at this address: correct --url.")
             case 429:
-                raise ServerFailed(f"{self.host} asks for patience (429).", retry_after=_find_wait(headers))
+                raise ServerFailed(f"{self.host} asks for patience (429).", retry_after=find_wait(headers))
             case _ if status >= 500 or status in (408, 425):
                 raise ServerFailed(
-                    f"{self.host} failed ({status}).", retry_after=_find_wait(headers), asks_too_much=True
+                    f"{self.host} failed ({status}).", retry_after=find_wait(headers), asks_too_much=True
                 )
             case _ if response.has_redirect_location:
                 raise NotPossible(
@@ -229,56 +224,3 @@ class RemoteExport:
                     return ServerFailed(f"{self.host} is not reached: start it, or correct --url.", is_dead=True)
             reason = reason.__cause__ or reason.__context__
         return ServerFailed(f"{self.host} cut the connection.")
-
-
-def parse_url(value: str) -> httpx.URL:
-    """Parse the address of an endpoint; without a path it is that of the API page.
-
-    Raises `InvalidParameter`, which does not repeat the value: it may hold what it should not.
-    """
-    try:
-        url = httpx.URL(str(httpx.URL(value)))
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    has_port = url.port is None or 0 < url.port <= 65535
-    if url.scheme not in ("http", "https") or not re.fullmatch(rb"[\w.:\[\]-]+", url.raw_host) or not has_port:
-        raise InvalidParameter("url is not an address like https://api.example.com.")
-    if url.userinfo or url.query or url.fragment:
-        raise InvalidParameter(
-            "url is more than an address: leave out user, password, ? and #; the key is read from FENCEPOST_SYNC_KEY."
-        )
-    if url.scheme == "http" and not _is_loopback(url.host):
-        raise InvalidParameter(
-            "url must begin with https:// for another machine: http:// would show everybody the key."
-        )
-    return url.copy_with(path=url.path.rstrip("/") or PATH)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _find_number(headers: Mapping[str, str], name: str) -> int | None:
-    value = headers.get(name, "").strip()
-    return int(value) if re.fullmatch(r"\d{1,15}", value, re.ASCII) else None
-
-
-def _find_date(headers: Mapping[str, str], name: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(headers.get(name, ""))
-        # RFC 9110: such dates are in UTC.
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _find_wait(headers: Mapping[str, str]) -> float:
-    """Find after how many seconds the server wants to be asked again (RFC 9110, 10.2.3), by its own clock."""
-    seconds: float | None = _find_number(headers, "retry-after")
-    if seconds is None:
-        date, now = _find_date(headers, "retry-after"), _find_date(headers, "date") or datetime.now(UTC)
-        seconds = 0 if date is None else (date - now).total_seconds()
-    return min(max(0, seconds), LONGEST_WAIT)

@@ -27,7 +27,8 @@ from core.errors import DatabaseUnavailable, InvalidParameter, InvalidSetting, N
 from core.instants import parse_instant, print_instant
 from core.jobs.filter import LONGEST_RANGE, JobFilter
 from core.settings import Settings
-from core.sync.remote_export import RemoteExport, parse_url
+from core.sync.endpoint import parse_url
+from core.sync.remote_export import RemoteExport
 from core.sync.sync import ATTEMPTS, Pause, Sync, Window
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key
