@@ -1,6 +1,7 @@
 """`python -m core sample`: draw jobs by chance, and say what the verdicts on them mean for all jobs."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from core.instants import print_instant
 from core.jobs.filter import PARAMETERS, JobFilter
 from core.jobs.strata import Stratification
 from core.program import COMMAND
-from core.quality.answers import Answer, Bounds, Judged, answer_sample, share_of_wrong
+from core.quality.answers import Answer, Group, answer_sample
 from core.quality.file import start_sample_file
-from core.quality.samples import Plan, draw_sample, find_sample, list_samples
+from core.quality.progress import find_lapsed
+from core.quality.samples import Judging, Plan, draw_sample, find_sample, list_samples
+from core.quality.sentences import list_figures, list_flag_figures, name_group, say_figure
 from core.settings import load_settings
 
 
@@ -40,10 +43,22 @@ def sample() -> None:
 )
 @click.option("--at-least", type=int, default=1, show_default=True, help="Jobs of each stratum at least.")
 @click.option("--narrowest", is_flag=True, help="The rest where it narrows the answer most, not in proportion.")
+@click.option("--opinions", type=int, default=1, show_default=True, help="People who judge each job.")
+@click.option("--open", "is_open", is_flag=True, help="Decisions are seen while they are judged.")
+@click.option("--categories", "needs_categories", is_flag=True, help="Who judges must say categories, too.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same jobs.")
 @parameter_options
 def draw_command(
-    name: str, size: int, strata: str, at_least: int, narrowest: bool, seed: int, **given: tuple[str, ...]
+    name: str,
+    size: int,
+    strata: str,
+    at_least: int,
+    narrowest: bool,
+    opinions: int,
+    is_open: bool,
+    needs_categories: bool,
+    seed: int,
+    **given: tuple[str, ...],
 ) -> None:
     """Draw a sample of the decided jobs that a filter means; print its id, and nothing else.
 
@@ -51,8 +66,9 @@ def draw_command(
     """
     job_filter = JobFilter.from_params((name, value) for name in PARAMETERS for value in given[name])
     plan = Plan(name, size, _parse_strata(strata), at_least, seed, narrowest)
+    judging = Judging(opinions, is_blind=not is_open, needs_categories=needs_categories)
     with open_checked(load_settings()) as databases:
-        click.echo(draw_sample(databases, COMMAND_LINE, job_filter, plan))
+        click.echo(draw_sample(databases, COMMAND_LINE, job_filter, plan, judging))
 
 
 @sample.command("list")
@@ -69,8 +85,12 @@ def show_command(sample_id: UUID) -> None:
     """Say how far a sample is judged, and what the verdicts mean for all jobs that it was drawn from."""
     with open_checked(load_settings()) as databases:
         found = _get(databases, sample_id)
-        answer = answer_sample(databases, sample_id)
-    for line in (f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged.", *_say(answer)):
+        answer = answer_sample(databases, sample_id, found.strata)
+        lapsed = find_lapsed(databases, COMMAND_LINE.wall, sample_id)
+    judged = f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged."
+    if lapsed.gone or lapsed.changed:
+        judged += f" Not judged, {len(lapsed.gone):,} are gone and {len(lapsed.changed):,} decided anew since."
+    for line in (judged, *_say(answer, found.strata)):
         click.echo(make_plain(line))
 
 
@@ -108,25 +128,14 @@ def _get(databases: Databases, sample_id: UUID) -> Any:
     return found
 
 
-def _say(answer: Answer) -> list[str]:
+def _say(answer: Answer, strata_by: Sequence[str]) -> list[str]:
+    figures = [*list_figures(answer), *list_flag_figures(answer)]
     return [
-        f"Rejections that are wrong: {_print(answer.wrong_rejections)}",
-        f"Passes that should have been rejected: {_print(answer.wrong_passes)}",
-        f"Of all jobs that should be rejected, rejected are: {_print(answer.recall)}",
-        *(_say_stratum(stratum) for stratum in answer.strata),
+        *(f"{name}: {say_figure(figure)}" for name, figure in figures),
+        *(_say_stratum(group, strata_by) for group in answer.strata),
     ]
 
 
-def _say_stratum(stratum: Judged) -> str:
-    decision = "rejected" if stratum.is_prohibited else "passed"
-    values = ", ".join([decision, *("none" if value in (None, "") else str(value) for value in stratum.values[1:])])
-    said = f"{stratum.judged:,} of {stratum.drawn:,} drawn from {stratum.jobs:,} judged"
-    return f"{values}: {said}; wrong {_print(share_of_wrong([stratum]))}"
-
-
-def _print(bounds: Bounds | None) -> str:
-    if bounds is None:
-        return "this sample does not say yet."
-    low, high = f"{bounds.lower.share:.1%}", f"{bounds.upper.share:.1%}"
-    share = low if low == high else f"{low} to {high}, depending on what is unclear"
-    return f"{share} (with 95 % between {bounds.low:.1%} and {bounds.high:.1%})."
+def _say_stratum(group: Group, strata_by: Sequence[str]) -> str:
+    said = f"{group.judged:,} of {group.drawn:,} drawn from {group.jobs:,} judged"
+    return f"{name_group(group, strata_by[1:])}: {said}; wrong {say_figure(group.wrong)}"

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Identity,
     Integer,
@@ -219,6 +220,14 @@ samples = Table(
     Column("filter", JSONB, nullable=False),
     Column("strata", ARRAY(Text), nullable=False),
     Column("seed", BigInteger, nullable=False),
+    # How many people judge each job, whether its decision is hidden from them until they have, and whether they must
+    # say which categories it should bear.
+    Column("opinions", SmallInteger, nullable=False, server_default=text("1")),
+    Column("is_blind", Boolean, nullable=False, server_default=text("true")),
+    Column("needs_categories", Boolean, nullable=False, server_default=text("false")),
+    # Null: until it is done; and everybody.
+    Column("last_day", Date),
+    Column("people", ARRAY(Text)),
 )
 sample_strata = Table(
     "sample_strata",

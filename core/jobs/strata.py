@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, case, func, literal, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, case, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from core.db.schema import jobs
@@ -13,6 +13,7 @@ from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import latest_log, select_jobs
+from core.jobs.wall import Wall, of_clients
 
 # Hashes of ids are spread evenly over 64 bits, whatever the ids are.
 _LEAST_HASH, _GREATEST_HASH = -(2**63), 2**63 - 1
@@ -72,6 +73,13 @@ def find_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, 
     """Return those of some jobs that a filter means and the wall allows, without their texts."""
     query = select_jobs(job_filter, access, list(JOB_COLUMNS))
     return list(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))))
+
+
+def read_decisions(connection: Connection, wall: Wall, ids: Sequence[UUID]) -> dict[UUID, bool | None]:
+    """Return the decisions that some jobs have now; those that are gone or behind the wall are not there."""
+    query = select(jobs.c.job_id, jobs.c.is_prohibited).where(jobs.c.job_id == func.any(list(ids)))
+    rows = connection.execute(query.where(*of_clients(jobs.c.client_id, wall)))
+    return {row.job_id: row.is_prohibited for row in rows}
 
 
 def _value(kind: Stratification) -> ColumnElement[Any]:

@@ -1,150 +1,162 @@
 """What verdicts on a sample say of all the jobs that it was drawn from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
-
 from core.db.databases import Databases
-from core.db.schema import reviews, sample_jobs, sample_strata
-from core.quality.estimates import Estimate, Stratum, estimate_ratio, estimate_share
-from core.review.verdicts import IS_FIRM, WOULD_REJECT
+from core.jobs.filter import Category
+from core.jobs.strata import Stratification
+from core.quality.figures import Figure, Question, answer
+from core.quality.opinions import Opinion, Stratified, read_opinions, read_strata
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What was said of a stratum's jobs: how many there are, were drawn and judged, and how many are wrong or unclear.
+class Group:
+    """Jobs of one decision that have something in common: how many of the sample's, and what share is wrong.
 
-    Unclear are jobs of which reviewers are not sure, or on which they disagree.
+    `jobs` is None where the sample does not know how many there are.
     """
 
     values: tuple[Any, ...]
     is_prohibited: bool
-    jobs: int
-    drawn: int
+    jobs: int | None
+    drawn: int | None
     judged: int
-    wrong: int
-    unclear: int
-
-    def stratum(self, *, unclear_is_wrong: bool, hits_are_right: bool = False) -> Stratum:
-        wrong = self.wrong + (self.unclear if unclear_is_wrong else 0)
-        return Stratum(self.jobs, self.judged, self.judged - wrong if hits_are_right else wrong)
+    wrong: Figure
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """An answer as far as the verdicts go: with every unclear job taken for right, and for wrong.
+class FlagAnswer:
+    """Of the jobs that bear a category's flag, how many should; and of those that should, how many do."""
 
-    The two are the same where nothing is unclear. The interval of the answer reaches from the lower bound of one to the
-    upper bound of the other.
-    """
-
-    lower: Estimate
-    upper: Estimate
-
-    @property
-    def low(self) -> float:
-        return min(self.lower.low, self.upper.low)
-
-    @property
-    def high(self) -> float:
-        return max(self.lower.high, self.upper.high)
+    precision: Figure
+    recall: Figure
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answers of a sample; None where it does not say: no such job was judged, or a stratum has none judged."""
+    """The answers of a sample, which is perhaps only begun."""
 
     drawn: int
     judged: int
-    strata: Sequence[Judged]
-    wrong_rejections: Bounds | None
-    wrong_passes: Bounds | None
+    strata: Sequence[Group]
+    wrong_rejections: Figure
+    wrong_passes: Figure
+    # Of the rejections, the share that is right.
+    precision: Figure
     # Of all jobs that should be rejected, the share that is.
-    recall: Bounds | None
+    recall: Figure
+    flags: Mapping[Category, FlagAnswer]
+    # By what tells jobs apart beside the decision; what the sample does not tell apart is not there.
+    groups: Mapping[Stratification, Sequence[Group]]
 
 
-def answer_sample(databases: Databases, sample_id: UUID) -> Answer:
-    """Estimate from the verdicts that count now; a sample that is only begun answers with what there is."""
-    return _answer(read_judged(databases, sample_id))
-
-
-def read_judged(databases: Databases, sample_id: UUID) -> list[Judged]:
-    """Count, for each stratum of a sample, what was drawn, judged, found wrong, and left unclear."""
-    # By job: whether all who are sure would decide otherwise, and whether anybody is not sure or disagrees.
-    said = (
-        select(
-            reviews.c.job_id,
-            func.bool_or(IS_FIRM & (reviews.c.is_prohibited != WOULD_REJECT)).label("any_wrong"),
-            func.bool_and(IS_FIRM & (reviews.c.is_prohibited != WOULD_REJECT)).label("all_wrong"),
-            func.bool_and(IS_FIRM).label("all_firm"),
-        )
-        .where(
-            reviews.c.superseded_at.is_(None),
-            reviews.c.job_id.in_(select(sample_jobs.c.job_id).where(sample_jobs.c.sample_id == sample_id)),
-        )
-        .group_by(reviews.c.job_id)
-        .subquery("said")
-    )
-    is_clear = said.c.all_firm & (said.c.all_wrong == said.c.any_wrong)
-    query = (
-        select(
-            sample_strata.c["values"],
-            sample_strata.c.population,
-            func.count(sample_jobs.c.job_id).label("drawn"),
-            func.count(said.c.job_id).label("judged"),
-            func.count().filter(is_clear & said.c.all_wrong).label("wrong"),
-            func.count().filter(~is_clear).label("unclear"),
-        )
-        .select_from(
-            sample_strata.outerjoin(
-                sample_jobs,
-                (sample_jobs.c.sample_id == sample_strata.c.sample_id)
-                & (sample_jobs.c.stratum == sample_strata.c.stratum),
-            ).outerjoin(said, said.c.job_id == sample_jobs.c.job_id)
-        )
-        .where(sample_strata.c.sample_id == sample_id)
-        .group_by(sample_strata.c.stratum, sample_strata.c["values"], sample_strata.c.population)
-        .order_by(sample_strata.c.stratum)
-    )
+def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str]) -> Answer:
+    """Estimate from the verdicts that count now; `strata_by` is what told the sample's strata apart."""
     with databases.ours.transaction() as connection:
-        return [_judged(row) for row in connection.execute(query)]
-
-
-def _judged(row: Row[Any]) -> Judged:
-    told = tuple(row._mapping["values"])
-    return Judged(told, bool(told[0]), row.population, row.drawn, row.judged, row.wrong, row.unclear)
-
-
-def _answer(strata: Sequence[Judged]) -> Answer:
-    rejected = [stratum for stratum in strata if stratum.is_prohibited]
-    passed = [stratum for stratum in strata if not stratum.is_prohibited]
-    recalls = [
-        estimate_ratio(
-            [one.stratum(unclear_is_wrong=unclear, hits_are_right=True) for one in rejected],
-            [one.stratum(unclear_is_wrong=unclear) for one in passed],
-        )
-        for unclear in (True, False)
-    ]
+        strata, opinions = read_strata(connection, sample_id), read_opinions(connection, sample_id)
+    by = tuple(map(Stratification, strata_by))
+    rejected = [one for one in strata if _is_prohibited(one)]
+    passed = [one for one in strata if not _is_prohibited(one)]
     return Answer(
         sum(one.drawn for one in strata),
-        sum(one.judged for one in strata),
-        strata,
-        share_of_wrong(rejected),
-        share_of_wrong(passed),
-        _bounds(*recalls),
+        len(opinions),
+        [_group([one], one.values, opinions) for one in strata],
+        answer(_WRONG, rejected, opinions),
+        answer(_WRONG, passed, opinions),
+        answer(_RIGHT, rejected, opinions),
+        answer(_RECALL, strata, opinions),
+        {category: _answer_flag(category, by, strata, opinions) for category in Category},
+        {
+            kind: groups
+            for kind in (Stratification.REASON, Stratification.CLIENT, Stratification.CATEGORY)
+            if (groups := _list_groups(kind, by, strata, opinions))
+        },
     )
 
 
-def share_of_wrong(strata: Iterable[Judged]) -> Bounds | None:
-    """Estimate which share of the decisions of some strata is wrong."""
-    strata = list(strata)
-    return _bounds(
-        *(estimate_share([one.stratum(unclear_is_wrong=unclear) for one in strata]) for unclear in (False, True))
+def _is_prohibited(stratum: Stratified) -> bool:
+    # The decision is always the first that tells strata apart.
+    return bool(stratum.values[0])
+
+
+def _should_be_rejected(one: Opinion) -> bool | None:
+    return None if one.is_wrong is None else one.is_prohibited != one.is_wrong
+
+
+_WRONG = Question(hit=lambda one: one.is_wrong)
+_RIGHT = Question(hit=lambda one: None if one.is_wrong is None else not one.is_wrong, faults_are_hits=False)
+_RECALL = Question(
+    asked=_should_be_rejected,
+    hit=lambda one: one.is_prohibited,
+    may_hit=_is_prohibited,
+    may_miss=lambda stratum: not _is_prohibited(stratum),
+    faults_are_hits=False,
+)
+
+
+def _answer_flag(
+    category: Category, by: Sequence[Stratification], strata: Sequence[Stratified], opinions: Collection[Opinion]
+) -> FlagAnswer:
+    def has(one: Opinion) -> bool:
+        return one.has[category]
+
+    def should_have(one: Opinion) -> bool | None:
+        return one.should_have[category]
+
+    if Stratification.CATEGORY not in by:
+        return FlagAnswer(
+            answer(Question(asked=has, hit=should_have, faults_are_hits=False), strata, opinions),
+            answer(Question(asked=should_have, hit=has, faults_are_hits=False), strata, opinions),
+        )
+    place = by.index(Stratification.CATEGORY)
+    flagged = [one for one in strata if category.value in _flags(one.values[place])]
+    numbers = {one.number for one in flagged}
+    recall = Question(
+        asked=should_have,
+        hit=lambda one: one.stratum in numbers,
+        may_hit=lambda one: one.number in numbers,
+        may_miss=lambda one: one.number not in numbers,
+        faults_are_hits=False,
+    )
+    return FlagAnswer(
+        answer(Question(hit=should_have, faults_are_hits=False), flagged, opinions), answer(recall, strata, opinions)
     )
 
 
-def _bounds(lower: Estimate | None, upper: Estimate | None) -> Bounds | None:
-    return None if lower is None or upper is None else Bounds(lower, upper)
+def _list_groups(
+    kind: Stratification, by: Sequence[Stratification], strata: Sequence[Stratified], opinions: Collection[Opinion]
+) -> list[Group]:
+    """List the wrong decisions by reason, client or category, the greatest groups first."""
+    found: list[Group] = []
+    if kind in by:
+        place = by.index(kind)
+        together: dict[tuple[Any, ...], list[Stratified]] = {}
+        for one in strata:
+            together.setdefault((one.values[0], one.values[place]), []).append(one)
+        found = [_group(parts, values, opinions) for values, parts in together.items()]
+    elif kind is Stratification.CLIENT:
+        for is_prohibited in (True, False):
+            parts = [one for one in strata if _is_prohibited(one) is is_prohibited]
+            clients = {one.client_id for one in opinions if one.is_prohibited is is_prohibited}
+            found += [_group_of_client(client, parts, opinions) for client in sorted(clients)]
+    return sorted(found, key=lambda one: (not one.is_prohibited, -(one.jobs or one.judged), str(one.values)))
+
+
+def _group(parts: Sequence[Stratified], values: tuple[Any, ...], opinions: Collection[Opinion]) -> Group:
+    wrong = answer(_WRONG, parts, opinions)
+    return Group(values, bool(values[0]), wrong.jobs, sum(one.drawn for one in parts), wrong.judged, wrong)
+
+
+def _group_of_client(client_id: str, parts: Sequence[Stratified], opinions: Collection[Opinion]) -> Group:
+    question = Question(asked=lambda one: one.client_id == client_id, hit=lambda one: one.is_wrong)
+    is_prohibited = _is_prohibited(parts[0])
+    judged = sum(one.client_id == client_id and one.is_prohibited is is_prohibited for one in opinions)
+    return Group((is_prohibited, client_id), is_prohibited, None, None, judged, answer(question, parts, opinions))
+
+
+def _flags(value: str | None) -> list[str]:
+    """Read the categories that a stratum's jobs bear; None: they have no moderation log."""
+    return [] if value is None else value.split()

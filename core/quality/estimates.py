@@ -3,14 +3,14 @@
 A share over strata: Wilson's interval in each stratum, at a level that makes the weighted sum hold 95 % (Yan and Su,
 "Stratified Wilson and Newcombe Confidence Intervals for Multiple Binomial Proportions", Statistics in
 Biopharmaceutical Research 2, 2010), each with the size that its sample has beside a population that ends (Wilson's
-interval with a finite population correction). A ratio of independent totals: the method of variance estimates recovery
-(Donner and Zou, "Closed-form confidence intervals for functions of the normal mean and standard deviation",
-Statistical Methods in Medical Research 21, 2012).
+interval with a finite population correction). A ratio or a difference of two totals: the method of variance estimates
+recovery (Donner and Zou, "Closed-form confidence intervals for functions of the normal mean and standard deviation",
+Statistical Methods in Medical Research 21, 2012), with the correlation that totals of the same strata have.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import ceil, inf, sqrt
 from statistics import NormalDist
 
 LEVEL = 0.95
@@ -39,6 +39,20 @@ class Estimate:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A stratum of which some jobs are hits, some are the rest of what is asked about, and others are not asked about.
+
+    Of a client's rejections, say: of 1,000 jobs 50 were judged, and of these 8 were wrong ones of this client and 20
+    right ones. None: a job of this stratum cannot be that.
+    """
+
+    jobs: int
+    judged: int
+    hits: int | None
+    rest: int | None
+
+
 def estimate_share(strata: Sequence[Stratum]) -> Estimate | None:
     """Estimate which share of all jobs of the strata are hits; None where a stratum with jobs has none judged."""
     strata = [stratum for stratum in strata if stratum.jobs]
@@ -54,11 +68,12 @@ def estimate_share(strata: Sequence[Stratum]) -> Estimate | None:
     return Estimate(share, min(low, share), max(high, share))
 
 
-def estimate_ratio(part: Sequence[Stratum], rest: Sequence[Stratum]) -> Estimate | None:
-    """Estimate the hits of `part` among those of `part` and `rest` together, two sets of strata with no job in common.
+def estimate_ratio(part: Sequence[Stratum], rest: Sequence[Stratum], *, correlation: float = 0.0) -> Estimate | None:
+    """Estimate the hits of `part` among those of `part` and `rest` together, whose hits are different jobs.
 
-    Of rejections that were right and passes that were wrong this is the recall of rejection. None where either cannot
-    be estimated, or where there is no hit at all.
+    Of rejections that were right and passes that were wrong this is the recall of rejection. `correlation` is that of
+    the two totals, 0 where they have no stratum in common. None where either cannot be estimated, or where there is no
+    hit at all.
     """
     one, other = estimate_share(part), estimate_share(rest)
     if one is None or other is None or one.share + other.share == 0:
@@ -69,8 +84,34 @@ def estimate_ratio(part: Sequence[Stratum], rest: Sequence[Stratum]) -> Estimate
     if top == 0:
         return Estimate(0.0, 0.0, top_high / (top_high + side_low) if top_high + side_low else 1.0)
     # The ratio of the rest to the part has the bounds of Donner and Zou; the share falls where that ratio grows.
-    low, high = _ratio_bounds((side, side_low, side_high), (top, top_low, top_high))
+    low, high = _ratio_bounds((side, side_low, side_high), (top, top_low, top_high), correlation)
     return Estimate(top / (top + side), 1 / (1 + high), 1 / (1 + low))
+
+
+def estimate_part(splits: Sequence[Split]) -> Estimate | None:
+    """Estimate which share of what is asked about are hits, where nobody knows how many jobs are asked about.
+
+    So of flagged jobs, say, that were no stratum of their own. None where that cannot be said.
+    """
+    part = [Stratum(one.jobs, one.judged, one.hits) for one in splits if one.hits is not None]
+    rest = [Stratum(one.jobs, one.judged, one.rest) for one in splits if one.rest is not None]
+    return estimate_ratio(part, rest, correlation=_correlation(splits))
+
+
+def estimate_difference(one: Estimate, other: Estimate) -> Estimate:
+    """Estimate `one` less `other`, of two samples that were drawn apart: a number from -1 to 1."""
+    share = one.share - other.share
+    down = sqrt((one.share - one.low) ** 2 + (other.high - other.share) ** 2)
+    up = sqrt((one.high - one.share) ** 2 + (other.share - other.low) ** 2)
+    return Estimate(share, max(-1.0, share - down), min(1.0, share + up))
+
+
+def count_to_halve(jobs: int, judged: int) -> int:
+    """Say how many more jobs of so many make an interval half as wide, drawn and judged as those before."""
+    if judged == 0 or judged >= jobs:
+        return 0
+    # An interval is as wide as the root of 1/judged - 1/jobs.
+    return min(jobs, ceil(1 / (1 / jobs + (1 / judged - 1 / jobs) / 4))) - judged
 
 
 def _common_quantile(strata: Sequence[Stratum], weights: Sequence[float]) -> float:
@@ -112,11 +153,29 @@ def _effective_size(stratum: Stratum) -> float:
     return stratum.judged * (stratum.jobs - 1) / (stratum.jobs - stratum.judged)
 
 
-def _ratio_bounds(top: tuple[float, float, float], side: tuple[float, float, float]) -> tuple[float, float]:
-    """Return the bounds of a ratio of two independent values, each with its own bounds."""
+def _correlation(splits: Sequence[Split]) -> float:
+    """Return the correlation of the totals of hits and of the rest: a job that is one is not the other."""
+    both = hits = rest = 0.0
+    for one in splits:
+        if one.hits is not None and one.rest is not None and 0 < one.judged < one.jobs:
+            # As if one more job had been judged that is half of each: no variance is 0 because nothing was found.
+            first, second = (one.hits + 0.5) / (one.judged + 1), (one.rest + 0.5) / (one.judged + 1)
+            weight = one.jobs**2 * (1 / one.judged - 1 / one.jobs)
+            both -= weight * first * second
+            hits += weight * first * (1 - first)
+            rest += weight * second * (1 - second)
+    return both / sqrt(hits * rest) if hits * rest else 0.0
+
+
+def _ratio_bounds(
+    top: tuple[float, float, float], side: tuple[float, float, float], correlation: float
+) -> tuple[float, float]:
+    """Return the bounds of a ratio of two values, each with its own bounds."""
     (a, a_low, a_high), (b, b_low, b_high) = top, side
-    low_root = (a * b) ** 2 - a_low * b_high * (2 * a - a_low) * (2 * b - b_high)
-    low = (a * b - sqrt(max(0.0, low_root))) / (b_high * (2 * b - b_high)) if b_high < 2 * b else a_low / b_high
-    high_root = (a * b) ** 2 - a_high * b_low * (2 * a - a_high) * (2 * b - b_low)
-    high = (a * b + sqrt(max(0.0, high_root))) / (b_low * (2 * b - b_low)) if b_low > 0 else inf
+    product = a * b - correlation * (a - a_low) * (b_high - b)
+    low_root = product**2 - a_low * b_high * (2 * a - a_low) * (2 * b - b_high)
+    low = (product - sqrt(max(0.0, low_root))) / (b_high * (2 * b - b_high)) if b_high < 2 * b else a_low / b_high
+    product = a * b - correlation * (a_high - a) * (b - b_low)
+    high_root = product**2 - a_high * b_low * (2 * a - a_high) * (2 * b - b_low)
+    high = (product + sqrt(max(0.0, high_root))) / (b_low * (2 * b - b_low)) if b_low > 0 else inf
     return max(0.0, low), high

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from math import sqrt
 from random import Random
 from typing import Any
@@ -23,6 +24,7 @@ from core.quality.allocation import Strata, allocate, allocate_for_decisions
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200
+MOST_OPINIONS = 5
 
 # Strata beyond these make samples that nobody can judge: a stratum for each reason of a service without rules, say.
 MOST_STRATA = 200
@@ -46,13 +48,32 @@ class Plan:
     narrowest: bool = False
 
 
-def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Plan) -> UUID:
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How a sample is judged: how many people judge each job, blind or not, and whether they must say categories.
+
+    Blind: the decision, its reason and its categories are hidden from a person until they have judged. `last_day` None:
+    until it is done. `people`: the names of those who take part, None for everybody.
+    """
+
+    opinions: int = 1
+    is_blind: bool = True
+    needs_categories: bool = False
+    last_day: date | None = None
+    people: tuple[str, ...] | None = None
+
+
+DEFAULT = Judging()
+
+
+def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Plan, judging: Judging = DEFAULT) -> UUID:
     """Draw a sample of the decided jobs of a filter, all or nothing, together with its event; return its id.
 
     The same seed draws the same jobs of the same filter. Raises `InvalidParameter` for a plan that cannot be, and
     `NotPossible` where no job was decided, or where there are too many strata.
     """
     name, stratified = _check(plan)
+    _check_judging(judging)
     decided = _decided(job_filter)
     access = make_access(databases, by.wall)
     with databases.source.transaction(timeout=_PATIENCE) as connection:
@@ -77,6 +98,11 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
                 filter=job_filter.to_params(),
                 strata=[kind.value for kind in stratified],
                 seed=plan.seed,
+                opinions=judging.opinions,
+                is_blind=judging.is_blind,
+                needs_categories=judging.needs_categories,
+                last_day=judging.last_day,
+                people=None if judging.people is None else list(judging.people),
             )
         )
         connection.execute(insert(sample_strata), strata)
@@ -112,6 +138,13 @@ def _check(plan: Plan) -> tuple[str, tuple[Stratification, ...]]:
         raise InvalidParameter("seed is not a whole number of 64 bits: choose another one.")
     # The decision always tells strata apart: what is wrong of rejections and of passes are two questions.
     return name, tuple(dict.fromkeys((Stratification.DECISION, *plan.by)))
+
+
+def _check_judging(judging: Judging) -> None:
+    if not 1 <= judging.opinions <= MOST_OPINIONS:
+        raise InvalidParameter(f"opinions is not between 1 and {MOST_OPINIONS}: choose how many people judge each job.")
+    if judging.people is not None and len(judging.people) < judging.opinions:
+        raise InvalidParameter("Fewer people take part than are to judge each job: choose more, or fewer opinions.")
 
 
 def _decided(job_filter: JobFilter) -> JobFilter:

@@ -10,25 +10,29 @@ from core.actor import COMMAND_LINE, Actor, Scope
 from core.db.databases import Databases
 from core.intake.demo import seed_jobs
 from core.intake.demo_texts import WRONG_REASON
+from core.jobs.filter import Category
 from core.jobs.job import find_job
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
-from core.quality.answers import Answer, answer_sample, share_of_wrong
+from core.quality.answers import Answer, answer_sample
 from core.quality.samples import Plan, draw_sample
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from tests.core.quality.test_samples import drawn
 from tests.support.documents import april
-from tests.support.rows import insert_job
+from tests.support.rows import insert_job, insert_log
 
 EVERYBODY = Wall(None)
+BY = ("decision",)
 ANN, BOB = (Actor(f"user:{name}", EVERYBODY, frozenset({Scope.JOB_READ})) for name in ("ann", "bob"))
 
 
-def judge(databases: Databases, by: Actor, job_id: UUID, verdict: Verdict) -> UUID:
+def judge(
+    databases: Databases, by: Actor, job_id: UUID, verdict: Verdict, categories: frozenset[Category] | None = None
+) -> UUID:
     with databases.source.transaction() as connection:
         job = find_job(connection, job_id, EVERYBODY)
     assert job is not None
-    return record_review(databases, by, [job], Review(verdict, note="a note"))
+    return record_review(databases, by, [job], Review(verdict, categories, note="a note"))
 
 
 @pytest.fixture
@@ -51,10 +55,16 @@ def test_what_was_judged_whole_is_exact(databases: Databases, population: dict[b
         for place, job_id in enumerate(population[decision]):
             judge(databases, ANN, job_id, Verdict.OVERTURN if place < wrong else Verdict.AGREE)
 
-    answer = answer_sample(databases, sample_id)
+    answer = answer_sample(databases, sample_id, BY)
 
     assert (answer.drawn, answer.judged) == (50, 50)
-    for found, expected in ((answer.wrong_rejections, 0.2), (answer.wrong_passes, 0.1), (answer.recall, 8 / 12)):
+    for figure, expected in (
+        (answer.wrong_rejections, 0.2),
+        (answer.precision, 0.8),
+        (answer.wrong_passes, 0.1),
+        (answer.recall, 8 / 12),
+    ):
+        found = figure.bounds
         assert found is not None
         assert (found.lower.share, found.low, found.high) == pytest.approx((expected,) * 3)
 
@@ -65,14 +75,15 @@ def test_a_sample_that_is_begun_says_what_it_can(databases: Databases, populatio
     for job_id in population[True][:5]:
         judge(databases, ANN, job_id, Verdict.AGREE)
 
-    answer = answer_sample(databases, sample_id)
+    answer = answer_sample(databases, sample_id, BY)
 
     assert answer.judged == 5
-    assert answer.wrong_passes is None
-    assert answer.recall is None
-    assert answer.wrong_rejections is not None
-    assert answer.wrong_rejections.low == 0
-    assert 0.1 < answer.wrong_rejections.high < 0.5
+    assert (answer.wrong_passes.bounds, answer.recall.bounds) == (None, None)
+    assert answer.wrong_passes.why_not == "1 of 1 strata have no judged job yet"
+    found = answer.wrong_rejections.bounds
+    assert found is not None
+    assert found.low == 0
+    assert 0.1 < found.high < 0.5
 
 
 @pytest.mark.parametrize("second", [Verdict.UNSURE, Verdict.ESCALATE, Verdict.OVERTURN])
@@ -85,7 +96,7 @@ def test_what_is_unclear_gives_bounds(
         judge(databases, ANN, job_id, Verdict.AGREE)
     judge(databases, BOB, population[True][0], second)
 
-    found = answer_sample(databases, sample_id).wrong_rejections
+    found = answer_sample(databases, sample_id, BY).wrong_rejections.bounds
 
     assert found is not None
     assert (found.lower.share, found.upper.share) == (0.0, 0.1)
@@ -99,10 +110,79 @@ def test_only_verdicts_that_count_are_counted(databases: Databases, population: 
     judge(databases, ANN, second, Verdict.OVERTURN)
     judge(databases, ANN, second, Verdict.AGREE)
 
-    answer = answer_sample(databases, sample_id)
+    answer = answer_sample(databases, sample_id, BY)
 
     assert answer.judged == 1
-    assert [(one.judged, one.wrong, one.unclear) for one in answer.strata] == [(0, 0, 0), (1, 0, 0)]
+    assert [(one.judged, one.wrong.faults, one.wrong.unclear) for one in answer.strata] == [(0, (), ()), (1, (), ())]
+
+
+def test_a_decision_that_was_changed_is_the_one_that_was_drawn(
+    databases: Databases, connection: psycopg.Connection, population: dict[bool, list[UUID]]
+) -> None:
+    """Who agrees with the pass that a rejection has become says that the rejection was wrong."""
+    sample_id = draw_all(databases)
+    first, second = population[True][:2]
+    connection.execute("UPDATE jobs SET is_prohibited = false WHERE job_id = %s", (first,))
+    judge(databases, ANN, first, Verdict.AGREE)
+    judge(databases, ANN, second, Verdict.AGREE)
+
+    assert answer_sample(databases, sample_id, BY).wrong_rejections.faults == (first,)
+
+
+def test_flags_are_answered_by_the_categories_that_reviewers_would_set(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Of four flagged jobs three should be, of five that should be flagged three are; faults are the others."""
+    flags = {}
+    for number in range(10):
+        flags[insert_job(connection, is_prohibited=True)] = number
+    for job_id, number in flags.items():
+        insert_log(connection, job_id, category_nsfw=number < 4)
+    plans = (Plan("apart", 10, by=(Stratification.DECISION, Stratification.CATEGORY)), Plan("together", 10))
+    drawn_apart, drawn_together = (draw_sample(databases, COMMAND_LINE, april(), plan) for plan in plans)
+    for job_id, number in flags.items():
+        should = {Category.NSFW} if 1 <= number <= 5 else set()
+        judge(databases, ANN, job_id, Verdict.AGREE, frozenset(should))
+
+    for sample_id, plan in ((drawn_apart, plans[0]), (drawn_together, plans[1])):
+        found = answer_sample(databases, sample_id, plan.by).flags[Category.NSFW]
+        assert found.precision.bounds is not None
+        assert found.recall.bounds is not None
+        assert found.precision.bounds.lower.share == pytest.approx(3 / 4)
+        assert found.recall.bounds.lower.share == pytest.approx(3 / 5)
+        assert [flags[job_id] for job_id in found.precision.faults] == [0]
+        assert sorted(flags[job_id] for job_id in found.recall.faults) == [4, 5]
+
+
+def test_what_nobody_said_of_categories_is_unclear(databases: Databases, connection: psycopg.Connection) -> None:
+    """A flagged job whose reviewers say nothing about categories may bear its flag rightly or wrongly."""
+    job_id = insert_job(connection, is_prohibited=True)
+    insert_log(connection, job_id, category_nsfw=True)
+    sample_id = draw_all(databases)
+    judge(databases, ANN, job_id, Verdict.AGREE)
+
+    found = answer_sample(databases, sample_id, BY).flags[Category.NSFW].precision
+
+    assert found.bounds is not None
+    assert (found.bounds.lower.share, found.bounds.upper.share, found.unclear) == (0.0, 1.0, (job_id,))
+
+
+def test_clients_are_told_apart_also_where_the_strata_do_not(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """One wrong of two rejections of one client, none of four of another: 50 % and 0 %."""
+    ids = [insert_job(connection, is_prohibited=True, client_id="acme" if n < 2 else "other") for n in range(6)]
+    sample_id = draw_all(databases)
+    for place, job_id in enumerate(ids):
+        judge(databases, ANN, job_id, Verdict.OVERTURN if place == 0 else Verdict.AGREE)
+
+    groups = answer_sample(databases, sample_id, BY).groups[Stratification.CLIENT]
+
+    said = {one.values[1]: one.wrong.bounds for one in groups}
+    assert {client: found and round(found.lower.share, 9) for client, found in said.items()} == {
+        "acme": 0.5,
+        "other": 0,
+    }
 
 
 def judge_demo_sample(databases: Databases, connection: psycopg.Connection, plan: Plan) -> Answer:
@@ -116,7 +196,7 @@ def judge_demo_sample(databases: Databases, connection: psycopg.Connection, plan
     ).fetchall()
     for job_id, is_right in truth:
         judge(databases, ANN, job_id, Verdict.AGREE if is_right else Verdict.OVERTURN)
-    return answer_sample(databases, sample_id)
+    return answer_sample(databases, sample_id, tuple(plan.by))
 
 
 def test_demo_jobs_are_answered_right_and_their_wrong_rule_is_found(
@@ -131,16 +211,18 @@ def test_demo_jobs_are_answered_right_and_their_wrong_rule_is_found(
         " WHERE created_at >= '2026-04-01Z' AND is_prohibited IS NOT NULL) AS decided"
     ).fetchone() or (0, 0, 0, 0)
 
-    plan = Plan("April", 600, by=(Stratification.REASON,), at_least=12, narrowest=True)
+    plan = Plan("April", 600, by=(Stratification.DECISION, Stratification.REASON), at_least=12, narrowest=True)
     answer = judge_demo_sample(databases, connection, plan)
 
-    assert answer.wrong_rejections is not None
-    assert answer.wrong_passes is not None
-    assert answer.recall is not None
-    assert answer.wrong_rejections.low <= 1 - rejected_right / rejected <= answer.wrong_rejections.high
-    assert answer.wrong_passes.low <= passed_wrong / passed <= answer.wrong_passes.high
     recall = rejected_right / (rejected_right + passed_wrong)
-    assert answer.recall.low <= recall <= answer.recall.high
-    assert abs(answer.recall.lower.share - recall) < 0.05
-    wrong = {one.values[1]: share_of_wrong([one]) for one in answer.strata if one.is_prohibited}
+    for figure, truth in (
+        (answer.wrong_rejections, 1 - rejected_right / rejected),
+        (answer.wrong_passes, passed_wrong / passed),
+        (answer.recall, recall),
+    ):
+        assert figure.bounds is not None
+        assert figure.bounds.low <= truth <= figure.bounds.high
+    assert answer.recall.bounds is not None
+    assert abs(answer.recall.bounds.lower.share - recall) < 0.05
+    wrong = {one.values[1]: one.wrong.bounds for one in answer.groups[Stratification.REASON] if one.is_prohibited}
     assert [reason for reason, found in wrong.items() if found is not None and found.low > 0.5] == [WRONG_REASON]

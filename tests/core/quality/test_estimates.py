@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 from scipy.stats import binomtest
 
-from core.quality.estimates import Estimate, Stratum, estimate_ratio, estimate_share
+from core.quality.estimates import (
+    Estimate,
+    Split,
+    Stratum,
+    count_to_halve,
+    estimate_difference,
+    estimate_part,
+    estimate_ratio,
+    estimate_share,
+)
 
 ENDLESS = 10**15
 
@@ -73,6 +82,69 @@ def test_recall_holds_the_truth(missed: float) -> None:
         held += found.low <= truth <= found.high
 
     assert held >= 930
+
+
+# Jobs and sizes of strata, and in each the shares of hits and of the rest of what is asked about.
+PARTS = {
+    "all is asked about": ([100_000], [300], [(0.1, 0.9)]),
+    "a tenth is asked about": ([100_000], [300], [(0.02, 0.08)]),
+    "two strata": ([20_000, 80_000], [300, 300], [(0.3, 0.3), (0.005, 0.02)]),
+    "a flag that misses rarely": ([12_000, 88_000], [300, 300], [(0.5, 0.1), (0.0, 0.004)]),
+    "in proportion": (
+        [50_000, 30_000, 15_000, 5_000],
+        [150, 90, 45, 15],
+        [(0.02, 0.3), (0.05, 0.2), (0.2, 0.2), (0.4, 0.1)],
+    ),
+    "nearly all judged": ([400, 300, 50], [100, 100, 50], [(0.1, 0.3), (0.3, 0.3), (0.5, 0.5)]),
+}
+
+
+@pytest.mark.parametrize("design", PARTS)
+def test_parts_of_strata_hold_the_truth(design: str) -> None:
+    """Of 1,000 samples about 95 % have an interval with the truth in it, also where the strata know no such jobs."""
+    jobs, sizes, shares = PARTS[design]
+    counts = [(round(n * hit), round(n * rest)) for n, (hit, rest) in zip(jobs, shares, strict=True)]
+    truth = sum(hit for hit, _ in counts) / sum(hit + rest for hit, rest in counts)
+    random, held = default_rng(1), 0
+
+    for _ in range(1000):
+        splits = []
+        for number, size, (hit, rest) in zip(jobs, sizes, counts, strict=True):
+            drawn = random.multivariate_hypergeometric([hit, rest, number - hit - rest], size)
+            splits.append(Split(number, size, int(drawn[0]), int(drawn[1])))
+        found = estimate_part(splits)
+        assert found is not None
+        held += found.low <= truth <= found.high
+
+    assert 925 <= held <= 985
+
+
+def test_differences_are_found_by_chance_as_rarely_as_they_say() -> None:
+    """Of 1,000 pairs of samples of the same share about 5 % differ; one far from the other does."""
+    random, found = default_rng(1), 0
+    for _ in range(1000):
+        one, other = (estimate_share([Stratum(10**6, 300, int(random.binomial(300, 0.1)))]) for _ in range(2))
+        assert one is not None
+        assert other is not None
+        difference = estimate_difference(one, other)
+        found += not difference.low <= 0 <= difference.high
+
+    assert 25 <= found <= 75
+    one, other = (estimate_share([Stratum(10**6, 300, hits)]) for hits in (60, 20))
+    assert one is not None
+    assert other is not None
+    assert estimate_difference(one, other).low > 0
+
+
+def test_so_many_more_jobs_make_an_interval_half_as_wide() -> None:
+    """The number that is said makes it half as wide, within a twentieth; of few jobs no more than there are."""
+    for jobs, judged in ((10**9, 300), (2_000, 500)):
+        more = count_to_halve(jobs, judged)
+        wide, narrow = (estimate_share([Stratum(jobs, size, size // 5)]) for size in (judged, judged + more))
+        assert wide is not None
+        assert narrow is not None
+        assert (narrow.high - narrow.low) / (wide.high - wide.low) == pytest.approx(0.5, rel=0.05)
+    assert (count_to_halve(40, 40), count_to_halve(40, 0)) == (0, 0)
 
 
 @given(st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=6))

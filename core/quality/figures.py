@@ -1,0 +1,132 @@
+"""One figure of a sample: a share of jobs, with the bounds that unclear jobs give it, and the jobs behind it."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.quality.estimates import Estimate, Split, Stratum, count_to_halve, estimate_part, estimate_share
+from core.quality.opinions import Opinion, Stratified
+
+# What is asked of a judged job; None: that is unclear.
+Ask = Callable[[Opinion], bool | None]
+Tell = Callable[[Stratified], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A share as far as the verdicts go: with every unclear job as it makes the share least, and greatest.
+
+    The two are the same where nothing is unclear. The interval reaches from the lower bound of one to the upper bound
+    of the other.
+    """
+
+    lower: Estimate
+    upper: Estimate
+
+    @property
+    def low(self) -> float:
+        return min(self.lower.low, self.upper.low)
+
+    @property
+    def high(self) -> float:
+        return max(self.lower.high, self.upper.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A share of jobs. `bounds` is None where the sample does not say it, and `why_not` says why.
+
+    `jobs` and `judged` are of the strata that were asked; `faults` are the judged jobs that speak against moderation,
+    and `unclear` those of which nobody knows.
+    """
+
+    bounds: Bounds | None
+    why_not: str
+    jobs: int
+    judged: int
+    faults: tuple[UUID, ...]
+    unclear: tuple[UUID, ...]
+
+    @property
+    def to_halve(self) -> int:
+        """How many more jobs would make the interval about half as wide."""
+        return 0 if self.bounds is None else count_to_halve(self.jobs, self.judged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A share that is asked for: of the jobs that are `asked`, those that are `hit`.
+
+    `asked` None: all jobs of the strata, which are counted. `may_hit` and `may_miss` tell in which strata a job can be
+    one, where the strata tell that. `faults_are_hits`: whether the hits speak against moderation, or the rest does.
+    """
+
+    asked: Ask | None = None
+    hit: Ask
+    may_hit: Tell = lambda _: True
+    may_miss: Tell = lambda _: True
+    faults_are_hits: bool = True
+
+
+def answer(question: Question, strata: Sequence[Stratified], opinions: Collection[Opinion]) -> Figure:
+    """Answer a question from what was made of the judged jobs of some strata."""
+    strata = [one for one in strata if question.may_hit(one) or question.may_miss(one)]
+    numbers = {one.number for one in strata}
+    opinions = [one for one in opinions if one.stratum in numbers]
+    lower, upper = ({one.job_id: _side(question, one, is_upper=way) for one in opinions} for way in (False, True))
+    estimates = [_estimate(question, strata, opinions, sides) for sides in (lower, upper)]
+    judged = {one.stratum for one in opinions}
+    if not strata:
+        why_not = "the sample has no such jobs"
+    elif missing := len(numbers - judged):
+        why_not = f"{missing:,} of {len(numbers):,} strata have no judged job yet"
+    else:
+        why_not = "none of the judged jobs is one of these"
+    is_fault = question.faults_are_hits
+    return Figure(
+        None if estimates[0] is None or estimates[1] is None else Bounds(estimates[0], estimates[1]),
+        why_not,
+        sum(one.jobs for one in strata),
+        len(opinions),
+        tuple(one.job_id for one in opinions if lower[one.job_id] is upper[one.job_id] is is_fault),
+        tuple(one.job_id for one in opinions if lower[one.job_id] is not upper[one.job_id]),
+    )
+
+
+def _side(question: Question, one: Opinion, *, is_upper: bool) -> bool | None:
+    """Tell whether a job is a hit, or of the rest, or (None) not asked about, by the bound that is wanted."""
+    asked = True if question.asked is None else question.asked(one)
+    hit = question.hit(one)
+    if asked is False:
+        return None
+    if hit is not is_upper and hit is not None:
+        # It stands against the bound, so it counts only where it is sure to be asked about.
+        return hit if asked else None
+    return is_upper
+
+
+def _estimate(
+    question: Question,
+    strata: Sequence[Stratified],
+    opinions: Sequence[Opinion],
+    sides: dict[UUID, bool | None],
+) -> Estimate | None:
+    judged, hits, rest = ({one.number: 0 for one in strata} for _ in range(3))
+    for one in opinions:
+        judged[one.stratum] += 1
+        side = sides[one.job_id]
+        hits[one.stratum] += side is True
+        rest[one.stratum] += side is False
+    if question.asked is None:
+        return estimate_share([Stratum(one.jobs, judged[one.number], hits[one.number]) for one in strata])
+    return estimate_part(
+        [
+            Split(
+                one.jobs,
+                judged[one.number],
+                hits[one.number] if question.may_hit(one) else None,
+                rest[one.number] if question.may_miss(one) else None,
+            )
+            for one in strata
+        ]
+    )
