@@ -5,29 +5,38 @@ from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as RequestScope
 
 from api.authentication import admit, remote_address
 from api.errors import ApiError, forbidden, method_not_allowed, respond
 from api.limits import RequestLimit
-from api.pages import error_page
+from api.pages import error_page, make_report
 from api.parameters import query_params
 from api.refusals import record_refusal, recorded_refusals
 from api.services import Services, ask
-from api.streaming import serve_audit_file, serve_export, serve_review_file
+from api.streaming import serve_audit_file, serve_export, serve_review_file, serve_sample_file
 from core.actor import ANONYMOUS, Actor, Scope
+from core.audit.events import Event, record
 from core.auth.tickets import (
     AUDIT_PATH,
     BROWSER_COOKIE,
     DOWNLOAD_PATH,
+    REPORT_PATH,
     REVIEWS_PATH,
+    SAMPLE_PATH,
+    AnyTicket,
     AuditTicket,
     ReviewsTicket,
+    SampleTicket,
     Ticket,
     TicketOffice,
 )
 from core.export.receipts import Via
+from core.quality.answers import answer_sample
+from core.quality.progress import find_lapsed
+from core.quality.samples import find_sample
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 LOST = "You are signed out, or may no longer export: sign in again."
@@ -36,8 +45,8 @@ LOST = "You are signed out, or may no longer export: sign in again."
 # are recorded: enough to see what goes on.
 RECORDED_REFUSALS = 20
 
-
-AnyTicket = Ticket | AuditTicket | ReviewsTicket
+# What those who read jobs may download; the rest is for admins.
+FOR_STAFF = {DOWNLOAD_PATH, SAMPLE_PATH, REPORT_PATH}
 
 
 class Downloads:
@@ -59,12 +68,14 @@ class Downloads:
         request = Request(scope, receive)
         await respond(send, lambda sending: self._download(request, sending), error_page)
 
-    async def _download(self, request: Request, send: Send) -> None:
+    async def _download(self, request: Request, send: Send) -> Response | None:
         path = request.scope["path"]
         accepted = {
             DOWNLOAD_PATH: self._office.accept,
             AUDIT_PATH: self._office.accept_for_audit,
             REVIEWS_PATH: self._office.accept_for_reviews,
+            SAMPLE_PATH: self._office.accept_for_sample,
+            REPORT_PATH: self._office.accept_for_sample,
         }
         if path not in accepted:
             raise ApiError(404, "NOT_FOUND", "There is nothing at this address: go back to the page.")
@@ -78,11 +89,15 @@ class Downloads:
             await self._refuse(request, self._office.find_person(given), REFUSAL)
             raise forbidden(REFUSAL)
         actor = await ask(self._recognise, ticket.person, ticket.session)
-        scope = Scope.JOB_READ if path == DOWNLOAD_PATH else Scope.ADMIN_CONFIG
+        scope = Scope.JOB_READ if path in FOR_STAFF else Scope.ADMIN_CONFIG
         if actor is None or scope not in actor.scopes:
             await self._refuse(request, ticket.person, LOST)
             raise forbidden(LOST)
-        await self._serve(request, send, replace(actor, remote_address=remote_address(request)), ticket, scope)
+        actor = replace(actor, remote_address=remote_address(request))
+        if isinstance(ticket, SampleTicket):
+            return await self._serve_sample(request, send, actor, ticket)
+        await self._serve(request, send, actor, ticket, scope)
+        return None
 
     async def _serve(self, request: Request, send: Send, actor: Actor, ticket: AnyTicket, scope: Scope) -> None:
         await admit(actor, self._services, scope, path=request.scope["path"])
@@ -104,6 +119,23 @@ class Downloads:
                 details = {"path": REVIEWS_PATH, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     await serve_review_file(request, send, self._services, actor, job_filter, is_allowed=is_allowed)
+
+    async def _serve_sample(self, request: Request, send: Send, actor: Actor, ticket: SampleTicket) -> Response | None:
+        """Stream the file of a sample, or return its report."""
+        path = request.scope["path"]
+        await admit(actor, self._services, path=path)
+        databases = self._services.databases
+        async with recorded_refusals(self._services, actor, {"path": path, "sample": str(ticket.sample_id)}):
+            sample = await ask(find_sample, databases, actor.wall, ticket.sample_id)
+            if sample is None:
+                raise ApiError(404, "NOT_FOUND", "There is no such sample any more: go back to the page.")
+            if path == SAMPLE_PATH:
+                is_allowed = partial(self._still_holds, ticket, Scope.JOB_READ)
+                await serve_sample_file(request, send, self._services, actor, ticket.sample_id, is_allowed=is_allowed)
+                return None
+            await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
+            answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
+            return make_report(sample, answer, await ask(find_lapsed, databases, actor.wall, sample.sample_id))
 
     def _still_holds(self, ticket: AnyTicket, scope: Scope) -> bool:
         actor = self._recognise(ticket.person, ticket.session)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.types import Message, Receive, Send
@@ -18,6 +19,7 @@ from core.errors import FencepostError
 from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
 from core.jobs.filter import JobFilter
+from core.quality.file import start_sample_file
 from core.review.file import start_review_file
 
 log = logging.getLogger("fencepost.api")
@@ -86,6 +88,23 @@ async def serve_review_file(
     with services.slots.take(actor.limited_as):
         timeout = services.settings.fencepost_first_byte_timeout
         starting = start_review_file(services.databases, job_filter, actor, first_byte_timeout=timeout)
+        timeout = services.settings.fencepost_send_timeout
+        await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
+
+
+async def serve_sample_file(
+    request: Request,
+    send: Send,
+    services: Services,
+    actor: Actor,
+    sample_id: UUID,
+    *,
+    is_allowed: Callable[[], bool],
+) -> None:
+    """Stream a sample to whoever asked for it. Raises `ApiError` 429 where too many exports are running."""
+    with services.slots.take(actor.limited_as):
+        timeout = services.settings.fencepost_first_byte_timeout
+        starting = start_sample_file(services.databases, sample_id, actor, first_byte_timeout=timeout)
         timeout = services.settings.fencepost_send_timeout
         await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
 

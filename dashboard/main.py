@@ -42,6 +42,7 @@ PAGES = (
     ("jobs", "Jobs", "list", READS),
     ("categories", "Categories", "bar_chart", READS),
     ("reviews", "Reviews", "rate_review", READS),
+    ("quality", "Quality", "verified", READS),
     ("exports", "Exports", "receipt_long", READS | ADMINS),
     ("keys", "Keys", "key", ADMINS),
     ("audit", "Audit", "history", ADMINS),

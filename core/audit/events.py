@@ -44,6 +44,7 @@ class Event(StrEnum):
     REVIEWS_EXPORTED = "reviews-exported"
     SAMPLE_DRAWN = "sample-drawn"
     SAMPLE_EXPORTED = "sample-exported"
+    QUALITY_VIEWED = "quality-viewed"
 
 
 def record(

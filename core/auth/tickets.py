@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -16,6 +17,8 @@ from core.jobs.filter import JobFilter
 DOWNLOAD_PATH = "/downloads/jobs.csv"
 AUDIT_PATH = "/downloads/audit.csv"
 REVIEWS_PATH = "/downloads/reviews.csv"
+SAMPLE_PATH = "/downloads/sample.csv"
+REPORT_PATH = "/downloads/sample.html"
 
 # Our own cookie: random, for this browser, readable by no script. It says nothing about who uses the browser.
 BROWSER_COOKIE = "fencepost_browser"
@@ -52,6 +55,18 @@ class ReviewsTicket:
     session: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SampleTicket:
+    """Who may have the file of a sample and its report. It opens nothing else."""
+
+    person: str
+    sample_id: UUID
+    session: str | None = None
+
+
+AnyTicket = Ticket | AuditTicket | ReviewsTicket | SampleTicket
+
+
 class TicketOffice:
     """Issues and accepts tickets; all processes that share a secret accept each other's."""
 
@@ -59,8 +74,9 @@ class TicketOffice:
         self._serializer = URLSafeTimedSerializer(secret, salt="fencepost download")
         self._audit_serializer = URLSafeTimedSerializer(secret, salt="fencepost audit download")
         self._reviews_serializer = URLSafeTimedSerializer(secret, salt="fencepost reviews download")
+        self._sample_serializer = URLSafeTimedSerializer(secret, salt="fencepost sample download")
 
-    def issue(self, ticket: Ticket | AuditTicket | ReviewsTicket, *, browser: str) -> str:
+    def issue(self, ticket: AnyTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
         match ticket:
             case Ticket(person, job_filter, session):
@@ -69,6 +85,8 @@ class TicketOffice:
                 serializer, params = self._audit_serializer, audit_filter.to_params()
             case ReviewsTicket(person, job_filter, session):
                 serializer, params = self._reviews_serializer, job_filter.to_params()
+            case SampleTicket(person, sample_id, session):
+                serializer, params = self._sample_serializer, {"sample": str(sample_id)}
         return serializer.dumps([person, session, params, _fingerprint(browser)])
 
     def accept(self, text: str, *, browser: str) -> Ticket | None:
@@ -95,9 +113,22 @@ class TicketOffice:
         except (BadData, InvalidParameter):
             return None
 
+    def accept_for_sample(self, text: str, *, browser: str) -> SampleTicket | None:
+        """Return the ticket for a sample, or None as `accept` does."""
+        try:
+            person, session, params = _load(self._sample_serializer, text, browser)
+            return SampleTicket(person, UUID(params["sample"]), session)
+        except BadData:
+            return None
+
     def find_person(self, text: str) -> str | None:
         """Return whom we made a ticket for, also where it is not accepted (any more), or None where we made none."""
-        for serializer in (self._serializer, self._audit_serializer, self._reviews_serializer):
+        for serializer in (
+            self._serializer,
+            self._audit_serializer,
+            self._reviews_serializer,
+            self._sample_serializer,
+        ):
             try:
                 return str(_open(serializer, text)[0])
             except BadData:

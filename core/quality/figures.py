@@ -1,6 +1,7 @@
 """One figure of a sample: a share of jobs, with the bounds that unclear jobs give it, and the jobs behind it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from core.quality.opinions import Opinion, Stratified
 # What is asked of a judged job; None: that is unclear.
 Ask = Callable[[Opinion], bool | None]
 Tell = Callable[[Stratified], bool]
+
+# Where strata without a judged job hold more of the jobs than this, bounds would say nothing.
+MOST_UNJUDGED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +40,15 @@ class Bounds:
 class Figure:
     """A share of jobs. `bounds` is None where the sample does not say it, and `why_not` says why.
 
-    `jobs` and `judged` are of the strata that were asked; `faults` are the judged jobs that speak against moderation,
-    and `unclear` those of which nobody knows.
+    `jobs` and `judged` are of the strata that were asked, of which `unjudged_strata` have no judged job; `faults` are
+    the judged jobs that speak against moderation, and `unclear` those of which nobody knows.
     """
 
     bounds: Bounds | None
     why_not: str
     jobs: int
     judged: int
+    unjudged_strata: int
     faults: tuple[UUID, ...]
     unclear: tuple[UUID, ...]
 
@@ -73,23 +78,31 @@ def answer(question: Question, strata: Sequence[Stratified], opinions: Collectio
     strata = [one for one in strata if question.may_hit(one) or question.may_miss(one)]
     numbers = {one.number for one in strata}
     opinions = [one for one in opinions if one.stratum in numbers]
-    lower, upper = ({one.job_id: _side(question, one, is_upper=way) for one in opinions} for way in (False, True))
-    estimates = [_estimate(question, strata, opinions, sides) for sides in (lower, upper)]
-    judged = {one.stratum for one in opinions}
+    lower, upper = (
+        {one.job_id: (one.stratum, _side(question, one, is_upper=way)) for one in opinions} for way in (False, True)
+    )
+    judged = Counter(one.stratum for one in opinions)
+    unjudged = [one for one in strata if not judged[one.number]]
+    jobs = sum(one.jobs for one in strata)
+    estimates: list[Estimate | None] = [None, None]
     if not strata:
         why_not = "the sample has no such jobs"
-    elif missing := len(numbers - judged):
-        why_not = f"{missing:,} of {len(numbers):,} strata have no judged job yet"
+    elif sum(one.jobs for one in unjudged) > jobs * MOST_UNJUDGED:
+        why_not = f"of {len(unjudged):,} of {len(strata):,} kinds of jobs none is judged yet"
     else:
         why_not = "none of the judged jobs is one of these"
+        estimates = [
+            _estimate(question, strata, judged, sides, is_upper=way) for sides, way in ((lower, False), (upper, True))
+        ]
     is_fault = question.faults_are_hits
     return Figure(
         None if estimates[0] is None or estimates[1] is None else Bounds(estimates[0], estimates[1]),
         why_not,
-        sum(one.jobs for one in strata),
+        jobs,
         len(opinions),
-        tuple(one.job_id for one in opinions if lower[one.job_id] is upper[one.job_id] is is_fault),
-        tuple(one.job_id for one in opinions if lower[one.job_id] is not upper[one.job_id]),
+        len(unjudged),
+        tuple(one.job_id for one in opinions if lower[one.job_id][1] is upper[one.job_id][1] is is_fault),
+        tuple(one.job_id for one in opinions if lower[one.job_id] != upper[one.job_id]),
     )
 
 
@@ -108,25 +121,25 @@ def _side(question: Question, one: Opinion, *, is_upper: bool) -> bool | None:
 def _estimate(
     question: Question,
     strata: Sequence[Stratified],
-    opinions: Sequence[Opinion],
-    sides: dict[UUID, bool | None],
+    judged: Mapping[int, int],
+    sides: Mapping[UUID, tuple[int, bool | None]],
+    *,
+    is_upper: bool,
 ) -> Estimate | None:
-    judged, hits, rest = ({one.number: 0 for one in strata} for _ in range(3))
-    for one in opinions:
-        judged[one.stratum] += 1
-        side = sides[one.job_id]
-        hits[one.stratum] += side is True
-        rest[one.stratum] += side is False
+    hits, rest = (Counter(number for number, side in sides.values() if side is way) for way in (True, False))
+    splits = []
+    for one in strata:
+        if judged[one.number]:
+            split = one.jobs, judged[one.number], hits[one.number], rest[one.number]
+        else:
+            # Nobody knows anything of it: all its jobs are what makes the share least, or greatest.
+            split = one.jobs, one.jobs, one.jobs * is_upper, one.jobs * (not is_upper)
+        splits.append((one, split))
     if question.asked is None:
-        return estimate_share([Stratum(one.jobs, judged[one.number], hits[one.number]) for one in strata])
+        return estimate_share([Stratum(jobs, size, hit) for _, (jobs, size, hit, _) in splits])
     return estimate_part(
         [
-            Split(
-                one.jobs,
-                judged[one.number],
-                hits[one.number] if question.may_hit(one) else None,
-                rest[one.number] if question.may_miss(one) else None,
-            )
-            for one in strata
+            Split(jobs, size, hit if question.may_hit(one) else None, miss if question.may_miss(one) else None)
+            for one, (jobs, size, hit, miss) in splits
         ]
     )

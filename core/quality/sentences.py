@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import Row
+
+from core.characters import quote
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.strata import Stratification
 from core.quality.answers import Answer, Group
 from core.quality.comparison import Change
 from core.quality.figures import Figure
+from core.quality.progress import Progress
+
+# Characters of a reason or a client.
+LONGEST = 80
 
 STRATIFICATION_WORDS = {
     Stratification.DECISION: "decision",
@@ -52,8 +60,19 @@ def say_figure(figure: Figure) -> str:
     """Say all of a figure in one sentence."""
     if figure.bounds is None:
         return f"this sample does not say: {figure.why_not}."
-    unclear = f", depending on {_count(len(figure.unclear), 'unclear job')}" if figure.unclear else ""
-    return f"{say_share(figure)}{unclear} (with 95 % between {say_interval(figure).replace(' to ', ' and ')})."
+    depends_on = say_what_is_open(figure)
+    interval = say_interval(figure).replace(" to ", " and ")
+    return f"{say_share(figure)}{depends_on and f', depending on {depends_on}'} (with 95 % between {interval})."
+
+
+def say_what_is_open(figure: Figure) -> str:
+    """Say what makes the least and the most differ; empty where nothing does."""
+    parts = []
+    if figure.unclear:
+        parts.append(_count(len(figure.unclear), "unclear job"))
+    if figure.unjudged_strata:
+        parts.append(f"{_count(figure.unjudged_strata, 'kind')} of jobs of which none is judged yet")
+    return " and ".join(parts)
 
 
 def say_more(figure: Figure) -> str:
@@ -82,7 +101,45 @@ def name_value(value: Any, kind: str) -> str:
         if value is None:
             return "no moderation log"
         return " and ".join(CATEGORY_NAMES[each] for each in CATEGORY_NAMES if each.value in value.split()) or "no flag"
-    return f"no {STRATIFICATION_WORDS[Stratification(kind)]}" if value in (None, "") else str(value)
+    word = STRATIFICATION_WORDS[Stratification(kind)]
+    return f"no {word}" if value is None else quote(str(value), LONGEST) if value else f"an empty {word}"
+
+
+def say_how_drawn(sample: Row[Any], answer: Answer) -> str:
+    """Say how many jobs were drawn from how many, told apart by what, and from which seed."""
+    jobs = sum(group.jobs or 0 for group in answer.strata)
+    kinds = " and ".join(STRATIFICATION_WORDS[Stratification(kind)] for kind in sample.strata)
+    strata = _count(len(answer.strata), "kind")
+    return f"{_count(answer.drawn, 'job')} of {jobs:,}, by chance from {strata} by {kinds}; seed {sample.seed}."
+
+
+def say_how_judged(sample: Row[Any]) -> str:
+    """Say who judges a sample and how."""
+    people = "Everybody takes part" if sample.people is None else f"{_count_people(len(sample.people))} take part"
+    said = [
+        f"{people}; each job is judged by {_count_people(sample.opinions)}",
+        "without seeing its decision" if sample.is_blind else "with its decision in sight",
+    ]
+    if sample.needs_categories:
+        said.append("with its categories")
+    if sample.last_day is not None:
+        said.append(f"until {sample.last_day:%Y-%m-%d}")
+    return ", ".join(said) + "."
+
+
+def say_progress(progress: Progress, zone: ZoneInfo) -> str:
+    """Say how many opinions there are of those that are wanted, at what pace they come, and when there will be all."""
+    said = f"{progress.given:,} of {_count(progress.wanted, 'opinion')}"
+    if progress.per_day is not None:
+        said += f", {progress.per_day:,.0f} a day"
+    if progress.done_at is not None:
+        local = progress.done_at.astimezone(zone)
+        said += f": done about {local:%a} {local.day} {local:%b} {local.year}"
+    return f"{said}."
+
+
+def _count_people(number: int) -> str:
+    return "1 person" if number == 1 else f"{number:,} people"
 
 
 def _count(number: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from dashboard.categories.figures import Figures, add_up
 from dashboard.categories.reasons_section import show_reasons
 from dashboard.categories.reviews_section import show_review_figures
 from dashboard.categories.sections import show_days, show_disagreements, show_together, show_totals
+from dashboard.samples.draw_dialog import show_draw_button
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.client_select import find_clients
@@ -43,7 +44,9 @@ def show() -> None:
     details = {"filter": view.job_filter.to_params()}
     record(resources.databases, Event.CATEGORIES_VIEWED, person, details=details)
     show_controls(view, clients, person.wall, now)
-    st.caption(describe(view.job_filter.range, shown_zone(view)))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(describe(view.job_filter.range, shown_zone(view)), width="content")
+        show_draw_button(view.job_filter)
     show_further_filter(view)
     if combined is None:
         _show_too_slow(resources)

@@ -66,6 +66,22 @@ def reviews(page: Page, url: str) -> Iterator[str]:
     yield "a job of the queue"
 
 
+def quality(page: Page, url: str) -> Iterator[str]:
+    page.goto(f"{url}/?range=30d")
+    page.get_by_role("button", name="Draw a sample").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Who judges them, and how").click()
+    expect(dialog.get_by_label("People who judge each job")).to_be_visible()
+    yield "the questions about a new sample"
+    dialog.get_by_role("button", name="Draw sample").click()
+    expect(page.get_by_role("heading", name="By client")).to_be_visible()
+    expect(page.get_by_role("link", name="Report to print")).to_be_visible()
+    yield "a sample"
+    page.get_by_role("button", name="All samples").click()
+    expect(page.get_by_role("button", name="Sample of").first).to_be_visible()
+    yield "the list"
+
+
 def exports(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/exports")
     expect(page.get_by_label("Choose a file or drop it here")).to_be_visible()
@@ -123,7 +139,7 @@ def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Browser
 
 
 @pytest.mark.usefixtures("receipt")
-@pytest.mark.parametrize("tour", [jobs, categories, reviews, exports, keys, audit])
+@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, keys, audit])
 def test_no_rule_is_broken(dashboard: RunningServer, themed: BrowserContext, tour: Tour) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
     page = themed.new_page()

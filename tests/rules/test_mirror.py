@@ -13,6 +13,8 @@ TESTED_BY = {
     "dashboard/keys/": "tests/dashboard/keys/test_page.py",
     "dashboard/open_job/": "tests/dashboard/jobs/test_page.py",
     "dashboard/reviews/": "tests/dashboard/reviews/test_page.py",
+    "dashboard/quality/": "tests/dashboard/quality/test_page.py",
+    "dashboard/samples/": "tests/dashboard/quality/test_page.py",
     # Where a press goes that comes late is a matter of a real browser.
     "dashboard/address/steps.py": "tests/browser/test_job_panel.py",
     "dashboard/open_job/showing.py": "tests/browser/test_reviews_page.py",
@@ -48,6 +50,7 @@ TESTED_BY = {
     "core/upkeep.py": "tests/system/test_process.py",
     # The parts of an answer of the API, by the routes that give it.
     "api/": "tests/api/test_routes.py",
+    "api/pages.py": "tests/dashboard/quality/test_page.py",
     "api/authentication.py": "tests/rules/test_access_table.py",
     "api/request_log.py": "tests/api/test_downloads.py",
     # A command, by what it prints.
@@ -76,6 +79,7 @@ TESTED_BY = {
     "core/jobs/hidden_text.py": "tests/dashboard/jobs/test_page.py",
     "core/jobs/strata.py": "tests/core/quality/test_samples.py",
     "core/jobs/wall.py": "tests/rules/test_walls.py",
+    "core/quality/": "tests/core/quality/test_answers.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/sync/": "tests/core/sync/test_sync.py",
     # Said by whatever is wrong, everywhere.

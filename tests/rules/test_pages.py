@@ -19,6 +19,7 @@ from core.db.databases import Databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.jobs.wall import Wall
 from core.settings import Settings
+from dashboard.quality.sample_list import NONE_YET
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.support.documents import APRIL, april
@@ -26,7 +27,7 @@ from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
 MAIN = ROOT / "dashboard" / "main.py"
-PAGES = ("jobs", "categories", "reviews", "exports", "keys", "audit")
+PAGES = ("jobs", "categories", "reviews", "quality", "exports", "keys", "audit")
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
 HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
@@ -48,6 +49,7 @@ FORM = {
 }
 
 JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
+SAMPLE, OTHER_SAMPLE = UUID(int=5), UUID(int=6)
 KEY = "abcdefghijkl"
 
 OpenPage = Callable[..., AppTest]
@@ -107,6 +109,21 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         actor = Actor(name, Wall(None), frozenset())
         open_receipt(databases, actor, export_id, april(q=text, type=text, client_id=text), via=Via.API)
         close_receipt(databases, actor, export_id, Progress(12, 345), Status.INTERRUPTED)
+    for sample_id in (SAMPLE, OTHER_SAMPLE):
+        connection.execute(
+            "INSERT INTO samples (sample_id, name, drawn_by, filter, strata, seed, drawn_at) VALUES"
+            " (%s, %s, %s, %s, '{decision,reason,client}', 1, '2026-04-20Z')",
+            (sample_id, text[:200], text, Jsonb(april(client_id=text).to_params())),
+        )
+        for stratum, (job_id, is_prohibited) in enumerate(((JOB, True), (SAME, False))):
+            connection.execute(
+                "INSERT INTO sample_strata VALUES (%s, %s, %s, 10)",
+                (sample_id, stratum, Jsonb([is_prohibited, text, text])),
+            )
+            connection.execute(
+                "INSERT INTO sample_jobs VALUES (%s, %s, %s, %s, %s, '2026-04-15Z', %s)",
+                (sample_id, job_id, stratum, stratum, text, is_prohibited),
+            )
     stranger = Actor(text, Wall(None), frozenset(), text, text)
     record(databases, Event.REFUSED, stranger, subject=text, details={"filter": {"q": text}})
 
@@ -118,6 +135,7 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         ("categories", APRIL, "No jobs match. Choose other days or another client."),
         ("reviews", APRIL, "Nothing is left in this queue for this filter."),
         ("exports", {}, "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."),
+        ("quality", {}, NONE_YET),
         ("keys", {}, "There are no keys yet."),
         ("audit", {"who": "nobody"}, "No events match. Choose other days or clear the filter."),
     ],
@@ -139,6 +157,8 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("jobs", APRIL | {"job": str(JOB)}, ("“acme”", "2 jobs, from Wed 15 Apr 2026", "Escalate")),
         ("categories", APRIL, ("Passed although flagged", "Day by day", "2 verdicts overturn the decision, of 2")),
         ("reviews", APRIL | {"job": str(JOB)}, (str(JOB), "Agree", "“acme”: overturn")),
+        ("quality", {}, ("1 of 2 opinions.", "acme")),
+        ("quality", {"sample": str(SAMPLE)}, ("acme", "Held against", "of 1 of 1 kinds of jobs none is judged yet")),
         ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),
         ("exports", {"export": str(EXPORT)}, ("345 bytes", str(EXPORT), "Show these jobs")),
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
@@ -175,6 +195,9 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("categories", WRONG, {"Text.body", "Selectbox.options"}),
         ("reviews", FILTER | {"job": str(JOB)}, {"Text.body", "BidiComponent.json", "TextArea.value"}),
         ("reviews", WRONG, {"Text.body"}),
+        ("quality", {}, {"Text.body", "Button.label"}),
+        ("quality", {"sample": str(SAMPLE)}, {"Text.body", "Heading.body", "Selectbox.options", "cell"}),
+        ("quality", WRONG, {"Text.body", "Button.label"}),
         ("exports", {}, {"Text.body"}),
         ("exports", {"export": str(EXPORT)}, {"Text.body"}),
         ("exports", {"export": str(OTHER_EXPORT)}, {"Text.body"}),

@@ -31,7 +31,7 @@ EVERYBODY = JobAccess(Wall(None), Folding(None), jobs_are_ours=True, tells_api_k
 
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
-# A job every two hundred seconds; one in eight rejected, one in 25 undecided, as rare types and statuses as in real life.
+# A job every two hundred seconds; one in eight rejected, one in 25 undecided, rare types and statuses as in real life.
 FILL = """
     INSERT INTO jobs
     SELECT gen_random_uuid(), 'client-' || n %% 7, (ARRAY['prompt', 'pre', 'post', 'image', 'video'])[1 + n %% 97 %% 5],

@@ -1,0 +1,26 @@
+"""Who may judge a sample: those who were chosen, or everybody, until its last day is over."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from core.actor import Actor
+from core.db.database import Database
+from core.db.schema import people
+
+
+def list_people(database: Database) -> dict[str, str]:
+    """Return everybody who has ever signed in, by name, with the address that is shown."""
+    query = select(people.c.person, people.c.address).order_by(people.c.address, people.c.person)
+    with database.transaction() as connection:
+        return {row.person: row.address for row in connection.execute(query)}
+
+
+def why_not(sample: Row[Any], person: Actor, now: datetime) -> str | None:
+    """Say why a person may not judge a sample now, or return None where they may. Its last day is one of UTC."""
+    if sample.people is not None and person.name not in sample.people:
+        return "You do not take part in this sample: ask who has drawn it."
+    if sample.last_day is not None and now.astimezone(UTC).date() > sample.last_day:
+        return f"This sample was judged until {sample.last_day:%Y-%m-%d}: it takes no more verdicts."
+    return None

@@ -1,0 +1,1 @@
+"""The page of quality: what verdicts on samples say of all jobs."""

@@ -1,0 +1,123 @@
+"""Draws a sample of the jobs that a page shows: how many, told apart by what, and how they are to be judged."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import streamlit as st
+
+from core.actor import Actor
+from core.errors import InvalidParameter, NotPossible, QueryTooSlow
+from core.jobs.filter import Decision, JobFilter
+from core.jobs.filter_sentence import DECISION_WORDS, describe_filter
+from core.jobs.strata import Stratification
+from core.quality.participants import list_people
+from core.quality.samples import LARGEST_SAMPLE, LONGEST_NAME, MOST_OPINIONS, Judging, Plan, draw_sample
+from core.quality.sentences import STRATIFICATION_WORDS
+from dashboard.session.admission import READERS, dialog
+from dashboard.session.resources import get_resources
+from dashboard.widgets.primary_button import emphasis
+
+# Jobs that tell recall within about five points, and a stratum's share within about twenty.
+USUAL_SIZE, USUAL_LEAST = 600, 12
+
+DECIDED = (Decision.REJECT, Decision.PASS)
+FURTHER = (Stratification.REASON, Stratification.CATEGORY, Stratification.CLIENT)
+NARROWEST, PROPORTION = "Where they narrow the answer most", "In proportion to the jobs that there are"
+
+
+def show_draw_button(job_filter: JobFilter) -> None:
+    """Offer to draw a sample of the jobs of a filter."""
+    if st.button("Draw a sample", icon=":material/casino:", type="tertiary", key="draw_sample"):
+        draw_dialog(job_filter)
+
+
+@dialog("Draw a sample", scopes=READERS, width="medium")
+def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
+    """Ask what the sample is to be, draw it, and go to it."""
+    st.write("What people say of jobs that chance has drawn holds for all of them, within an interval.")
+    decisions = st.pills(
+        "Decisions",
+        DECIDED,
+        selection_mode="multi",
+        default=DECIDED,
+        format_func=lambda decision: DECISION_WORDS[decision].capitalize(),
+        help="Passed jobs tell what slips through. Without them there is no recall.",
+        key="sample_decisions",
+    )
+    job_filter = replace(job_filter, decision=tuple(decisions), spreadsheet_safe=False)
+    st.text(describe_filter(job_filter, longest=60))
+    today = datetime.now(UTC).date()
+    name = st.text_input("Name", f"Sample of {today:%Y-%m-%d}", max_chars=LONGEST_NAME, key="sample_name")
+    size, least = st.columns(2)
+    plan = Plan(
+        name,
+        int(size.number_input("Jobs to judge", 1, LARGEST_SAMPLE, USUAL_SIZE, key="sample_size")),
+        (Stratification.DECISION, *_ask_strata()),
+        int(
+            least.number_input(
+                "At least of each kind", 0, LARGEST_SAMPLE, USUAL_LEAST, key="sample_least", help="As far as there are."
+            )
+        ),
+        seed=secrets.randbits(32),
+        narrowest=st.radio("The rest", [NARROWEST, PROPORTION], key="sample_rest") == NARROWEST,
+    )
+    judging = _ask_judging(today)
+    if st.button("Draw sample", type=emphasis(), icon=":material/casino:", key="sample_draw"):
+        _draw(person, job_filter, plan, judging)
+
+
+def _ask_strata() -> Sequence[Stratification]:
+    chosen: Sequence[Stratification] = st.pills(
+        "Kinds are told apart by decision and",
+        FURTHER,
+        selection_mode="multi",
+        default=[Stratification.REASON],
+        format_func=lambda kind: STRATIFICATION_WORDS[kind].capitalize(),
+        key="sample_strata",
+    )
+    return chosen
+
+
+def _ask_judging(today: date) -> Judging:
+    with st.expander("Who judges them, and how"):
+        opinions = st.number_input("People who judge each job", 1, MOST_OPINIONS, 1, key="sample_opinions")
+        is_blind = st.toggle(
+            "Hide decision, reason and categories until somebody has judged", value=True, key="sample_blind"
+        )
+        needs_categories = st.toggle(
+            "Ask for the categories of each job",
+            key="sample_categories",
+            help="Without them nothing is known of the flags.",
+        )
+        addresses = list_people(get_resources().databases.ours)
+        people = st.multiselect(
+            "Who takes part",
+            list(addresses),
+            format_func=lambda person: addresses[person],
+            placeholder="Everybody",
+            key="sample_people",
+        )
+        last_day = st.date_input(
+            "Last day (UTC)",
+            None,
+            min_value=today,
+            format="YYYY-MM-DD",
+            key="sample_last",
+            help="None: until it is done.",
+        )
+    return Judging(int(opinions), is_blind, needs_categories, last_day, tuple(people) or None)
+
+
+def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) -> None:
+    try:
+        if not job_filter.decision:
+            raise InvalidParameter("Choose rejected or passed jobs, or both.")
+        with st.spinner("Drawing …"):
+            sample_id = draw_sample(get_resources().databases, person, job_filter, plan, judging)
+    except (InvalidParameter, NotPossible, QueryTooSlow) as error:
+        st.error("No sample was drawn.", icon=":material/error:")
+        st.text(str(error))
+        return
+    st.switch_page("quality/page.py", query_params={"sample": str(sample_id)})

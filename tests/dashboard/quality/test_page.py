@@ -1,0 +1,240 @@
+"""The page of quality, the dialog that leads to it, and what can be taken away, as somebody uses them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode
+from uuid import UUID
+
+import psycopg
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.actor import COMMAND_LINE, DEMO_PERSON, Actor, Scope
+from core.auth.tickets import (
+    AUDIT_PATH,
+    DOWNLOAD_PATH,
+    REPORT_PATH,
+    REVIEWS_PATH,
+    SAMPLE_PATH,
+    SampleTicket,
+    TicketOffice,
+)
+from core.db.databases import Databases
+from core.jobs.strata import Stratification
+from core.jobs.wall import Wall
+from core.quality.samples import Plan, draw_sample, find_sample, list_samples
+from core.review.verdicts import Verdict
+from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.api.test_downloads import OFFICE, Door
+from tests.conftest import ROOT
+from tests.core.audit.test_events import events
+from tests.core.quality.test_answers import ANN, judge
+from tests.support.documents import APRIL, april
+from tests.support.rows import NOON, insert_job
+from tests.support.said import list_said
+
+MAIN = ROOT / "dashboard" / "main.py"
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open a page at an address, through the script that runs for all of them, as the demo person."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    demo = settings.model_copy(update={"fencepost_demo": True})
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+
+    def open_at(page: str, **params: str) -> AppTest:
+        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        app.context = {"url": f"http://localhost:3051/{page}", "timezone": "UTC"}
+        app.run()
+        app.switch_page(f"{page}/page.py")
+        for name, value in params.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return open_at
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(text for _, text in list_said(app))
+
+
+@pytest.fixture
+def sample(databases: Databases, connection: psycopg.Connection) -> UUID:
+    """Ten rejections for two reasons, all drawn and judged: the first reason's are wrong, and one more is unclear."""
+    plan = Plan("April", 20, by=(Stratification.DECISION, Stratification.REASON), seed=7)
+    ids = [
+        insert_job(connection, is_prohibited=True, reason="list 7" if number < 4 else "list 8", created_at=NOON)
+        for number in range(10)
+    ]
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), plan)
+    for number, job_id in enumerate(ids):
+        verdict = Verdict.OVERTURN if number < 4 else Verdict.UNSURE if number == 9 else Verdict.AGREE
+        judge(databases, ANN, job_id, verdict)
+    return sample_id
+
+
+def test_figures_stand_with_their_intervals_and_their_jobs(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection, sample: UUID
+) -> None:
+    """40 % to 50 % are wrong, all of one reason; the links hold the ids of the wrong and of the unclear jobs."""
+    app = open_page("quality", sample=str(sample))
+
+    said = texts(app)
+    assert "10 jobs of 10, by chance from 2 kinds by decision and reason; seed 7." in said
+    assert "10 of 10 opinions" in said
+    assert [(one.label, one.value) for one in app.metric[:2]] == [
+        ("Rejections that are wrong", "40.0% to 50.0%"),
+        ("Passes that should have been rejected", "–"),
+    ]
+    assert "This sample does not say: the sample has no such jobs." in said
+    wrong = {row[0] for row in connection.execute("SELECT job_id FROM reviews WHERE verdict = 'overturn'")}
+    links = [link for link in app.get("page_link") if link.proto.label == "Show what is wrong: 4 jobs"]
+    opened = parse_qs(links[0].proto.query_string)
+    assert {UUID(one) for one in opened["job_id"][0].split(",")} == wrong
+    assert opened["from"] == ["2026-04-01T00:00:00Z"]
+    (by_reason, *_) = (frame.value for frame in app.dataframe)
+    assert list(by_reason["Jobs"]) == ["Rejected, “list 8”", "Rejected, “list 7”"]
+    assert list(by_reason["Wrong"]) == ["0.0% to 16.7%", "100.0%"]
+    assert events(connection)[-1]["event"] == "quality-viewed"
+
+
+def test_a_sample_is_held_against_the_one_before(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection, sample: UUID
+) -> None:
+    """A later sample of which nothing is wrong differs by more than chance; another one can be chosen."""
+    for number in range(10):
+        insert_job(connection, is_prohibited=True, created_at=NOON + timedelta(days=1, seconds=number))
+    params = APRIL | {"from": "2026-04-16T00:00:00Z"}
+    later_id = draw_sample(databases, COMMAND_LINE, april(**params), Plan("later", 20))
+    for row in connection.execute("SELECT job_id FROM sample_jobs WHERE sample_id = %s", (later_id,)).fetchall():
+        judge(databases, ANN, row[0], Verdict.AGREE)
+
+    app = open_page("quality", sample=str(later_id))
+
+    assert app.selectbox(key="quality_other").value == sample
+    assert "Against the other sample -50.0 to -40.0 points (-50.0 to -40.0): more than chance." in texts(app)
+
+
+def test_jobs_that_are_gone_are_said(open_page: OpenPage, databases: Databases, connection: psycopg.Connection) -> None:
+    """A drawn job that was deleted before anybody judged it is told, and is not replaced."""
+    gone, _ = (insert_job(connection, is_prohibited=True) for _ in range(2))
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), Plan("a", 2))
+    connection.execute("DELETE FROM jobs WHERE job_id = %s", (gone,))
+
+    app = open_page("quality", sample=str(sample_id))
+
+    assert [warning.value for warning in app.warning] == [
+        "1 drawn job is gone, and not replaced: the figures are those of the others."
+    ]
+    assert "0 of 1 opinion." in texts(app)
+
+
+# A dialog is open in each run of this script; of a page it would only be in the run of the click.
+DIALOG = """
+import streamlit as st
+from dashboard.samples.draw_dialog import draw_dialog
+from tests.support.documents import april
+def dialog():
+    draw_dialog(april(client_id="acme", decision="reject", spreadsheet_safe="true"))
+st.navigation([st.Page(dialog, default=True), st.Page("quality/page.py", url_path="quality")]).run()
+"""
+
+
+@pytest.fixture
+def dialog(open_page: OpenPage, tmp_path: Path) -> AppTest:
+    """The dialog for the rejected jobs of one client in April."""
+    (tmp_path / "quality").mkdir()
+    (tmp_path / "quality" / "page.py").write_text("import streamlit as st\nst.write(st.query_params.to_dict())\n")
+    (tmp_path / "main.py").write_text(DIALOG)
+    return AppTest.from_file(str(tmp_path / "main.py"), default_timeout=60).run()
+
+
+@pytest.mark.parametrize("page", ["jobs", "categories"])
+def test_a_page_leads_to_a_sample_of_what_it_shows(
+    open_page: OpenPage, connection: psycopg.Connection, page: str
+) -> None:
+    """The dialog names the filter of the page, and rejected as well as passed jobs."""
+    app = open_page(page, **APRIL, client_id="acme", decision="reject")
+
+    app.button(key="draw_sample").click().run()
+
+    assert "Rejected or passed jobs of client “acme” from 1 Apr 2026 00:00" in texts(app)
+    assert app.number_input(key="sample_size").value == 600
+
+
+def test_a_sample_is_drawn_as_it_was_asked_for(
+    dialog: AppTest, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """It is of the filter's jobs, rejected and passed, with its name and the way of judging it."""
+    for number in range(6):
+        insert_job(connection, is_prohibited=number < 3)
+        insert_job(connection, is_prohibited=True, client_id="other")
+
+    dialog.text_input(key="sample_name").set_value("all of acme").run()
+    dialog.number_input(key="sample_opinions").set_value(2).run()
+    dialog.toggle(key="sample_blind").set_value(False).run()
+    dialog.button(key="sample_draw").click().run()
+
+    (drawn,) = list_samples(databases, Wall(None))
+    assert (drawn.name, drawn.drawn_by, drawn.opinions, drawn.is_blind) == ("all of acme", "user:demo", 2, False)
+    assert drawn.strata == ["decision", "reason"]
+    assert drawn.filter == april(client_id="acme", decision="reject,pass").to_params()
+    clients = connection.execute("SELECT client_id, is_prohibited, count(*) FROM sample_jobs GROUP BY 1, 2").fetchall()
+    assert sorted(clients) == [("acme", False, 3), ("acme", True, 3)]
+
+
+def test_what_cannot_be_drawn_is_said_in_the_dialog(
+    dialog: AppTest, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Where no decided job matches the dialog says so, and nothing is drawn."""
+    insert_job(connection, is_prohibited=None)
+
+    dialog.button(key="sample_draw").click().run()
+
+    assert "No decided job matches: choose other jobs." in [text.value for text in dialog.text]
+    assert list_samples(databases, Wall(None)) == []
+
+
+def ticket(sample_id: UUID) -> str:
+    return urlencode({"ticket": OFFICE.issue(SampleTicket(DEMO_PERSON.name, sample_id), browser="browser-1")})
+
+
+def test_the_file_and_the_report_are_for_those_who_read_jobs(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, sample: UUID
+) -> None:
+    """The file has each drawn job; the report has the figures, runs nothing, and what others wrote is text in it."""
+    connection.execute("UPDATE samples SET name = '<b>April</b>'")
+    door = Door(databases, settings)
+    door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.JOB_READ}))
+
+    file, report = (door.get(ticket(sample), path=path) for path in (SAMPLE_PATH, REPORT_PATH))
+
+    assert file[0] == 200
+    assert file[2].count(b"\n") == 11
+    assert report[0] == 200
+    assert "default-src 'none'" in report[1]["content-security-policy"]
+    body = report[2].decode()
+    assert "<h1>&lt;b&gt;April&lt;/b&gt;</h1>" in body
+    assert "<td>Rejections that are wrong</td><td>40.0% to 50.0%</td><td>40.0% to 50.0%</td>" in body
+    assert [one["event"] for one in events(connection)[-2:]] == ["sample-exported", "quality-viewed"]
+
+
+def test_a_ticket_of_a_sample_opens_nothing_else(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, sample: UUID
+) -> None:
+    """It is refused elsewhere; behind another wall the sample is not there; without the scope it is refused."""
+    door = Door(databases, settings)
+
+    assert [door.get(ticket(sample), path=path)[0] for path in (DOWNLOAD_PATH, AUDIT_PATH, REVIEWS_PATH)] == [403] * 3
+    door.person = Actor(DEMO_PERSON.name, Wall("other"), frozenset({Scope.JOB_READ}))
+    assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [404] * 2
+    door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.ADMIN_CONFIG}))
+    assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [403] * 2
+    assert find_sample(databases, Wall(None), sample) is not None
