@@ -36,7 +36,7 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <h1>{title}</h1>
-<p>{sentence}</p>
+<p>{sentence}</p>{link}
 </body>
 </html>
 """
@@ -44,9 +44,16 @@ _PAGE = """<!doctype html>
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
-def page(status: int, title: str, sentence: str, headers: dict[str, str] | None = None) -> HTMLResponse:
-    """Make a page that needs nothing else and runs nothing."""
-    html = _PAGE.format(title=escape(title), sentence=escape(sentence))
+def page(
+    status: int,
+    title: str,
+    sentence: str,
+    headers: dict[str, str] | None = None,
+    link: tuple[str, str] | None = None,
+) -> HTMLResponse:
+    """Make a page that needs nothing else and runs nothing. `link`: an address on this server, and its words."""
+    way_on = "" if link is None else f'\n<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>'
+    html = _PAGE.format(title=escape(title), sentence=escape(sentence), link=way_on)
     protected = PROTECTED | {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
     return HTMLResponse(html, status, protected | (headers or {}))
 

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     fencepost_staff: str = ""
     fencepost_admins: str = ""
     fencepost_trust_email: str = ""
+    # The claim that holds a person's address where it is not `email`: one, or a list as the ones above.
+    fencepost_address_claim: str = ""
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
     fencepost_audit_key: SecretStr | None = None

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, append
+from core.auth.address_claim import EMAIL, parse_claims
 from core.auth.allow_list import LOWER, parse_lists
 from core.characters import is_storable
 from core.db.databases import Databases
@@ -26,6 +27,8 @@ from core.settings import Settings
 
 # A provider's clock may be so far behind ours.
 CLOCK_SKEW = timedelta(minutes=2)
+
+_ENDED = "Your session has ended: sign in again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +64,31 @@ class Door:
         """Raises `InvalidSetting` where a list of people has an entry that could mean nobody, or too many."""
         self._databases = databases
         self._lists, self._trusted = parse_lists(settings, providers)
+        self._claims = parse_claims(settings, providers, self._trusted)
         self._hours = timedelta(hours=settings.fencepost_session_hours)
 
     @staticmethod
     def check(settings: Settings, providers: tuple[str, ...]) -> None:
         """Raise `InvalidSetting` as the making of a door does, before there are databases."""
-        parse_lists(settings, providers)
+        _, trusted = parse_lists(settings, providers)
+        parse_claims(settings, providers, trusted)
 
     def enter(self, claims: Mapping[str, Any], remote_address: str | None = None) -> Visit:
         """Recognise the person of a session by the claims of its ID token; remember the session.
 
         The first time, and whenever the answer changes, the audit gets a row.
         """
-        identity = _identify(claims)
+        identity = _identify(claims, self._claim_of(claims))
         if identity is None:
-            sentence = "The sign-in says too little: it needs iss, sub, email, and auth_time or iat."
-            return Visit(None, str(claims.get("email") or ""), sentence)
+            return Visit(None, str(claims.get("email") or ""), self._explain_claims(claims))
         with self._databases.ours.transaction() as connection:
             row = _find_session(connection, identity.session)
             if row is not None and self._has_ended(row):
-                return Visit(None, identity.address, "Your session has ended: sign in again.", ended=True)
-            if row is None and self._is_too_old(connection, identity):
-                return Visit(None, identity.address, "Your session has ended: sign in again.", ended=True)
+                return Visit(None, identity.address, _ENDED, ended=True)
+            if row is None:
+                stale = self._explain_age(connection, identity)
+                if stale is not None:
+                    return Visit(None, identity.address, stale, ended=True)
             scopes = self._scopes(identity.provider, identity.address, identity.is_verified)
             actor = Actor(
                 identity.person, Wall(None), scopes, identity.address, remote_address, session=identity.session
@@ -119,23 +125,51 @@ class Door:
 
     def _explain(self, identity: _Identity) -> str:
         if not identity.is_verified and identity.provider not in self._trusted:
-            return "Your provider does not say that this address is verified, so it is not believed."
-        return "This address may not come in here: ask whoever runs Fencepost to add it."
+            return (
+                "Your provider does not say that this address is verified, so it is not believed: ask whoever runs "
+                "Fencepost to look into FENCEPOST_TRUST_EMAIL."
+            )
+        return (
+            "This address may not come in here: ask whoever runs Fencepost to add it, or sign out and come back with "
+            "another account."
+        )
+
+    def _explain_claims(self, claims: Mapping[str, Any]) -> str:
+        name = self._claim_of(claims)
+        if not _is_text(claims.get(name)):
+            return (
+                f"Your provider does not say {name}, by which people are known here: ask whoever runs Fencepost to "
+                "switch that claim on there, or to name another one in FENCEPOST_ADDRESS_CLAIM."
+            )
+        return "The sign-in says too little: it needs iss, sub, and auth_time or iat. Tell whoever runs Fencepost."
+
+    def _claim_of(self, claims: Mapping[str, Any]) -> str:
+        return self._claims.get(str(claims.get("provider")), EMAIL)
 
     def _has_ended(self, row: Row[Any]) -> bool:
         signed_out = row.signed_out_at is not None and row.first_seen_at <= row.signed_out_at
         return signed_out or self._is_over(row.authenticated_at, row.now)
 
-    def _is_too_old(self, connection: Connection, identity: _Identity) -> bool:
-        """Tell whether a session that was never seen is from before a sign-out, or over."""
+    def _explain_age(self, connection: Connection, identity: _Identity) -> str | None:
+        """Say why a session that was never seen is over already, or return None."""
         now, signed_out_at = connection.execute(
             select(
                 func.clock_timestamp(),
                 select(people.c.signed_out_at).where(people.c.person == identity.person).scalar_subquery(),
             )
         ).one()
-        from_before = signed_out_at is not None and identity.issued_at < signed_out_at - CLOCK_SKEW
-        return from_before or self._is_over(identity.authenticated_at, now)
+        if signed_out_at is not None and identity.issued_at < signed_out_at - CLOCK_SKEW:
+            return _ENDED
+        if identity.authenticated_at > now + CLOCK_SKEW:
+            return "The clocks of this server and of your provider differ: tell whoever runs Fencepost to set them."
+        if self._is_over(identity.authenticated_at, now):
+            # As `dashboard.server.sign_in_steps` asks for it; some providers do not know the question.
+            return (
+                f"Your provider let you in without asking again, and you signed in there more than "
+                f"{self._hours / timedelta(hours=1):g} hours ago, which is too long here: sign in again. If this comes "
+                "back, sign out at your provider first, or tell whoever runs Fencepost."
+            )
+        return None
 
     def _is_over(self, authenticated_at: datetime, now: datetime) -> bool:
         return not now - self._hours < authenticated_at <= now + CLOCK_SKEW
@@ -170,9 +204,9 @@ class Door:
             append(connection, self._databases.audit_key, event, actor, details={"provider": identity.provider})
 
 
-def _identify(claims: Mapping[str, Any]) -> _Identity | None:
-    issuer, subject, address = (claims.get(name) for name in ("iss", "sub", "email"))
-    provider = claims.get("provider")
+def _identify(claims: Mapping[str, Any], address_claim: str) -> _Identity | None:
+    issuer, subject, address = (claims.get(name) for name in ("iss", "sub", address_claim))
+    provider, verified = claims.get("provider"), claims.get("email_verified")
     times = [_instant(claims.get(name)) for name in ("auth_time", "iat")]
     authenticated_at = times[0] or times[1]
     if authenticated_at is None or not all(map(_is_text, (issuer, subject, address, provider))):
@@ -183,8 +217,8 @@ def _identify(claims: Mapping[str, Any]) -> _Identity | None:
         person=f"user:{issuer}|{subject}",
         address=str(address).strip(string.whitespace).translate(LOWER),
         provider=str(provider),
-        # A boolean (OpenID Connect Core, section 5.1); some providers send it as text.
-        is_verified=claims.get("email_verified") is True or claims.get("email_verified") == "true",
+        # A boolean (OpenID Connect Core, section 5.1), which some providers send as text. It is said of `email` alone.
+        is_verified=address_claim == EMAIL and (verified is True or verified == "true"),
         authenticated_at=authenticated_at,
         issued_at=times[1] or authenticated_at,
     )

@@ -20,10 +20,10 @@ from dashboard.server.sign_in_failure import (
     LOGIN_PATH,
     LOGOUT_PATH,
     RETURN_PATH,
-    is_own_step,
     with_plain_failure,
     with_plain_return,
 )
+from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in, with_return
 from dashboard.server.visitors import Visitors
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -50,6 +50,7 @@ class Guard:
         self._api = api
         self._downloads = downloads
         self._demo = settings.fencepost_demo
+        self._session_hours = settings.fencepost_session_hours
         self._visitors = Visitors(app, name_browser if self._demo else name_sign_in)
         listed = settings.fencepost_allowed_hosts.lower().split(",")
         named = [_strip_brackets(host) for host in listed if host.strip()]
@@ -84,9 +85,10 @@ class Guard:
             sentence = "Another page has led here. Go back to Fencepost, and sign out by its button."
             await page(403, "You are still signed in", sentence)(scope, receive, send)
         elif path == RETURN_PATH:
-            await self._app(scope, receive, with_plain_return(scope, receive, send))
+            await self._app(scope, receive, with_plain_return(scope, receive, with_return(scope, send)))
         elif path == LOGIN_PATH:
-            await self._app(scope, receive, with_plain_failure(scope, receive, send))
+            asking = with_fresh_sign_in(scope, send, self._session_hours)
+            await self._app(scope, receive, with_plain_failure(scope, receive, asking))
         else:
             await self._app(scope, receive, _with_browser_cookie(scope, send))
 

@@ -2,17 +2,38 @@
 
 import logging
 import re
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
 from api.pages import page
+from dashboard.server.sign_in_steps import find_page
 
 LOGIN_PATH = "/auth/login"
 LOGOUT_PATH = "/auth/logout"
 RETURN_PATH = "/oauth2callback"
+
+# What it means that the provider sends somebody back with an error (OpenID Connect Core, section 3.1.2.6; RFC 6749,
+# section 4.1.2.1), and what to do. Any other is a matter of how the two were set up.
+_AGAIN = "sign in again; if this comes back, tell whoever runs Fencepost."
+_REASONS = {
+    "access_denied": "Your provider did not let you in: you left its page, or your account may not use Fencepost. Sign "
+    "in again, with another account if you have one, or ask whoever looks after your accounts for access.",
+    **dict.fromkeys(
+        ("login_required", "interaction_required", "consent_required", "account_selection_required"),
+        f"Your provider wanted to ask you something, and could not: {_AGAIN}",
+    ),
+    **dict.fromkeys(
+        ("server_error", "temporarily_unavailable"),
+        "Your provider has a fault at the moment: wait a minute, then " + _AGAIN,
+    ),
+}
+_MISCONFIGURED = (
+    "Your provider does not accept Fencepost as it is set up: tell whoever runs Fencepost to compare the client, its "
+    "redirect_uri and its scopes with what the provider knows."
+)
+_TOO_LATE = f"It took too long at your provider, or this page was opened once more: {_AGAIN}"
 
 
 def with_plain_failure(scope: Scope, receive: Receive, send: Send) -> Send:
@@ -45,7 +66,8 @@ def with_plain_return(scope: Scope, receive: Receive, send: Send) -> Send:
     params = QueryParams(scope["query_string"])
     if not {"code", "state", "error"} & set(params):
         return send
-    reason = "did not let you in" if params.get("error") == "access_denied" else "and this server did not get together"
+    error = params.get("error")
+    reason = _TOO_LATE if error is None else _REASONS.get(error, _MISCONFIGURED)
     failed = False
 
     async def send_plain(message: Message) -> None:
@@ -53,10 +75,7 @@ def with_plain_return(scope: Scope, receive: Receive, send: Send) -> Send:
         if message["type"] == "http.response.start" and not _brings_in(message):
             failed = True
             answer = page(
-                400,
-                "You are not signed in",
-                f"Your sign-in provider {reason}. It may have taken too long, or this page was opened once more: go to "
-                "the start page and sign in again; if it stays, tell whoever runs Fencepost.",
+                400, "You are not signed in", reason, link=(find_page(scope), "Back to the page that you wanted")
             )
             await answer(scope, receive, send)
         elif not failed:
@@ -68,17 +87,6 @@ def with_plain_return(scope: Scope, receive: Receive, send: Send) -> Send:
 def _brings_in(message: Message) -> bool:
     cookies = Headers(raw=message["headers"]).getlist("set-cookie")
     return any(re.match(rf'{USER_COOKIE_NAME}="?[^";]', cookie) for cookie in cookies)
-
-
-def is_own_step(headers: Headers) -> bool:
-    """Tell whether a page of ours leads here: no other site may sign somebody out (Fetch Metadata, section 2.3).
-
-    Browsers say so over TLS and on one's own machine; elsewhere the referrer tells, which our policy lets through.
-    """
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        return site == "same-origin"
-    return urlsplit(headers.get("referer", "")).netloc == headers.get("host", "")
 
 
 def keep_sign_in_short() -> None:

@@ -69,7 +69,7 @@ def show_sign_in(visit: Visit | None) -> None:
         st.button("Sign out", icon=":material/logout:", on_click=sign_out, key="sign_out")
         return
     if visit is not None:
-        st.info("Your session has ended: sign in again.", icon=":material/lock_clock:")
+        st.info(visit.refusal, icon=":material/lock_clock:")
     else:
         st.write("Sign in to see what your moderation rejected.")
     with st.container(horizontal=True):

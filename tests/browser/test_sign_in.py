@@ -109,7 +109,10 @@ def test_nobody_is_shown_anything_before_they_sign_in(serve: Serve, page: Page, 
 
 
 def test_a_provider_that_is_away_is_said(serve: Serve, provider: Provider, page: Page, tmp_path: Path) -> None:
-    """Whoever cannot be sent to the provider reads what to do; the log has no trace, and nothing of an address."""
+    """Whoever cannot be sent to the provider reads what to do; the log has no trace, and nothing of an address.
+
+    So does whoever the provider sends back without letting them in.
+    """
     secrets = tmp_path / "secrets.toml"
     secrets.write_text(secrets.read_text().replace(provider.issuer, f"http://localhost:{free_port()}"))
     with serve() as server:
@@ -215,19 +218,41 @@ def test_a_provider_that_is_trusted_need_not_verify(serve: Serve, provider: Prov
 def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
     serve: Serve, provider: Provider, page: Page, rows: psycopg.Connection
 ) -> None:
-    """Hours count from the sign-in at the provider; a page that nobody touches ends by itself."""
-    provider.is_here(STAFF)
+    """Hours count from the sign-in at the provider; a page that nobody touches ends by itself.
+
+    Whoever was known there for longer is asked anew, by whichever parameter the provider knows, and comes back to the
+    page that they wanted: a link opened signed out, or one on which the session ended. Where they are refused they read
+    why, and the way back is there.
+    """
+    provider.is_here(STAFF, auth_time=int(time.time()) - 7200)
     with serve(FENCEPOST_SESSION_HOURS="1") as server:
-        sign_in(page, server.url)
-        expect_in(page, STAFF)
+        link = f"{server.url}/exports?tz=Asia%2FTokyo"
+        provider.error = "access_denied"
+        sign_in(page, link)
+        expect(page.get_by_text("Your provider did not let you in")).to_be_visible()
+        provider.error = None
+        page.get_by_role("link", name="Back to the page that you wanted").click()
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Exports", exact=True)).to_be_visible()
+        assert page.url == link
         rows.execute("UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour'")
 
         expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
         expect_out(page)
 
-        provider.is_here(STAFF)
+        provider.is_here(STAFF, auth_time=int(time.time()) - 7200)
+        provider.knows = {"prompt"}
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Exports", exact=True)).to_be_visible()
+        assert page.url == link
+
+        page.context.clear_cookies()
+        provider.is_here(STAFF, auth_time=int(time.time()) - 7200)
+        sign_in(page, server.url)
+        expect(page.get_by_text("Your provider let you in without asking again")).to_be_visible()
         page.get_by_role("button", name="Sign in").click()
         expect_in(page, STAFF)
+    provider.knows = {"max_age", "prompt"}
 
 
 def test_a_lost_scope_counts_at_once(serve: Serve, provider: Provider, page: Page, context: BrowserContext) -> None:
@@ -341,10 +366,9 @@ def test_two_people_review_at_once(
         expect_out(page)
         provider.is_here(STAFF)
         page.get_by_role("button", name="Sign in").click()
-        expect_in(page, STAFF)
-        page.goto(address)
 
         expect(page.get_by_role("textbox", name="Note")).to_have_value("Half a sen")
+        assert page.url == address
     elsewhere.close()
     assert set(opened) == ids
 

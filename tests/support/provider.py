@@ -32,6 +32,9 @@ class Provider:
         self.issuer = f"http://localhost:{port}"
         self.claims: dict[str, Any] = {}
         self.signed_out = 0
+        # The parameters by which it lets itself be told to ask somebody again; and what it answers in place of a code.
+        self.knows = {"max_age", "prompt"}
+        self.error: str | None = None
         self._key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig", "alg": "RS256"})
         self._codes: dict[str, dict[str, str]] = {}
         self.app = Starlette(
@@ -60,7 +63,6 @@ class Provider:
             client_id = "{CLIENT_ID}"
             client_secret = "{CLIENT_SECRET}"
             server_metadata_url = "{self.issuer}/.well-known/openid-configuration"
-            authorize_params = {{ max_age = 43200 }}
         """
 
     async def _metadata(self, _: Request) -> Response:
@@ -83,10 +85,17 @@ class Provider:
     async def _authorize(self, request: Request) -> Response:
         asked = dict(request.query_params)
         assert asked["client_id"] == CLIENT_ID
-        assert asked["max_age"] == "43200"
+        now = int(time.time())
+        age = now - int(self.claims.get("auth_time", now))
+        if ("prompt" in self.knows and asked["prompt"] == "login") or (
+            "max_age" in self.knows and age > int(asked["max_age"])
+        ):
+            self.claims["auth_time"] = now
         code = secrets.token_urlsafe(16)
         self._codes[code] = asked
-        answer = urlencode({"code": code, "state": asked["state"]})
+        answer = urlencode(
+            ({"code": code} if self.error is None else {"error": self.error}) | {"state": asked["state"]}
+        )
         return RedirectResponse(f"{asked['redirect_uri']}?{answer}", 302)
 
     async def _token(self, request: Request) -> Response:
