@@ -257,6 +257,9 @@ review_drafts = Table(
     Column("job_id", Uuid, primary_key=True),
     Column("note", Text, nullable=False),
     Column("saved_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    # A verdict that is being recorded, with its categories: where it stays it never was.
+    Column("verdict", Text),
+    Column("categories", ARRAY(Text)),
 )
 
 # Who is at a job, until when.

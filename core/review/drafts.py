@@ -1,8 +1,10 @@
-"""Notes that are not yet part of a verdict."""
+"""Notes that are not yet part of a verdict, and verdicts that are not recorded yet."""
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -26,6 +28,27 @@ def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
     query = select(review_drafts.c.note).where(review_drafts.c.person == person.name, review_drafts.c.job_id == job_id)
     with database.transaction() as connection:
         return connection.execute(query).scalar_one_or_none() or ""
+
+
+def find_unrecorded(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
+    """Return the verdict (and its categories) that the person gave on a job and that was never recorded, or None.
+
+    It waited for a lock, mostly, when the server was stopped.
+    """
+    query = select(review_drafts).where(
+        review_drafts.c.person == person.name, review_drafts.c.job_id == job_id, review_drafts.c.verdict.is_not(None)
+    )
+    with database.transaction() as connection:
+        return connection.execute(query).one_or_none()
+
+
+def attempt_of(person: Actor, job_id: UUID, note: str, verdict: str, categories: Sequence[str] | None) -> Insert:
+    """Build the statement that keeps a verdict with its note until it is recorded."""
+    row = upsert(review_drafts).values(
+        person=person.name, job_id=job_id, note=note, verdict=verdict, categories=categories
+    )
+    kept = {name: row.excluded[name] for name in ("note", "verdict", "categories")}
+    return row.on_conflict_do_update(index_elements=["person", "job_id"], set_=kept | {"saved_at": func.now()})
 
 
 def draft_of(person: Actor, job_id: UUID, note: str) -> Insert:

@@ -16,7 +16,7 @@ from core.db.databases import Databases
 from core.db.schema import people, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
-from core.review.drafts import LONGEST_NOTE, draft_of
+from core.review.drafts import LONGEST_NOTE, attempt_of, draft_of
 
 
 class Verdict(StrEnum):
@@ -43,11 +43,18 @@ class Review:
     note: str = ""
 
 
-def record_review(databases: Databases, by: Actor, jobs: Sequence[Row[Any]], review: Review) -> UUID:
+class ChangedMeanwhile(InvalidParameter):
+    """One's own verdict is another one than was on screen: somebody has two windows open."""
+
+
+def record_review(
+    databases: Databases, by: Actor, jobs: Sequence[Row[Any]], review: Review, *, shown: frozenset[UUID] | None = None
+) -> UUID:
     """Record one verdict on decided jobs, all or nothing, together with its event; return the id of the act.
 
     It supersedes the person's own earlier verdicts on these jobs. Raises `InvalidParameter` where the note is missing
-    or too long, or a job has no decision that could be reviewed.
+    or too long, or a job has no decision that could be reviewed; and `ChangedMeanwhile` where the act whose verdict of
+    one's own counts for the first job is none that was `shown` (None: whatever was).
     """
     note = _check_note(review)
     if not jobs or any(job.is_prohibited is None for job in jobs):
@@ -63,13 +70,21 @@ def record_review(databases: Databases, by: Actor, jobs: Sequence[Row[Any]], rev
     }
     ids = [job.job_id for job in jobs]
     with databases.ours.transaction() as connection:
+        # By itself: where the process ends before the verdict is recorded, its person is told.
+        connection.execute(attempt_of(by, ids[0], note or "", review.verdict.value, categories))
+    with databases.ours.transaction() as connection:
         _serialise(connection, by)
         superseded = connection.execute(
             update(reviews)
             .where(reviews.c.person == by.name, reviews.c.superseded_at.is_(None), reviews.c.job_id == func.any(ids))
             .values(superseded_at=func.clock_timestamp())
-            .returning(reviews.c.job_id, reviews.c.review_id)
-        )
+            .returning(reviews.c.job_id, reviews.c.review_id, reviews.c.act_id)
+        ).all()
+        if shown is not None and shown != {row.act_id for row in superseded if row.job_id == ids[0]}:
+            raise ChangedMeanwhile(
+                "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: "
+                "go on, or give this one all the same to replace it."
+            )
         before = {row.job_id: row.review_id for row in superseded}
         connection.execute(
             insert(reviews), [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs]
@@ -77,7 +92,7 @@ def record_review(databases: Databases, by: Actor, jobs: Sequence[Row[Any]], rev
         connection.execute(
             update(review_drafts)
             .where(review_drafts.c.person == by.name, review_drafts.c.job_id == func.any(ids))
-            .values(note="")
+            .values(note="", verdict=None, categories=None)
         )
         append(
             connection,

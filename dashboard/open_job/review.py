@@ -15,7 +15,9 @@ from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.job import find_job
 from core.review.claims import release_claim
+from core.review.drafts import find_unrecorded
 from core.review.verdicts import (
+    ChangedMeanwhile,
     Review,
     Verdict,
     find_last,
@@ -50,6 +52,12 @@ ACTS = "review_acts"
 # What is to be said of the last act; not by its callback, which may draw nothing within a fragment.
 SAID = "review_said"
 
+# The act of one's own that counted when the job was opened here: what another window does later is told.
+SHOWN = "review_shown"
+
+# A job, and what is to be said of a verdict on it that was refused, until the next one is given.
+TOLD = "review_told"
+
 
 @fragment()
 def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[Actor], None] | None = None) -> None:
@@ -70,7 +78,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     ours = resources.databases.ours
     own = find_own(ours, person, job_id)
     if st.session_state.get("review_job") != job_id or NOTE not in st.session_state:
-        _begin(resources, person, job_id)
+        _begin(resources, person, job_id, own)
     alike: Alike | None = st.session_state["review_alike"]
     showing = name_showing(job_id)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
@@ -110,17 +118,36 @@ def say_act() -> None:
         st.toast(said)
 
 
-def _begin(resources: Resources, person: Actor, job_id: UUID) -> None:
+def _begin(resources: Resources, person: Actor, job_id: UUID, own: Row[Any] | None) -> None:
     """Set the fields to what the person was writing, or else has said about this job last."""
     last = find_last(resources.databases.ours, person, job_id)
-    said: list[str] | None = None if last is None else last.categories
+    unrecorded = find_unrecorded(resources.databases.ours, person, job_id)
+    given = unrecorded or last
+    said: list[str] | None = None if given is None else given.categories
     st.session_state[NOTE] = find_note(person, job_id) or (last.note if last is not None else None) or ""
     st.session_state[CATEGORIES] = [] if said is None else said or [NONE]
     st.session_state[APPLY] = False
     st.session_state["review_alike"] = find_alike(person, job_id)
-    st.session_state["review_error"] = None
+    st.session_state[SHOWN] = frozenset(() if own is None else (own.act_id,))
+    st.session_state["review_error"] = _find_told(job_id) or _explain(unrecorded)
     # Last: a run may be ended at each of these lines, and the next one begins anew.
     st.session_state["review_job"] = job_id
+
+
+def _find_told(job_id: UUID) -> str | None:
+    told: tuple[UUID, str] | None = st.session_state.get(TOLD)
+    return told[1] if told is not None and told[0] == job_id else None
+
+
+def _explain(unrecorded: Row[Any] | None) -> str | None:
+    """Say that a verdict was lost."""
+    if unrecorded is None:
+        return None
+    word = VERDICTS[Verdict(unrecorded.verdict)][0]
+    return (
+        f"Your verdict “{word}” on this job was not recorded, because the server was stopped or the database did not "
+        "answer: give it again if it still holds."
+    )
 
 
 def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) -> None:
@@ -153,6 +180,7 @@ def _record(
 ) -> None:
     if not is_shown(showing):
         return
+    st.session_state.pop(TOLD, None)
     chosen = st.session_state[CATEGORIES]
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
     jobs = [job]
@@ -164,7 +192,14 @@ def _record(
     try:
         if NONE in chosen and len(chosen) > 1:
             raise InvalidParameter("Choose either some categories or “None of them”.")
-        act = record_review(resources.databases, person, jobs, Review(verdict, categories, st.session_state[NOTE]))
+        review = Review(verdict, categories, st.session_state[NOTE])
+        act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
+    except ChangedMeanwhile as error:
+        st.session_state[TOLD] = (job.job_id, str(error))
+        st.session_state["review_job"] = None
+        # A second press that is on its way replaces nothing.
+        leave_showing()
+        return
     except InvalidParameter as error:
         st.session_state["review_error"] = str(error)
         return

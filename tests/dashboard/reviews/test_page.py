@@ -1,6 +1,7 @@
 """The page of reviews, and the review beside a job, run as Streamlit runs them."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,13 +11,19 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
+from core.actor import DEMO_PERSON
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
+from core.errors import DatabaseUnavailable
+from core.jobs.filter import Category
+from core.jobs.job import find_job
+from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.dashboard.jobs.test_page import APRIL, address, rendered, shown
 from tests.support.rows import NOON, insert_job, insert_log
+from tests.support.waiting import wait_for
 
 # The link to the other page needs both to stand beside the script.
 MAIN = """
@@ -246,3 +253,79 @@ def test_a_wrong_address_gets_a_sentence(open_page: OpenPage, query: dict[str, s
 
     assert "This address is not valid" in rendered(app)
     assert button(app, "start")
+
+
+def test_a_verdict_in_another_window_is_not_replaced_without_a_word(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """The second window is told, shows what counts and keeps what was chosen there; pressed again it replaces it."""
+    job_id = insert_job(connection, is_prohibited=True)
+    first, second = open_page(job=str(job_id)), open_page(job=str(job_id))
+    button(first, "verdict_agree").click().run()
+
+    second.text_area(key="review_note").set_value("the opposite").run()
+    button(second, "verdict_overturn").click().run()
+    told, shown = [error.value for error in second.error], [text.value for text in second.text]
+    before = verdicts(connection)
+    kept = second.text_area(key="review_note").value
+    button(second, "verdict_overturn").click().run()
+
+    assert told == [
+        "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: go on, "
+        "or give this one all the same to replace it."
+    ]
+    assert any(text.startswith("You: agree") for text in shown)
+    assert kept == "the opposite"
+    assert before == [("agree", None)]
+    assert verdicts(connection) == [("overturn", "the opposite")]
+
+
+def test_a_verdict_that_was_taken_back_in_another_window_is_told(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Also what does not count any more is no silent beginning of another verdict."""
+    job_id = insert_job(connection, is_prohibited=True)
+    first = open_page(job=str(job_id))
+    button(first, "verdict_agree").click().run()
+    second = open_page(job=str(job_id))
+    button(first, "take_back").click().run()
+
+    button(second, "verdict_overturn").click().run()
+
+    assert [error.value.split(",")[0] for error in second.error] == [
+        "Your verdict on this job has changed in another window meanwhile"
+    ]
+    assert verdicts(connection) == []
+
+
+def test_a_verdict_that_waited_when_the_server_was_stopped_is_told(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Its note and its categories are there again with a sentence; once it was given again nothing is said any more."""
+    job_id = insert_job(connection, is_prohibited=True)
+    with databases.source.transaction() as source:
+        job = find_job(source, job_id, DEMO_PERSON.wall)
+    assert job is not None
+    review = Review(Verdict.OVERTURN, frozenset({Category.NSFW}), "half an hour's work")
+    connection.execute("BEGIN")
+    connection.execute("LOCK TABLE reviews")
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(record_review, databases, DEMO_PERSON, [job], review)
+        stuck = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+        wait_for(lambda: connection.execute(stuck, ("reviews",)).fetchone() != (0,), "the verdict")
+        assert isinstance(waiting.exception(), DatabaseUnavailable)
+    connection.execute("COMMIT")
+
+    app = open_page(job=str(job_id))
+    told, note = [error.value for error in app.error], app.text_area(key="review_note").value
+    button(app, "verdict_overturn").click().run()
+    later = open_page(job=str(job_id))
+
+    assert told == [
+        "Your verdict “Overturn” on this job was not recorded, because the server was stopped or the database did not "
+        "answer: give it again if it still holds."
+    ]
+    assert note == "half an hour's work"
+    assert verdicts(connection) == [("overturn", note)]
+    assert connection.execute("SELECT categories FROM reviews").fetchall() == [(["nsfw"],)]
+    assert not later.error
