@@ -2,7 +2,7 @@
 
 import re
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from api.errors import forbidden, rate_limited, unauthorized
 from api.refusals import record_refusal
@@ -33,7 +33,7 @@ async def authenticate(request: Request, services: Services) -> Actor:
     return actor
 
 
-def remote_address(request: Request) -> str | None:
+def remote_address(request: HTTPConnection) -> str | None:
     """Return the network address that a request came from; behind a proxy that uvicorn trusts, the one it names."""
     return None if request.client is None else request.client.host
 

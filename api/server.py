@@ -43,7 +43,7 @@ LOGGING: dict[str, Any] = {
 }
 
 
-# Bytes of a request's line and headers together. Sign-in cookies of some providers are large.
+# Bytes of a request's line and headers together. Cookies of other services on the same host may be large.
 LARGEST_HEAD = 131_072
 
 # Bytes that are looked through before they are counted.

@@ -11,12 +11,16 @@ from api.downloads import Downloads
 from api.request_log import RequestLog
 from api.routes import Api
 from api.services import create_services
+from core.auth.derived_keys import derive_key
+from core.auth.session_ids import SessionIds
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.errors import InvalidSetting
 from core.settings import Settings
+from dashboard.server.backchannel_logout import BackchannelLogout
 from dashboard.server.guard import Guard, is_loopback
+from dashboard.server.held_sessions import HeldSessions
 from dashboard.server.sign_in_failure import keep_sign_in_short
 from dashboard.server.sign_in_settings import read_sign_in
 from dashboard.session.connections import ClosedWithSession, OpenConnections
@@ -32,8 +36,10 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     services = create_services(databases, settings)
     sign_in = None if settings.fencepost_demo else read_sign_in()
     # Where there is no sign-in, tickets may end with the process: they live for two minutes.
-    office = TicketOffice(secrets.token_urlsafe(32) if sign_in is None else sign_in.secret)
-    providers = () if sign_in is None else sign_in.providers
+    secret = secrets.token_urlsafe(32) if sign_in is None else sign_in.secret
+    office = TicketOffice(derive_key(secret, "fencepost tickets"))
+    ids = SessionIds([derive_key(secret, "fencepost sessions")])
+    providers = () if sign_in is None else sign_in.names
     door = None if sign_in is None else Door(databases, settings, providers)
     connections = OpenConnections()
     provide(Resources(databases, settings, office, door, providers, connections))
@@ -43,11 +49,14 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         api=Api(services),
         downloads=Downloads(services, office, lambda name, session: recognise(settings, door, name, session)),
         hosts=() if sign_in is None else (sign_in.host,),
+        ids=ids,
+        logout=None if sign_in is None else BackchannelLogout(databases, sign_in.providers),
     )
     keep_traces_out()
     keep_sign_in_short()
     layers = [Middleware(RequestLog), guard]
     if door is not None:
+        layers.append(Middleware(HeldSessions, door=door, ids=ids))
         layers.append(Middleware(ClosedWithSession, connections=connections, recognise=door.recognise))
     return st.App(MAIN, middleware=layers, on_script_error=show_failure)
 
@@ -60,7 +69,7 @@ def check_configuration(settings: Settings) -> None:
         raise InvalidSetting("server.enableAgentApi opens a second door into sessions: remove it.")
     if not settings.fencepost_demo:
         sign_in = read_sign_in()
-        Door.check(settings, () if sign_in is None else sign_in.providers)
+        Door.check(settings, () if sign_in is None else sign_in.names)
     address = config.get_option("server.address") or "0.0.0.0"  # noqa: S104 - what Streamlit takes for unset
     if settings.fencepost_demo and not is_loopback(address):
         raise InvalidSetting(

@@ -12,8 +12,9 @@ from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import watch_session
 from dashboard.session.connections import HEADER
-from dashboard.session.person import find_visit, show_person, show_sign_in
+from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
+from dashboard.session.sessions_dialog import show_person
 from dashboard.widgets.failure import show_failure
 
 HERE = Path(__file__).parent

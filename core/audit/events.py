@@ -25,6 +25,7 @@ class Event(StrEnum):
 
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
+    SESSION_ENDED = "session-ended"
     REFUSED = "refused"
     JOBS_LISTED = "jobs-listed"
     JOB_OPENED = "job-opened"

@@ -1,15 +1,12 @@
 """People: who may come in, by what an OpenID provider says of them, and for how long.
 
-A session is one sign-in: the claims of its ID token (OpenID Connect Core, section 2), known by their hash. It is looked
-up again at every use, so that a lost scope, a sign-out and the end of its hours count at once.
+A session is one sign-in, and the server holds it: the browser has an id. It is looked up again at every use, so that a
+lost scope, a sign-out and the end of its hours count at once.
 """
 
-import hashlib
-import json
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -18,8 +15,8 @@ from sqlalchemy.dialects.postgresql import insert
 from core.actor import Actor, Scope
 from core.audit.events import Event, append
 from core.auth.address_claim import EMAIL, parse_claims
-from core.auth.allow_list import LOWER, parse_lists
-from core.characters import is_storable
+from core.auth.allow_list import parse_lists
+from core.auth.claims import Identity, is_text, read_identity
 from core.db.databases import Databases
 from core.db.schema import people, sessions
 from core.jobs.wall import Wall
@@ -27,6 +24,12 @@ from core.settings import Settings
 
 # A provider's clock may be so far behind ours.
 CLOCK_SKEW = timedelta(minutes=2)
+
+# Characters. An ID token is kept to sign out at the provider with, in an address; a longer one is not worth a hint.
+LONGEST_TOKEN = 6_000
+
+# Characters that are kept of what a browser calls itself.
+LONGEST_BROWSER = 300
 
 _ENDED = "Your session has ended: sign in again."
 
@@ -45,16 +48,11 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Identity:
-    """What the claims of a session say."""
+class Leaving:
+    """What the way out by the provider needs: its name, and the ID token that it gave, where that is still kept."""
 
-    session: str
-    person: str
-    address: str
     provider: str
-    is_verified: bool
-    authenticated_at: datetime
-    issued_at: datetime
+    id_token: str | None
 
 
 class Door:
@@ -65,7 +63,7 @@ class Door:
         self._databases = databases
         self._lists, self._trusted = parse_lists(settings, providers)
         self._claims = parse_claims(settings, providers, self._trusted)
-        self._hours = timedelta(hours=settings.fencepost_session_hours)
+        self.hours = timedelta(hours=settings.fencepost_session_hours)
 
     @staticmethod
     def check(settings: Settings, providers: tuple[str, ...]) -> None:
@@ -73,31 +71,53 @@ class Door:
         _, trusted = parse_lists(settings, providers)
         parse_claims(settings, providers, trusted)
 
-    def enter(self, claims: Mapping[str, Any], remote_address: str | None = None) -> Visit:
-        """Recognise the person of a session by the claims of its ID token; remember the session.
+    def sign_in(
+        self,
+        session: str,
+        claims: Mapping[str, Any],
+        provider: str,
+        *,
+        id_token: str | None = None,
+        remote_address: str | None = None,
+        browser: str | None = None,
+        instead_of: str | None = None,
+    ) -> str | None:
+        """Begin a session for whom the claims name, and end the one that the browser had; the audit gets a row.
 
-        The first time, and whenever the answer changes, the audit gets a row.
+        Returns a sentence where the claims say too little, and there is no session. Whether the person may come in is
+        said by `enter`.
         """
-        identity = _identify(claims, self._claim_of(claims))
+        claim = self._claims.get(provider, EMAIL)
+        identity = read_identity(claims, provider, claim)
         if identity is None:
-            return Visit(None, str(claims.get("email") or ""), self._explain_claims(claims))
+            return _explain_claims(claims, claim)
+        scopes = self._scopes(identity.provider, identity.address, identity.is_verified)
+        actor = Actor(identity.person, Wall(None), scopes, identity.address, remote_address, session=session)
+        kept = {
+            "id_token": id_token if id_token is not None and len(id_token) <= LONGEST_TOKEN else None,
+            "remote_address": remote_address,
+            "browser": None if browser is None else browser[:LONGEST_BROWSER],
+        }
         with self._databases.ours.transaction() as connection:
-            row = _find_session(connection, identity.session)
-            if row is not None and self._has_ended(row):
-                return Visit(None, identity.address, _ENDED, ended=True)
-            if row is None:
-                stale = self._explain_age(connection, identity)
-                if stale is not None:
-                    return Visit(None, identity.address, stale, ended=True)
-            scopes = self._scopes(identity.provider, identity.address, identity.is_verified)
-            actor = Actor(
-                identity.person, Wall(None), scopes, identity.address, remote_address, session=identity.session
-            )
-            if row is None or row.is_allowed != bool(scopes):
-                self._remember(connection, identity, actor)
-        if scopes:
-            return Visit(actor, identity.address)
-        return Visit(None, identity.address, self._explain(identity))
+            self._forget_tokens(connection)
+            if instead_of is not None:
+                _end(connection, instead_of)
+            _begin(connection, identity, session, is_allowed=bool(scopes), **kept)
+            event = Event.SIGNED_IN if scopes else Event.REFUSED
+            append(connection, self._databases.audit_key, event, actor, details={"provider": provider})
+        return None
+
+    def enter(self, session: str, remote_address: str | None = None) -> Visit:
+        """Return what becomes of somebody who comes with a session. The audit hears of it when the answer changes."""
+        with self._databases.ours.transaction() as connection:
+            row = _find_session(connection, session)
+            if row is None or self._has_ended(row):
+                return Visit(None, "" if row is None else row.address, self._explain_end(row), ended=True)
+            scopes = self._scopes(row.provider, row.address, row.is_verified)
+            actor = Actor(row.person, Wall(None), scopes, row.address, remote_address, session=session)
+            if row.is_allowed != bool(scopes):
+                self._tell(connection, actor, row.provider)
+        return Visit(actor, row.address) if scopes else Visit(None, row.address, self._explain(row))
 
     def recognise(self, session: str) -> Actor | None:
         """Return the actor of a session with the scopes held now, or None where it has ended or nothing is held."""
@@ -116,6 +136,21 @@ class Door:
             )
             append(connection, self._databases.audit_key, Event.SIGNED_OUT, actor)
 
+    def leave(self, session: str) -> Leaving | None:
+        """End the session of whoever goes, all of the person's where that was not done before; forget its token.
+
+        Returns None where there never was such a session.
+        """
+        actor = self.recognise(session)
+        if actor is not None:
+            self.sign_out(actor)
+        with self._databases.ours.transaction() as connection:
+            row = connection.execute(
+                select(sessions.c.provider, sessions.c.id_token).where(sessions.c.session == session).with_for_update()
+            ).one_or_none()
+            _end(connection, session)
+        return None if row is None else Leaving(row.provider, row.id_token)
+
     def _scopes(self, provider: str, address: str, is_verified: bool) -> frozenset[Scope]:
         if not is_verified and provider not in self._trusted:
             return frozenset()
@@ -123,8 +158,8 @@ class Door:
             scope for scope, entries in self._lists.items() if any(entry.means(provider, address) for entry in entries)
         )
 
-    def _explain(self, identity: _Identity) -> str:
-        if not identity.is_verified and identity.provider not in self._trusted:
+    def _explain(self, row: Row[Any]) -> str:
+        if not row.is_verified and row.provider not in self._trusted:
             return (
                 "Your provider does not say that this address is verified, so it is not believed: ask whoever runs "
                 "Fencepost to look into FENCEPOST_TRUST_EMAIL."
@@ -134,109 +169,79 @@ class Door:
             "another account."
         )
 
-    def _explain_claims(self, claims: Mapping[str, Any]) -> str:
-        name = self._claim_of(claims)
-        if not _is_text(claims.get(name)):
-            return (
-                f"Your provider does not say {name}, by which people are known here: ask whoever runs Fencepost to "
-                "switch that claim on there, or to name another one in FENCEPOST_ADDRESS_CLAIM."
-            )
-        return "The sign-in says too little: it needs iss, sub, and auth_time or iat. Tell whoever runs Fencepost."
-
-    def _claim_of(self, claims: Mapping[str, Any]) -> str:
-        return self._claims.get(str(claims.get("provider")), EMAIL)
-
-    def _has_ended(self, row: Row[Any]) -> bool:
-        signed_out = row.signed_out_at is not None and row.first_seen_at <= row.signed_out_at
-        return signed_out or self._is_over(row.authenticated_at, row.now)
-
-    def _explain_age(self, connection: Connection, identity: _Identity) -> str | None:
-        """Say why a session that was never seen is over already, or return None."""
-        now, signed_out_at = connection.execute(
-            select(
-                func.clock_timestamp(),
-                select(people.c.signed_out_at).where(people.c.person == identity.person).scalar_subquery(),
-            )
-        ).one()
-        if signed_out_at is not None and identity.issued_at < signed_out_at - CLOCK_SKEW:
+    def _explain_end(self, row: Row[Any] | None) -> str:
+        """Say why somebody has to sign in again; some were too late when they came."""
+        if row is None or row.ended_at is not None or _is_signed_out(row):
             return _ENDED
-        if identity.authenticated_at > now + CLOCK_SKEW:
+        if row.authenticated_at > row.now + CLOCK_SKEW:
             return "The clocks of this server and of your provider differ: tell whoever runs Fencepost to set them."
-        if self._is_over(identity.authenticated_at, now):
+        if row.authenticated_at <= row.first_seen_at - self.hours:
             # As `dashboard.server.sign_in_steps` asks for it; some providers do not know the question.
             return (
                 f"Your provider let you in without asking again, and you signed in there more than "
-                f"{self._hours / timedelta(hours=1):g} hours ago, which is too long here: sign in again. If this comes "
+                f"{self.hours / timedelta(hours=1):g} hours ago, which is too long here: sign in again. If this comes "
                 "back, sign out at your provider first, or tell whoever runs Fencepost."
             )
-        return None
+        return _ENDED
 
-    def _is_over(self, authenticated_at: datetime, now: datetime) -> bool:
-        return not now - self._hours < authenticated_at <= now + CLOCK_SKEW
+    def _has_ended(self, row: Row[Any]) -> bool:
+        is_over = not row.now - self.hours < row.authenticated_at <= row.now + CLOCK_SKEW
+        return row.ended_at is not None or _is_signed_out(row) or is_over
 
-    def _remember(self, connection: Connection, identity: _Identity, actor: Actor) -> None:
-        is_allowed = bool(actor.scopes)
-        person = insert(people).values(person=identity.person, address=identity.address)
-        connection.execute(
-            person.on_conflict_do_update(
-                index_elements=["person"], set_={"address": identity.address, "signed_in_at": func.clock_timestamp()}
-            )
+    def _tell(self, connection: Connection, actor: Actor, provider: str) -> None:
+        """Note that somebody may come in now, or no longer; of several tabs that notice it one tells the audit."""
+        changed = connection.execute(
+            update(sessions)
+            .where(sessions.c.session == actor.session, sessions.c.is_allowed != bool(actor.scopes))
+            .values(is_allowed=bool(actor.scopes))
         )
-        session = insert(sessions).values(
-            session=identity.session,
+        if changed.rowcount:
+            event = Event.SIGNED_IN if actor.scopes else Event.REFUSED
+            append(connection, self._databases.audit_key, event, actor, details={"provider": provider})
+
+    def _forget_tokens(self, connection: Connection) -> None:
+        """Forget the tokens of those who went without a word."""
+        over = sessions.c.authenticated_at < func.now() - self.hours
+        connection.execute(update(sessions).where(over, sessions.c.id_token.is_not(None)).values(id_token=None))
+
+
+def _explain_claims(claims: Mapping[str, Any], address_claim: str) -> str:
+    if not is_text(claims.get(address_claim)):
+        return (
+            f"Your provider does not say {address_claim}, by which people are known here: ask whoever runs Fencepost "
+            "to switch that claim on there, or to name another one in FENCEPOST_ADDRESS_CLAIM."
+        )
+    return "The sign-in says too little: it needs iss, sub, and auth_time or iat. Tell whoever runs Fencepost."
+
+
+def _is_signed_out(row: Row[Any]) -> bool:
+    return row.signed_out_at is not None and row.first_seen_at <= row.signed_out_at
+
+
+def _begin(connection: Connection, identity: Identity, session: str, **kept: Any) -> None:
+    person = insert(people).values(person=identity.person, address=identity.address)
+    connection.execute(
+        person.on_conflict_do_update(
+            index_elements=["person"], set_={"address": identity.address, "signed_in_at": func.clock_timestamp()}
+        )
+    )
+    connection.execute(
+        insert(sessions).values(
+            session=session,
             person=identity.person,
             address=identity.address,
             provider=identity.provider,
             is_verified=identity.is_verified,
             authenticated_at=identity.authenticated_at,
-            is_allowed=is_allowed,
+            provider_session=identity.provider_session,
+            **kept,
         )
-        # Several tabs may be the first; one of them tells the audit.
-        changed = connection.execute(
-            session.on_conflict_do_update(
-                index_elements=["session"],
-                set_={"is_allowed": is_allowed},
-                where=sessions.c.is_allowed != is_allowed,
-            )
-        )
-        if changed.rowcount:
-            event = Event.SIGNED_IN if is_allowed else Event.REFUSED
-            append(connection, self._databases.audit_key, event, actor, details={"provider": identity.provider})
-
-
-def _identify(claims: Mapping[str, Any], address_claim: str) -> _Identity | None:
-    issuer, subject, address = (claims.get(name) for name in ("iss", "sub", address_claim))
-    provider, verified = claims.get("provider"), claims.get("email_verified")
-    times = [_instant(claims.get(name)) for name in ("auth_time", "iat")]
-    authenticated_at = times[0] or times[1]
-    if authenticated_at is None or not all(map(_is_text, (issuer, subject, address, provider))):
-        return None
-    canonical = json.dumps(dict(claims), sort_keys=True, default=str).encode()
-    return _Identity(
-        session=hashlib.sha256(canonical).hexdigest(),
-        person=f"user:{issuer}|{subject}",
-        address=str(address).strip(string.whitespace).translate(LOWER),
-        provider=str(provider),
-        # A boolean (OpenID Connect Core, section 5.1), which some providers send as text. It is said of `email` alone.
-        is_verified=address_claim == EMAIL and (verified is True or verified == "true"),
-        authenticated_at=authenticated_at,
-        issued_at=times[1] or authenticated_at,
     )
 
 
-def _is_text(value: object) -> bool:
-    """Tell whether a claim is a text that says something and can be stored."""
-    return isinstance(value, str) and value != "" and is_storable(value)
-
-
-def _instant(value: object) -> datetime | None:
-    """Read a NumericDate: seconds since 1970 (RFC 7519, section 2)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+def _end(connection: Connection, session: str) -> None:
+    ended_at = func.coalesce(sessions.c.ended_at, func.clock_timestamp())
+    connection.execute(update(sessions).where(sessions.c.session == session).values(ended_at=ended_at, id_token=None))
 
 
 def _find_session(connection: Connection, session: str) -> Row[Any] | None:

@@ -70,7 +70,7 @@ AnyTicket = Ticket | AuditTicket | ReviewsTicket | SampleTicket
 class TicketOffice:
     """Issues and accepts tickets; all processes that share a secret accept each other's."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str | bytes) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="fencepost download")
         self._audit_serializer = URLSafeTimedSerializer(secret, salt="fencepost audit download")
         self._reviews_serializer = URLSafeTimedSerializer(secret, salt="fencepost reviews download")

@@ -125,7 +125,7 @@ people = Table(
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
 )
 
-# Each sign-in that was seen, by the SHA-256 of its claims, with what scopes are looked up by.
+# Each sign-in, by the SHA-256 of the id that the browser has, with what scopes are looked up by.
 sessions = Table(
     "sessions",
     ours,
@@ -138,6 +138,14 @@ sessions = Table(
     Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
     # Whether the person held any scope when the session was last used: what the audit was told.
     Column("is_allowed", Boolean, nullable=False),
+    # When it was ended by itself; a sign-out ends all of a person's, see `people`.
+    Column("ended_at", DateTime(timezone=True)),
+    # The provider's name for its own session (`sid`), and its ID token, to sign out there with.
+    Column("provider_session", Text),
+    Column("id_token", Text),
+    # Where it began, and in which browser: by what people know their own.
+    Column("remote_address", Text),
+    Column("browser", Text),
 )
 
 # Append-only: a trigger refuses everything but INSERT, and the function `audit_append` numbers and times what it adds.

@@ -6,24 +6,19 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import downloads, routes
 from api.errors import forbidden
 from api.pages import page
+from core.auth.session_ids import SESSION_COOKIE, SessionIds
 from core.auth.tickets import BROWSER_COOKIE
 from core.settings import Settings
+from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
 from dashboard.server.security_headers import with_security_headers
-from dashboard.server.sign_in_cookie import name_browser, name_sign_in
-from dashboard.server.sign_in_failure import (
-    LOGIN_PATH,
-    LOGOUT_PATH,
-    RETURN_PATH,
-    with_plain_failure,
-    with_plain_return,
-)
-from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in, with_return
+from dashboard.server.sign_in_failure import LOGIN_PATH, LOGOUT_PATH, with_plain_failure
+from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in
 from dashboard.server.visitors import Visitors
 
 DEMO_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -43,15 +38,29 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: Settings, api: ASGIApp, downloads: ASGIApp, hosts: tuple[str, ...] = ()
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        api: ASGIApp,
+        downloads: ASGIApp,
+        hosts: tuple[str, ...] = (),
+        ids: SessionIds | None = None,
+        logout: ASGIApp | None = None,
     ) -> None:
-        """`hosts` are those that are meant outside demo mode where FENCEPOST_ALLOWED_HOSTS names none."""
+        """`hosts` are those that are meant outside demo mode where FENCEPOST_ALLOWED_HOSTS names none.
+
+        By the `ids` of sessions it is known who is no stranger; in demo mode no browser is that has been here. `logout`
+        is what providers tell of sign-outs.
+        """
         self._app = app
         self._api = api
         self._downloads = downloads
         self._demo = settings.fencepost_demo
+        self._ids = ids
+        self._logout = logout
+        self._visitors = Visitors(app, self._name)
         self._session_hours = settings.fencepost_session_hours
-        self._visitors = Visitors(app, name_browser if self._demo else name_sign_in)
         listed = settings.fencepost_allowed_hosts.lower().split(",")
         named = [_strip_brackets(host) for host in listed if host.strip()]
         default = DEMO_HOSTS if self._demo else () if named else hosts
@@ -81,16 +90,26 @@ class Guard:
             await self._downloads(scope, receive, send)
         elif path.startswith(CLOSED_PATHS):
             await page(404, "There is nothing here", "This address is closed.")(scope, receive, send)
+        elif path == BACKCHANNEL_PATH and self._logout is not None:
+            await self._logout(scope, receive, send)
         elif path == LOGOUT_PATH and not is_own_step(Headers(scope=scope)):
             sentence = "Another page has led here. Go back to Fencepost, and sign out by its button."
             await page(403, "You are still signed in", sentence)(scope, receive, send)
-        elif path == RETURN_PATH:
-            await self._app(scope, receive, with_plain_return(scope, receive, with_return(scope, send)))
         elif path == LOGIN_PATH:
-            asking = with_fresh_sign_in(scope, send, self._session_hours)
+            again = self._name(HTTPConnection(scope)) is not None
+            asking = with_fresh_sign_in(scope, send, self._session_hours, again=again)
             await self._app(scope, receive, with_plain_failure(scope, receive, asking))
         else:
             await self._app(scope, receive, _with_browser_cookie(scope, send))
+
+    def _name(self, connection: HTTPConnection) -> str | None:
+        """Name a visitor by the cookie, or return None for a stranger.
+
+        What somebody may do is looked up at each step of a page; this costs no query.
+        """
+        if self._demo:
+            return connection.cookies.get(BROWSER_COOKIE)
+        return None if self._ids is None else self._ids.read(connection.cookies.get(SESSION_COOKIE, ""))
 
     def _refusal(self, headers: Headers, path: str) -> str | None:
         """Say why a request is refused, or return None.

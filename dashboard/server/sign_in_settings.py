@@ -20,12 +20,25 @@ WHERE = "in [auth] of .streamlit/secrets.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class SignIn:
-    """What `[auth]` says: the names of the providers, the host that people use, and the secret that signs for them."""
+class Provider:
+    """An OpenID provider: its name here, ours there, and the address at which it says where its parts are."""
 
-    providers: tuple[str, ...]
+    name: str
+    client_id: str
+    metadata_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What `[auth]` says: the providers, the host that people use, and the secret that signs for them."""
+
+    providers: tuple[Provider, ...]
     host: str
     secret: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(provider.name for provider in self.providers)
 
 
 def read_sign_in() -> SignIn | None:
@@ -57,7 +70,11 @@ def read_sign_in() -> SignIn | None:
             if not provider.get(needed):
                 of = "" if name == ONLY else f" of {name}"
                 raise InvalidSetting(f"{needed}{of} is missing {WHERE}: see .streamlit/secrets.toml.example.")
-    return SignIn(tuple(sections), host, secret)
+    providers = [
+        Provider(name, str(provider["client_id"]), str(provider["server_metadata_url"]))
+        for name, provider in sections.items()
+    ]
+    return SignIn(tuple(providers), host, secret)
 
 
 def _is_provider(section: Mapping[str, Any]) -> bool:

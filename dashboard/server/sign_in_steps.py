@@ -7,8 +7,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope, Send
 
-from dashboard.server.sign_in_cookie import name_sign_in
-
 # Holds the page from which somebody went to their provider.
 PAGE_COOKIE = "fencepost_page"
 
@@ -22,15 +20,14 @@ _LONGEST_PAGE = 3_800
 _PAGE = re.compile(r"/[a-z]*(\?[!-~]*)?")
 
 
-def with_fresh_sign_in(scope: Scope, send: Send, hours: float) -> Send:
+def with_fresh_sign_in(scope: Scope, send: Send, hours: float, *, again: bool) -> Send:
     """Let the provider ask again whom it knows for longer than `hours`, and remember where to come back to.
 
     That is added to the address of the provider, because `secrets.toml` may hold its parameters in several places, of
     which Streamlit passes some on. Providers that do not know `max_age` know `prompt`: whoever was signed in here, and
-    signs in again, is asked in any case.
+    signs in `again`, is asked in any case.
     """
     longest = int(hours * 3600)
-    again = name_sign_in(HTTPConnection(scope)) is not None
 
     async def send_fresh(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -77,7 +74,8 @@ def is_own_step(headers: Headers) -> bool:
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
-        return site == "same-origin"
+        # `none`: somebody has written the address, or kept it.
+        return site in ("same-origin", "none")
     return urlsplit(headers.get("referer", "")).netloc == headers.get("host", "")
 
 

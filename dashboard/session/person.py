@@ -23,10 +23,10 @@ def find_person(settings: Settings) -> Actor | None:
 def find_visit() -> Visit | None:
     """Return what becomes of this session, looked up anew, or None where nobody has signed in."""
     door = get_resources().door
-    if door is None or not st.user.is_logged_in:
+    session = st.user.get("session")
+    if door is None or not st.user.is_logged_in or not isinstance(session, str):
         return None
-    claims = {name: value for name, value in st.user.to_dict().items() if name != "tokens"}
-    return door.enter(claims, st.context.ip_address)
+    return door.enter(session, st.context.ip_address)
 
 
 def recognise(settings: Settings, door: Door | None, name: str, session: str | None) -> Actor | None:
@@ -34,13 +34,6 @@ def recognise(settings: Settings, door: Door | None, name: str, session: str | N
     if settings.fencepost_demo:
         return DEMO_PERSON if name == DEMO_PERSON.name else None
     return None if door is None or session is None else door.recognise(session)
-
-
-def show_person(person: Actor) -> None:
-    """Say who has signed in, and let them leave."""
-    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.text(person.address or person.name)
-        st.button("Sign out", icon=":material/logout:", type="tertiary", on_click=sign_out, key="sign_out")
 
 
 def sign_out() -> None:

@@ -180,7 +180,7 @@ def test_head_starts_no_export(deployed: Deployed) -> None:
 
 
 def test_large_cookies_come_through(deployed: Deployed) -> None:
-    """Sign-in cookies of providers that say much about a person are cut into several, and reach the pages."""
+    """Cookies that others have left, such as an earlier version's, keep nobody from the pages."""
     cookies = "; ".join(f"_streamlit_user_{part}={'x' * 4_000}" for part in range(4))
 
     answer = ask(deployed.nginx, "/", Cookie=cookies)
@@ -239,7 +239,7 @@ def test_people_sign_in_and_download_through_tls(deployed: Deployed, browser: Br
     assert answer is not None
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert sockets[0].startswith(deployed.nginx.url.replace("https", "wss"))
-    assert {"fencepost_browser", "_streamlit_user", "_streamlit_xsrf"} <= set(cookies)
+    assert {"fencepost_browser", "fencepost_session", "_streamlit_xsrf"} <= set(cookies)
     assert all(cookies.values()), cookies
     direct = httpx.get(deployed.server.url + EXPORT, headers={"Authorization": deployed.key}, timeout=60).content
     assert (tmp_path / "clicked.csv").read_bytes() == direct

@@ -36,7 +36,7 @@ from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
 from core.sync.sync_progress import SyncName, note_progress
 from tests.conftest import ROOT, TestServer
-from tests.core.auth.conftest import claims_of
+from tests.core.auth.conftest import claims_of, come_in
 from tests.core.review.test_verdicts import job
 from tests.support.asgi import EXPORT, ask, create_api, make_key
 from tests.support.documents import HEADER, april, export_document, read_records
@@ -109,7 +109,7 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     record(least, Event.JOBS_LISTED, COMMAND_LINE)
     people = {"fencepost_staff": "a@example.com"}
     door = Door(least, settings_of(empty_database_url, roles).model_copy(update=people), ("default",))
-    person = door.enter(claims_of("a@example.com")).actor
+    person = come_in(door, claims_of("a@example.com")).actor
     assert person is not None
     keep_preference(least.ours, person, "spreadsheet_safe", True)
     keep_draft(least.ours, person, job_id, "a draft")

@@ -171,11 +171,12 @@ def test_imports_point_one_way(room: str) -> None:
 
 
 def test_only_what_composes_the_server_knows_the_api() -> None:
-    """Pages know `core` alone; the server is put together from pages and API in six modules."""
+    """Pages know `core` alone; the server is put together from pages and API in eight modules."""
     knowing = users(("dashboard",), lambda tree: "api" in imported(tree))
 
     composing = {"__main__.py", "app.py"} | {
-        f"server/{name}.py" for name in ("guard", "sign_in_failure", "visitors", "websocket")
+        f"server/{name}.py"
+        for name in ("backchannel_logout", "guard", "held_sessions", "sign_in_failure", "visitors", "websocket")
     }
     assert knowing == {f"dashboard/{name}" for name in composing}
 

@@ -47,8 +47,8 @@ TABLE: dict[str, tuple[tuple[str, ...], bool, bool]] = {
 def claims_of(actor: str) -> dict[str, Any]:
     """Return what the provider says of somebody."""
     name = actor if actor in ("staff", "admin", "both", "outsider") else "both"
-    claims: dict[str, Any] = {"iss": "https://id.ex.org", "sub": name, "email": f"{name}@ex.org", "provider": "company"}
-    claims |= {"iat": time.time(), "email_verified": actor != "not verified", "is_logged_in": True}
+    claims: dict[str, Any] = {"iss": "https://id.ex.org", "sub": name, "email": f"{name}@ex.org"}
+    claims |= {"iat": time.time(), "email_verified": actor != "not verified"}
     if actor == "expired":
         claims["auth_time"] = time.time() - 13 * 3600
     return claims
@@ -57,7 +57,8 @@ def claims_of(actor: str) -> dict[str, Any]:
 def let_in(actor: str, claims: dict[str, Any], databases: Databases, settings: Settings) -> Entrance:
     """Let somebody come in as far as they can; return the door as it is afterwards."""
     entrance = Entrance(databases, settings.model_copy(update=LISTS), ("company",))
-    visit = entrance.enter(claims)
+    entrance.sign_in("5" * 64, claims, "company")
+    visit = entrance.enter("5" * 64)
     if actor == "signed out":
         assert visit.actor is not None
         entrance.sign_out(visit.actor)
@@ -105,20 +106,19 @@ def test_each_person_gets_the_pages_of_the_table(
     databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch, actor: str
 ) -> None:
     """What is theirs is in the navigation; the script of any other page shows nothing and records no look."""
-    claims = claims_of(actor)
-    entrance = let_in(actor, claims, databases, settings)
+    entrance = let_in(actor, claims_of(actor), databases, settings)
     provide(Resources(databases, settings, OFFICE, entrance, ("company",)))
     # AppTest knows users, and no network.
     monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
     monkeypatch.setattr(type(st.context), "cookies", {})
 
-    app = visit("main.py", claims)
+    app = visit("main.py")
     shown = [page for page in PAGES if switched(app, page).title[0].value.lower() == page]
     with databases.ours.transaction() as connection:
         seen = find_looks(connection)
     for page in PAGES:
         if page not in TABLE[actor][0]:
-            script = visit(f"{page}/page.py", claims)
+            script = visit(f"{page}/page.py")
             assert not (*script.title, *script.dataframe, *script.button, *script.caption)
 
     assert shown == [*TABLE[actor][0]]
@@ -126,10 +126,10 @@ def test_each_person_gets_the_pages_of_the_table(
         assert find_looks(connection) == seen
 
 
-def visit(script: str, claims: dict[str, Any]) -> AppTest:
-    """Run a script for whoever has signed in with these claims."""
+def visit(script: str) -> AppTest:
+    """Run a script for whoever has signed in."""
     app = AppTest.from_file(str(ROOT / "dashboard" / script), default_timeout=60)
-    app.user = claims
+    app.user = {"is_logged_in": True, "session": "5" * 64}
     app.run()
     assert not app.exception
     return app

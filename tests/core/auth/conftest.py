@@ -1,5 +1,6 @@
 """A door for each test, and claims to come with."""
 
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.actor import Scope
-from core.auth.sign_in import Door
+from core.auth.sign_in import Door, Visit
 from core.db.databases import Databases
 from core.settings import Settings
 
@@ -23,14 +24,21 @@ class Entrance:
         return Door(self.databases, Settings(**values), providers or ("default",))
 
     def scopes(self, door: Door, address: str, **claims: Any) -> set[Scope]:
-        actor = door.enter(claims_of(address, **claims)).actor
+        actor = come_in(door, claims_of(address, **claims)).actor
         return set() if actor is None else set(actor.scopes)
+
+
+def come_in(door: Door, claims: dict[str, Any], **more: Any) -> Visit:
+    """Sign in with claims, and return what becomes of it."""
+    session = secrets.token_hex(32)
+    door.sign_in(session, claims, claims.get("provider", "default"), **more)
+    return door.enter(session)
 
 
 def claims_of(address: str, **claims: Any) -> dict[str, Any]:
     now = time.time()
     ordinary = {"iss": "https://id.example.com", "sub": address, "email": address, "email_verified": True}
-    return ordinary | {"iat": now, "auth_time": now, "nonce": "n", "provider": "default"} | claims
+    return ordinary | {"iat": now, "auth_time": now, "nonce": "n"} | claims
 
 
 @pytest.fixture

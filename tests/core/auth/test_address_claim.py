@@ -19,8 +19,8 @@ def test_a_claim_that_is_named_is_the_address(entrance: Entrance, claim: str) ->
     assert entrance.scopes(door, "a@example.com", **entra, **{claim: "A@example.com"}) == {Scope.JOB_READ}
     assert entrance.scopes(door, "b@example.com", provider="google") == {Scope.JOB_READ}
     assert entrance.scopes(door, "a@example.com", provider="entra") == set()
-    refused = door.enter(claims_of("a@example.com", **entra))
-    assert str(refused.refusal).startswith(f"Your provider does not say {claim}, by which people are known here")
+    refused = door.sign_in("a" * 64, claims_of("a@example.com", **entra), "entra")
+    assert str(refused).startswith(f"Your provider does not say {claim}, by which people are known here")
 
 
 def test_what_is_said_of_email_is_not_said_of_another_claim(entrance: Entrance) -> None:

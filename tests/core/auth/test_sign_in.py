@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from core.actor import Scope
-from tests.core.auth.conftest import Entrance, claims_of
+from core.auth.sign_in import Leaving
+from tests.core.auth.conftest import Entrance, claims_of, come_in
 
 
 @pytest.mark.parametrize("verified", [False, None, "false", 1.5, "yes"])
@@ -14,8 +15,8 @@ def test_an_address_must_be_verified_or_its_provider_trusted(entrance: Entrance,
     """Only true counts; a provider that never says so can be trusted by name."""
     claims = claims_of("a@example.com", email_verified=verified)
 
-    refused = entrance.door(staff="a@example.com").enter(claims)
-    trusted = entrance.door(staff="a@example.com", trust_email="default").enter(claims)
+    refused = come_in(entrance.door(staff="a@example.com"), claims)
+    trusted = come_in(entrance.door(staff="a@example.com", trust_email="default"), claims)
 
     assert refused.actor is None
     assert "verified" in str(refused.refusal)
@@ -25,20 +26,20 @@ def test_an_address_must_be_verified_or_its_provider_trusted(entrance: Entrance,
 @pytest.mark.parametrize("value", [None, "", 7, ["a@example.com"], "a\0@example.com", "a\ud800@example.com"])
 @pytest.mark.parametrize("claim", ["iss", "sub", "email"])
 def test_claims_that_say_too_little_let_nobody_in(entrance: Entrance, claim: str, value: object) -> None:
-    """Without issuer, subject or address, each a text that can be stored, there is no person."""
+    """Without issuer, subject or address, each a text that can be stored, there is no session."""
     claims = claims_of("a@example.com") | {claim: value}
+    door = entrance.door(staff="@example.com")
 
-    visit = entrance.door(staff="@example.com").enter(claims)
-
-    assert (visit.actor, visit.ended) == (None, False)
+    assert door.sign_in("a" * 64, claims, "default") is not None
+    assert door.enter("a" * 64).actor is None
 
 
 @pytest.mark.parametrize("value", [None, "soon", float("nan"), float("inf"), True, 1e300, -62135596800])
 def test_without_a_time_of_sign_in_nobody_comes_in(entrance: Entrance, value: object) -> None:
     """Hours that cannot be counted are over."""
-    assert (
-        entrance.door(staff="a@example.com").enter(claims_of("a@example.com", iat=value, auth_time=value)).actor is None
-    )
+    claims = claims_of("a@example.com", iat=value, auth_time=value)
+
+    assert come_in(entrance.door(staff="a@example.com"), claims).actor is None
 
 
 def test_hours_count_from_auth_time_else_from_iat(entrance: Entrance) -> None:
@@ -53,20 +54,20 @@ def test_hours_count_from_auth_time_else_from_iat(entrance: Entrance) -> None:
 
 
 def test_a_sign_out_ends_what_was_before_and_nothing_after(entrance: Entrance, connection: psycopg.Connection) -> None:
-    """Sessions that were seen, and tokens that were made, before a sign-out are worthless; a new sign-in is not."""
+    """Sessions from before a sign-out are worthless, in whichever browser; a new sign-in is not."""
     door = entrance.door(staff="a@example.com")
-    first, second = claims_of("a@example.com", nonce="1"), claims_of("a@example.com", nonce="2")
-    actor = door.enter(first).actor
+    claims = claims_of("a@example.com")
+    actor = come_in(door, claims).actor
+    other = come_in(door, claims).actor
     assert actor is not None
-    assert actor.session is not None
-    assert door.enter(second).actor is not None
-    hidden = claims_of("a@example.com", nonce="3", iat=time.time() - 600)
+    assert other is not None
 
     door.sign_out(actor)
 
-    assert [visit.ended for visit in map(door.enter, (first, second, hidden))] == [True, True, True]
-    assert door.recognise(actor.session) is None
-    assert entrance.scopes(door, "a@example.com", nonce="4") == {Scope.JOB_READ}
+    sessions = [str(actor.session), str(other.session)]
+    assert [door.enter(session).ended for session in sessions] == [True, True]
+    assert [door.recognise(session) for session in sessions] == [None, None]
+    assert come_in(door, claims).actor is not None
     recorded = connection.execute("SELECT event, actor FROM audit_events ORDER BY seq").fetchall()
     name = "user:https://id.example.com|a@example.com"
     assert recorded == [(event, name) for event in ("signed-in", "signed-in", "signed-out", "signed-in")]
@@ -74,12 +75,63 @@ def test_a_sign_out_ends_what_was_before_and_nothing_after(entrance: Entrance, c
 
 def test_a_session_is_told_to_the_audit_once(entrance: Entrance, connection: psycopg.Connection) -> None:
     """Every rerun looks the person up; the audit hears of it when the answer changes."""
-    claims = claims_of("a@example.com")
-    for staff in ("a@example.com", "a@example.com", "b@example.com", "b@example.com", "a@example.com"):
-        entrance.door(staff=staff).enter(claims)
+    session = come_in(entrance.door(staff="a@example.com"), claims_of("a@example.com")).actor
+    assert session is not None
+    for staff in ("a@example.com", "b@example.com", "b@example.com", "a@example.com"):
+        entrance.door(staff=staff).enter(str(session.session))
 
     recorded = connection.execute("SELECT event FROM audit_events ORDER BY seq").fetchall()
     assert [event for (event,) in recorded] == ["signed-in", "refused", "signed-in"]
+
+
+def test_leaving_ends_the_session_and_gives_its_token_back_once(
+    entrance: Entrance, connection: psycopg.Connection
+) -> None:
+    """Who goes is out everywhere; the provider's token serves to sign out there, and is then forgotten."""
+    door = entrance.door(staff="a@example.com")
+    actor = come_in(door, claims_of("a@example.com"), id_token="a token").actor
+    assert actor is not None
+
+    assert door.leave(str(actor.session)) == Leaving("default", "a token")
+    assert door.leave(str(actor.session)) == Leaving("default", None)
+    assert door.leave("f" * 64) is None
+    assert door.enter(str(actor.session)).ended
+    recorded = connection.execute("SELECT event FROM audit_events ORDER BY seq").fetchall()
+    assert [event for (event,) in recorded] == ["signed-in", "signed-out"]
+
+
+def test_a_refused_person_can_leave(entrance: Entrance, connection: psycopg.Connection) -> None:
+    """Whoever may not come in has a session, too, which ends without a word in the audit."""
+    door = entrance.door(staff="a@example.com")
+    door.sign_in("b" * 64, claims_of("b@example.com"), "default")
+
+    assert door.leave("b" * 64) == Leaving("default", None)
+    assert door.enter("b" * 64).ended
+    recorded = connection.execute("SELECT event FROM audit_events ORDER BY seq").fetchall()
+    assert [event for (event,) in recorded] == ["refused"]
+
+
+def test_a_new_sign_in_ends_the_one_that_the_browser_had(entrance: Entrance) -> None:
+    """A browser has one session: what was there before the sign-in opens nothing after it."""
+    door = entrance.door(staff="@example.com")
+    door.sign_in("a" * 64, claims_of("a@example.com"), "default")
+
+    door.sign_in("b" * 64, claims_of("b@example.com"), "default", instead_of="a" * 64)
+
+    assert door.enter("a" * 64).ended
+    assert door.enter("b" * 64).actor is not None
+
+
+def test_long_tokens_and_those_of_old_sessions_are_not_kept(entrance: Entrance, connection: psycopg.Connection) -> None:
+    """What no address can hold is not stored, and a token goes when its session is over."""
+    door = entrance.door(staff="@example.com")
+    door.sign_in("a" * 64, claims_of("a@example.com"), "default", id_token="x" * 60_000)
+    door.sign_in("b" * 64, claims_of("b@example.com", auth_time=time.time() - 13 * 3600), "default", id_token="old")
+
+    door.sign_in("c" * 64, claims_of("c@example.com"), "default", id_token="new", browser="x" * 1000)
+
+    kept = connection.execute("SELECT id_token, length(browser) FROM sessions ORDER BY session").fetchall()
+    assert kept == [(None, None), (None, None), ("new", 300)]
 
 
 @pytest.mark.parametrize("verified", [1, 1.0, "True", "1", [True]])

@@ -1,6 +1,7 @@
 """The way to the provider and back, as one sees it from within the server."""
 
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -17,7 +18,7 @@ def scope_of(**headers: str) -> Scope:
     return {"type": "http", "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
 
 
-def answer_login(location: str, hours: float, **headers: str) -> Headers:
+def answer_login(location: str, hours: float, *, again: bool = False, **headers: Any) -> Headers:
     """Return the headers of an answer that leads to a place."""
     sent: list[Message] = []
 
@@ -25,7 +26,7 @@ def answer_login(location: str, hours: float, **headers: str) -> Headers:
         sent.append(message)
 
     start = {"type": "http.response.start", "status": 302, "headers": [(b"location", location.encode())]}
-    anyio.run(with_fresh_sign_in(scope_of(**headers), send, hours), start)
+    anyio.run(with_fresh_sign_in(scope_of(**headers), send, hours, again=again), start)
     return Headers(raw=sent[0]["headers"])
 
 
@@ -54,6 +55,13 @@ def test_the_provider_is_asked_for_a_sign_in_that_is_fresh_enough(configured: st
     assert parse_qs(answer.query) == {"state": ["a b"], "prompt": ["select_account"], "max_age": [asked]}
 
 
+def test_whoever_signs_in_again_is_asked_in_any_case() -> None:
+    """Some providers do not know of ages."""
+    answer = urlsplit(answer_login("https://id.example.com/authorize?prompt=none", 1, again=True)["location"])
+
+    assert parse_qs(answer.query) == {"prompt": ["login"], "max_age": ["3600"]}
+
+
 def test_an_answer_that_leads_to_no_provider_stays_as_it_is() -> None:
     """Streamlit leads back to the start page where it does not know what was asked."""
     answer = answer_login("/", 1)
@@ -76,7 +84,8 @@ PAGES = {
 @pytest.mark.parametrize(("page", "kept"), PAGES.items())
 def test_one_comes_back_to_a_page_of_ours_alone(page: str, kept: bool) -> None:
     """The page that led to the sign-in is kept; what is none, or what a cookie could not hold, is the start page."""
-    answer = answer_login("https://id.example.com/", 1, referer=SERVER + page, **{"sec-fetch-site": "same-origin"})
+    own: dict[str, Any] = {"sec-fetch-site": "same-origin"}
+    answer = answer_login("https://id.example.com/", 1, referer=SERVER + page, **own)
     cookie = SimpleCookie(answer["set-cookie"])[PAGE_COOKIE]
 
     assert return_with(cookie.value) == (page if kept else "/")
@@ -85,7 +94,7 @@ def test_one_comes_back_to_a_page_of_ours_alone(page: str, kept: bool) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"sec-fetch-site": "cross-site"}, {"host": "other.example.com"}, {}])
-def test_a_page_of_another_server_is_not_come_back_to(headers: dict[str, str]) -> None:
+def test_a_page_of_another_server_is_not_come_back_to(headers: dict[str, Any]) -> None:
     """Somebody else's link says nothing about where one wants to be."""
     answer = answer_login("https://id.example.com/", 1, referer=f"{SERVER}/keys", **headers)
 
