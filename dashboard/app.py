@@ -22,7 +22,7 @@ from dashboard.server.backchannel_logout import BackchannelLogout
 from dashboard.server.guard import Guard, is_loopback
 from dashboard.server.held_sessions import HeldSessions
 from dashboard.server.sign_in_failure import keep_sign_in_short
-from dashboard.server.sign_in_settings import read_sign_in
+from dashboard.server.sign_in_settings import give_streamlit, read_sign_in
 from dashboard.session.connections import ClosedWithSession, OpenConnections
 from dashboard.session.person import recognise
 from dashboard.session.resources import Resources, provide
@@ -36,9 +36,11 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     services = create_services(databases, settings)
     sign_in = None if settings.fencepost_demo else read_sign_in()
     # Where there is no sign-in, tickets may end with the process: they live for two minutes.
-    secret = secrets.token_urlsafe(32) if sign_in is None else sign_in.secret
-    office = TicketOffice(derive_key(secret, "fencepost tickets"))
-    ids = SessionIds([derive_key(secret, "fencepost sessions")])
+    newest_first = (secrets.token_urlsafe(32),) if sign_in is None else sign_in.secrets
+    office = TicketOffice(*(derive_key(secret, "fencepost tickets") for secret in newest_first))
+    ids = SessionIds([derive_key(secret, "fencepost sessions") for secret in newest_first])
+    if sign_in is not None:
+        give_streamlit(derive_key(sign_in.secrets[0], "fencepost streamlit").hex())
     providers = () if sign_in is None else sign_in.names
     door = None if sign_in is None else Door(databases, settings, providers)
     connections = OpenConnections()

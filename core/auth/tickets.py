@@ -70,11 +70,13 @@ AnyTicket = Ticket | AuditTicket | ReviewsTicket | SampleTicket
 class TicketOffice:
     """Issues and accepts tickets; all processes that share a secret accept each other's."""
 
-    def __init__(self, secret: str | bytes) -> None:
-        self._serializer = URLSafeTimedSerializer(secret, salt="fencepost download")
-        self._audit_serializer = URLSafeTimedSerializer(secret, salt="fencepost audit download")
-        self._reviews_serializer = URLSafeTimedSerializer(secret, salt="fencepost reviews download")
-        self._sample_serializer = URLSafeTimedSerializer(secret, salt="fencepost sample download")
+    def __init__(self, *keys: str | bytes) -> None:
+        """Sign with the first key; those that follow were in force before, and what they signed is still accepted."""
+        oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
+        self._serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost download")
+        self._audit_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost audit download")
+        self._reviews_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost reviews download")
+        self._sample_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost sample download")
 
     def issue(self, ticket: AnyTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""

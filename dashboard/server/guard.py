@@ -16,6 +16,7 @@ from core.auth.session_ids import SESSION_COOKIE, SessionIds
 from core.auth.tickets import BROWSER_COOKIE
 from core.settings import Settings
 from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
+from dashboard.server.host_cookies import with_host_cookies
 from dashboard.server.security_headers import with_security_headers
 from dashboard.server.sign_in_failure import LOGIN_PATH, LOGOUT_PATH, with_plain_failure
 from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in
@@ -77,6 +78,7 @@ class Guard:
         path: str = scope["path"]
         if scope["type"] == "http":
             send = with_security_headers(scope, send)
+        scope, send = with_host_cookies(scope, send)
         refusal = self._refusal(Headers(scope=scope), path)
         if refusal is None and scope["type"] == "websocket" and not self._is_own_page(Headers(scope=scope)):
             refusal = "A page of another server may not look in here."

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.secrets import secrets_singleton
 
 from core.errors import InvalidSetting
 
@@ -30,11 +31,11 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What `[auth]` says: the providers, the host that people use, and the secret that signs for them."""
+    """What `[auth]` says: the providers, the host that people use, and the secrets that sign for them, newest first."""
 
     providers: tuple[Provider, ...]
     host: str
-    secret: str
+    secrets: tuple[str, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,11 +53,12 @@ def read_sign_in() -> SignIn | None:
         return None
     if not section:
         return None
-    secret = section.get("cookie_secret")
-    if not isinstance(secret, str) or len(secret) < SHORTEST_SECRET:
+    given = section.get("cookie_secret")
+    secrets = [given] if isinstance(given, str) else given
+    if not isinstance(secrets, list) or not secrets or not all(map(_is_long, secrets)):
         raise InvalidSetting(
-            f"cookie_secret {WHERE} needs {SHORTEST_SECRET} or more random characters: "
-            "make some with `openssl rand -hex 32`."
+            f"cookie_secret {WHERE} needs {SHORTEST_SECRET} or more random characters, or a list of such texts, the "
+            "newest first: make some with `openssl rand -hex 32`."
         )
     redirect = section.get("redirect_uri")
     host = urlsplit(redirect).hostname if isinstance(redirect, str) and redirect.endswith(CALLBACK) else None
@@ -74,7 +76,17 @@ def read_sign_in() -> SignIn | None:
         Provider(name, str(provider["client_id"]), str(provider["server_metadata_url"]))
         for name, provider in sections.items()
     ]
-    return SignIn(tuple(providers), host, secret)
+    return SignIn(tuple(providers), host, tuple(secrets))
+
+
+def give_streamlit(secret: str) -> None:
+    """Let Streamlit sign with a secret of its own what it keeps in a browser on the way to the provider and back."""
+    section = secrets_singleton["auth"].to_dict()
+    secrets_singleton.merge_programmatic_secrets({"auth": section | {"cookie_secret": secret}})
+
+
+def _is_long(secret: object) -> bool:
+    return isinstance(secret, str) and len(secret) >= SHORTEST_SECRET
 
 
 def _is_provider(section: Mapping[str, Any]) -> bool:

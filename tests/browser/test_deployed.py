@@ -239,7 +239,7 @@ def test_people_sign_in_and_download_through_tls(deployed: Deployed, browser: Br
     assert answer is not None
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert sockets[0].startswith(deployed.nginx.url.replace("https", "wss"))
-    assert {"fencepost_browser", "fencepost_session", "_streamlit_xsrf"} <= set(cookies)
+    assert {"__Host-fencepost_browser", "__Host-fencepost_session", "_streamlit_xsrf"} <= set(cookies)
     assert all(cookies.values()), cookies
     direct = httpx.get(deployed.server.url + EXPORT, headers={"Authorization": deployed.key}, timeout=60).content
     assert (tmp_path / "clicked.csv").read_bytes() == direct
@@ -294,7 +294,7 @@ def test_a_killed_server_cuts_its_exports_and_another_goes_on(
 ) -> None:
     """A browser stays with one of several servers; when that is killed its exports are cut, and another closes them."""
     nginx, servers = pair
-    same = ("--cookie", "fencepost_browser=one", *deployed.authorization)
+    same = ("--cookie", "other=1; __Host-fencepost_browser=one; more=2", *deployed.authorization)
     curls, receipts = [], []
     for version in CUT:
         headers = tmp_path / version

@@ -18,7 +18,10 @@ RERUN_ALONE = {"fragment", "dialog"}
 MAKER = "dashboard/session/admission.py"
 
 # What is for whoever is not in: to sign in, and to sign out, which looks up by itself whom.
-AT_THE_DOOR = {"dashboard/session/person.py": {"sign_out", "st.login"}}
+AT_THE_DOOR = {
+    "dashboard/session/person.py": {"sign_out", "st.login"},
+    "dashboard/session/sessions_dialog.py": {"sign_out"},
+}
 
 
 def find_unguarded(tree: ast.Module, allowed: set[str] = frozenset()) -> Iterator[str]:  # type: ignore[assignment]

@@ -37,6 +37,9 @@ TESTED_BY = {
     "dashboard/session/resources.py": "tests/dashboard/jobs/test_page.py",
     "dashboard/session/step_cache.py": "tests/dashboard/jobs/test_page.py",
     "dashboard/server/sign_in_": "tests/browser/test_sign_in.py",
+    # Sessions, with a provider and a browser.
+    "dashboard/server/held_sessions.py": "tests/browser/test_sign_in.py",
+    "dashboard/server/backchannel_logout.py": "tests/browser/test_sign_in.py",
     "dashboard/server/visitors.py": "tests/dashboard/server/test_floods.py",
     "dashboard/server/websocket.py": "tests/dashboard/server/test_floods.py",
     # What starts a process is started by tests of processes.
@@ -53,6 +56,7 @@ TESTED_BY = {
     "api/pages.py": "tests/dashboard/quality/test_page.py",
     "api/authentication.py": "tests/rules/test_access_table.py",
     "api/request_log.py": "tests/api/test_downloads.py",
+    "core/auth/claims.py": "tests/core/auth/test_sign_in.py",
     # A command, by what it prints.
     "core/cli/": "tests/core/cli/test_runner.py",
     "core/cli/audit.py": "tests/core/audit/test_verification.py",

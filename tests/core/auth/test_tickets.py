@@ -99,3 +99,14 @@ def test_a_ticket_for_something_else_is_refused() -> None:
     signed = URLSafeTimedSerializer("a secret of the server", salt="sign-in").dumps(["user:ada@example.com", {}, ""])
 
     assert OFFICE.accept(str(signed), browser="cookie") is None
+
+
+def test_tickets_outlive_the_rotation_of_their_key() -> None:
+    """What a former key signed is accepted while it is in the list, and no longer; new tickets are the newest key's."""
+    former, both, newest = TicketOffice(b"old"), TicketOffice(b"new", b"old"), TicketOffice(b"new")
+    old, new = (office.issue(TICKET, browser="b") for office in (former, both))
+
+    assert both.accept(old, browser="b") == TICKET
+    assert newest.accept(old, browser="b") is None
+    assert newest.accept(new, browser="b") == TICKET
+    assert former.accept(new, browser="b") is None
