@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "fencepost_0015"
-down_revision = "fencepost_0011"
+down_revision = "fencepost_0014"
 branch_labels = None
 depends_on = None
 
