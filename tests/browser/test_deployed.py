@@ -189,11 +189,13 @@ def test_large_cookies_come_through(deployed: Deployed) -> None:
 
 
 def test_without_tls_there_are_no_pages_and_no_api(deployed: Deployed) -> None:
-    """Pages send browsers to TLS; the API refuses in its own form, because the key has been seen by then."""
+    """Pages send browsers to TLS, to our name alone; the API refuses in its own form, because the key has been seen."""
     page = httpx.get(f"{deployed.nginx.plain_url}/?q=word", trust_env=False)
+    named = httpx.get(deployed.nginx.plain_url, headers={"Host": "evil.example"}, trust_env=False)
     api = httpx.get(deployed.nginx.plain_url + EXPORT, headers={"Authorization": deployed.key}, trust_env=False)
 
     assert (page.status_code, page.headers["location"]) == (308, "https://localhost/?q=word")
+    assert (named.status_code, named.headers["location"]) == (308, "https://localhost/")
     assert (api.status_code, api.headers["content-type"]) == (403, "application/json")
     assert set(api.json()) == {"error", "message", "statusCode"}
     assert api.json()["error"] == "FORBIDDEN"

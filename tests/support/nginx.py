@@ -94,6 +94,7 @@ def _adapt(text: str, folder: Path, ports: tuple[int, ...], tls: int, plain: int
     """Put the test's ports and folders in the place of the shipped ones, each of which must be there."""
     for shipped, adapted in {
         "server 127.0.0.1:3051;": " ".join(f"server 127.0.0.1:{port};" for port in ports),
+        "fencepost.example.com": "localhost",
         "listen 80;": f"listen 127.0.0.1:{plain};",
         "listen [::]:80;": "",
         "listen 443 ssl": f"listen 127.0.0.1:{tls} ssl",

@@ -48,11 +48,33 @@ def test_the_image_holds_the_code_and_no_more(tmp_path: Path) -> None:
     image.assemble(tmp_path)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *(".streamlit", "api", "constraints.txt", "core", "dashboard", "requirements.txt")
+        *(".streamlit", "api", "core", "dashboard", "requirements.lock")
     ]
     assert [path.name for path in (tmp_path / ".streamlit").iterdir()] == ["config.toml"]
     installed = next(arguments for name, arguments in image.read_instructions() if "pip install" in arguments)
-    assert (tmp_path / installed.split("-r ")[1]).read_text().splitlines()[1] == "-c constraints.txt"
+    assert {"--require-hashes", "--no-deps", "--only-binary=:all:"} <= set(installed.split())
+    assert installed.endswith(" -r requirements.lock")
+
+
+def test_the_image_installs_what_is_pinned() -> None:
+    """Each package of the lock has the version of requirements and constraints, and a hash for each of its files."""
+    packages = re.split(r"\n(?=\S)", (DEPLOY / "requirements.lock").read_text().split("no-annotate\n")[1].strip())
+    found: dict[str, str] = {}
+    for package in packages:
+        pin, *hashes = package.replace("\\", "").split()
+        assert hashes
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in hashes)
+        found |= dict([pin.split("==")])
+    wanted = read_pins("requirements.txt")
+
+    assert found.items() <= read_pins("constraints.txt").items()
+    assert wanted.items() <= found.items()
+
+
+def read_pins(file: str) -> dict[str, str]:
+    """Return the versions of packages, by their names as PyPI normalises them."""
+    pins = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", (ROOT / file).read_text(), re.MULTILINE)
+    return {re.sub("[-_.]+", "-", name).lower(): version for name, version in pins}
 
 
 def test_compose_starts_one_after_the_other() -> None:
@@ -92,11 +114,34 @@ def test_compose_points_nginx_to_the_service(tmp_path: Path) -> None:
     shell = services()["nginx"]["command"][2].split(" && ")[0]
     target = tmp_path / "default.conf"
 
-    command = shell.replace("/fencepost.conf", str(DEPLOY / "nginx.conf"))
-    subprocess.run(["sh", "-c", command.replace("/etc/nginx/conf.d/default.conf", str(target))], check=True)
+    command = shell.replace("/fencepost.conf", str(DEPLOY / "nginx.conf")).replace("$$", "$")
+    command = command.replace("/etc/nginx/conf.d/default.conf", str(target))
+    subprocess.run(["sh", "-c", command], check=True, env=os.environ | {"SERVER_NAME": "moderation.example.org"})
 
-    assert target.read_text() == (DEPLOY / "nginx.conf").read_text().replace("127.0.0.1:3051", "app:3051")
-    assert target.read_text().count("app:3051") == 1
+    shipped = (DEPLOY / "nginx.conf").read_text()
+    moved = shipped.replace("127.0.0.1:3051", "app:3051").replace("fencepost.example.com", "moderation.example.org")
+    assert target.read_text() == moved
+    assert (moved.count("app:3051"), moved.count("moderation.example.org")) == (1, 1)
+
+
+# What the services may beyond an ordinary account, each for the reason that stands beside it in the file.
+CAPABILITIES = {
+    "database": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
+    "nginx": ["CHOWN", "DAC_OVERRIDE", "NET_BIND_SERVICE", "SETGID", "SETUID"],
+}
+
+
+def test_every_service_is_confined() -> None:
+    """No service gets more rights than it needs or can get more, none writes into its image, and each has limits."""
+    for name, service in services().items():
+        assert service["cap_drop"] == ["ALL"]
+        assert service.get("cap_add", []) == CAPABILITIES.get(name, [])
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["read_only"] is True
+        assert "tmp" in {Path(mount).name for mount in service["tmpfs"]}
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
+        assert 0 < service["pids_limit"] <= 4096
+        assert not service.get("privileged")
 
 
 def test_docker_understands_the_compose_file() -> None:
