@@ -70,6 +70,11 @@ class Bucket:
         self._left = max(self._left - 1, -self._rate.per_second)
         return max(0.0, -self._left / self._rate.per_second)
 
+    def wait(self) -> float:
+        """Return the seconds until there is one, and take none."""
+        left = min(self._rate.burst, self._left + (time.monotonic() - self._at) * self._rate.per_second)
+        return max(0.0, (1 - left) / self._rate.per_second)
+
 
 class Seldom:
     """A warning that is logged once a minute at most, however often there is reason for it."""

@@ -19,6 +19,7 @@ from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
 from dashboard.server.host_cookies import with_host_cookies
 from dashboard.server.security_headers import with_security_headers
 from dashboard.server.sign_in_failure import LOGIN_PATH, LOGOUT_PATH, with_plain_failure
+from dashboard.server.sign_in_limit import LIMITED, SignInLimit
 from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in
 from dashboard.server.visitors import Visitors
 
@@ -61,6 +62,7 @@ class Guard:
         self._ids = ids
         self._logout = logout
         self._visitors = Visitors(app, self._name)
+        self._limited = SignInLimit(self._sign_in)
         self._session_hours = settings.fencepost_session_hours
         listed = settings.fencepost_allowed_hosts.lower().split(",")
         named = [_strip_brackets(host) for host in listed if host.strip()]
@@ -92,17 +94,25 @@ class Guard:
             await self._downloads(scope, receive, send)
         elif path.startswith(CLOSED_PATHS):
             await page(404, "There is nothing here", "This address is closed.")(scope, receive, send)
-        elif path == BACKCHANNEL_PATH and self._logout is not None:
-            await self._logout(scope, receive, send)
         elif path == LOGOUT_PATH and not is_own_step(Headers(scope=scope)):
             sentence = "Another page has led here. Go back to Fencepost, and sign out by its button."
             await page(403, "You are still signed in", sentence)(scope, receive, send)
+        elif path in LIMITED:
+            await self._limited(scope, receive, send)
+        else:
+            await self._app(scope, receive, _with_browser_cookie(scope, send))
+
+    async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at the `LIMITED` addresses: the way to the provider and back, and what it tells of sign-outs."""
+        path = scope["path"]
+        if path == BACKCHANNEL_PATH and self._logout is not None:
+            await self._logout(scope, receive, send)
         elif path == LOGIN_PATH:
             again = self._name(HTTPConnection(scope)) is not None
             asking = with_fresh_sign_in(scope, send, self._session_hours, again=again)
             await self._app(scope, receive, with_plain_failure(scope, receive, asking))
         else:
-            await self._app(scope, receive, _with_browser_cookie(scope, send))
+            await self._app(scope, receive, send)
 
     def _name(self, connection: HTTPConnection) -> str | None:
         """Name a visitor by the cookie, or return None for a stranger.

@@ -77,7 +77,7 @@ class Visitors:
         connection = HTTPConnection(scope)
         name = self._recognise(connection)
         is_stranger = name is None
-        address = _network(connection.client.host if connection.client else "")
+        address = network_of(connection.client.host if connection.client else "")
         visitor = self._find(name or address, STRANGER if is_stranger else RECOGNISED)
         if (
             visitor.connections >= visitor.allowance.connections
@@ -175,7 +175,7 @@ def _say(visitor: _Visitor, address: str, reason: str) -> None:
         log.warning("connections of %s are closed: %s", address, reason)
 
 
-def _network(host: str) -> str:
+def network_of(host: str) -> str:
     """Return what stands for one place: an address, or the network of one customer (IPv6: the first 64 bits)."""
     try:
         address = ipaddress.ip_address(host)

@@ -176,7 +176,15 @@ def test_only_what_composes_the_server_knows_the_api() -> None:
 
     composing = {"__main__.py", "app.py"} | {
         f"server/{name}.py"
-        for name in ("backchannel_logout", "guard", "held_sessions", "sign_in_failure", "visitors", "websocket")
+        for name in (
+            "backchannel_logout",
+            "guard",
+            "held_sessions",
+            "sign_in_failure",
+            "sign_in_limit",
+            "visitors",
+            "websocket",
+        )
     }
     assert knowing == {f"dashboard/{name}" for name in composing}
 
