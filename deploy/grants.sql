@@ -1,5 +1,5 @@
 -- What the application's role may do, given by the owner after each `python -m core migrate`: docs/grants.md says why.
-GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettled TO fencepost_app;
+GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettled, job_reason_counts, job_reasons TO fencepost_app;
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, sessions, review_drafts, review_claims, syncs TO fencepost_app;

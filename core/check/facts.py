@@ -9,6 +9,7 @@ from core.check.relation import Relation
 from core.counts.fact_upkeep import are_complete
 from core.db.database import Database
 from core.errors import QueryTooSlow
+from core.facts import reasons
 from core.facts.statements import TABLES, list_functions, list_triggers
 
 # Seconds, and the newest jobs whose facts are compared with them.
@@ -45,6 +46,8 @@ def check_facts(source: Database, jobs: Relation, logs: Relation) -> Iterator[Fi
                 "job after the other: a server that runs fills them, or `python -m core facts rebuild` does."
             )
             return
+    if not source.counts_reasons():
+        yield _offer_reasons(source)
     try:
         with source.transaction(timeout=TIMEOUT) as connection:
             wrong = connection.execute(_NEWEST_WRONG).scalar_one()
@@ -60,19 +63,47 @@ def check_facts(source: Database, jobs: Relation, logs: Relation) -> Iterator[Fi
     yield ok("The facts beside the jobs are filled, and those of the newest jobs are right.")
 
 
-def _offer(source: Database) -> Finding:
+def _find_schema(source: Database) -> str:
     with source.transaction(timeout=TIMEOUT) as connection:
-        schema = connection.execute(
-            text("SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-                 " WHERE pg_class.oid = to_regclass('jobs')")
-        ).scalar_one()  # fmt: skip
+        return str(
+            connection.execute(
+                text(
+                    "SELECT quote_ident(nspname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+                    " WHERE pg_class.oid = to_regclass('jobs')"
+                )
+            ).scalar_one()
+        )
+
+
+def _offer_reasons(source: Database) -> Finding:
+    functions = (
+        statement.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
+        for statement in list_functions(_find_schema(source))
+    )
+    return advice(
+        "Reasons are not counted beside the jobs yet, as the facts are, so that Categories reads all jobs of its days: "
+        "as the owner, run these in the schema of jobs in a transaction, and grant SELECT on the two tables to the "
+        "role of SOURCE_DATABASE_URL.",
+        *(
+            f"{statement};"
+            for statement in (
+                *reasons.TABLES,
+                *functions,
+                "INSERT INTO job_counts (hour, code, total) SELECT DISTINCT hour, 0, 0 FROM job_counts",
+            )
+        ),
+    )
+
+
+def _offer(source: Database) -> Finding:
+    schema = _find_schema(source)
     statements = (*TABLES, *list_functions(schema), *list_triggers("jobs"), *list_triggers("moderation_logs"))
     return advice(
         "Filters of decisions and categories look at one job after the other. Facts kept beside the jobs make them as "
         "quick as dates, for about 250 MB and half a minute of filling a million jobs, and about 0.8 ms more for "
         "each job and its log that are written one by one: as the owner, run these in the schema of jobs in a "
         "transaction, then `SELECT job_facts_fill_next()` until it gives nothing, and from cron each minute that,"
-        " `SELECT job_facts_settle_some(5000)` and `SELECT job_counts_add_up(24)`; grant SELECT on the four tables to "
+        " `SELECT job_facts_settle_some(5000)` and `SELECT job_counts_add_up(24)`; grant SELECT on the six tables to "
         "the role of SOURCE_DATABASE_URL.",
         *(f"{statement};" for statement in statements),
     )

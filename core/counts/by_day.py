@@ -21,6 +21,7 @@ from core.jobs.fact_query import FACTS, are_usable, asks_only_for_facts, bounded
 from core.jobs.filter import Category, DateRange, JobFilter
 from core.jobs.pages import make_search
 from core.jobs.query import count_jobs, latest_log, select_jobs
+from core.jobs.reason_hours import are_counted, select_reasons
 from core.jobs.search import count_rows
 
 # What is told apart, in the jobs and their latest logs.
@@ -102,6 +103,10 @@ def count_matching(connection: Connection, job_filter: JobFilter, access: JobAcc
 
 def count_in_time(connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int) -> int | None:
     """Count the matching jobs as far as `limit`; None where a search does not come to that in its time."""
+    if job_filter.reason is not None and are_counted(connection, job_filter, access):
+        found = select_reasons(job_filter, access).subquery("found")
+        total = int(connection.execute(select(func.coalesce(func.sum(found.c.total), 0))).scalar_one())
+        return min(total, limit)
     search = make_search(connection, job_filter, access)
     if search.is_needed:
         return count_rows(connection, search, limit=limit)

@@ -57,8 +57,13 @@ def begin_anew(database: Database) -> None:
 
 
 def count_wrong(connection: Connection) -> int:
-    """Count the facts that are missing or are not what the jobs say; those that are unsettled are neither."""
-    wrong = text("SELECT count(*) FROM job_facts_find_wrong('-infinity', 'infinity')")
+    """Count the facts and counts of reasons that are missing or are not what the jobs say.
+
+    Those that are unsettled, or not counted yet, are neither.
+    """
+    wrong = text(
+        "SELECT (SELECT count(*) FROM job_facts_find_wrong('-infinity', 'infinity')) + job_reasons_count_wrong()"
+    )
     return int(connection.execute(wrong).scalar_one())
 
 

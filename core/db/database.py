@@ -72,7 +72,7 @@ class Database:
         self._tells_api_keys: bool | None = None
         # How long who asks in a thread has for a connection.
         self._patience = threading.local()
-        self._has_facts: bool | None = None
+        self._found_beside: frozenset[str] | None = None
         self.engine = self._create_engine()
 
     @contextmanager
@@ -195,14 +195,23 @@ class Database:
 
     def has_facts(self) -> bool:
         """Tell whether facts are kept beside the jobs here, and may be read (core/facts/statements.py)."""
-        if self._has_facts is None:
+        return "job_facts_state" in self._beside()
+
+    def counts_reasons(self) -> bool:
+        """Tell whether reasons are counted beside the facts, and may be read (core/facts/reasons.py)."""
+        return "job_reasons" in self._beside()
+
+    def _beside(self) -> frozenset[str]:
+        if self._found_beside is None:
             with self.transaction() as connection:
-                self._has_facts = bool(
-                    connection.execute(
-                        text("SELECT coalesce(has_table_privilege(to_regclass('job_facts_state'), 'SELECT'), false)")
-                    ).scalar_one()
+                found = connection.execute(
+                    text("""
+                        SELECT name FROM unnest(ARRAY['job_facts_state', 'job_reasons']) AS name
+                        WHERE has_table_privilege(to_regclass(name), 'SELECT')
+                    """)
                 )
-        return self._has_facts
+                self._found_beside = frozenset(found.scalars())
+        return self._found_beside
 
     @contextmanager
     def translated_errors(self) -> Iterator[None]:

@@ -16,7 +16,9 @@ OURS: Mapping[str, tuple[str, ...]] = {
 # Only where the jobs are in the same database.
 WITH_JOBS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("jobs", "moderation_logs"), ("SELECT",)),
-    **dict.fromkeys(("job_facts", "job_counts", "job_facts_unsettled"), ("SELECT",)),
+    **dict.fromkeys(
+        ("job_facts", "job_counts", "job_facts_unsettled", "job_reason_counts", "job_reasons"), ("SELECT",)
+    ),
     "job_facts_state": ("SELECT", "UPDATE"),
 }
 

@@ -92,6 +92,28 @@ job_facts_state = Table(
     Column("is_complete", Boolean, nullable=False),
 )
 
+job_reason_counts = Table(
+    "job_reason_counts",
+    beside,
+    Column("hour", DateTime(timezone=True), nullable=False),
+    # Null: of all clients.
+    Column("client_id", Text),
+    Column("reason_hash", BigInteger, nullable=False),
+    Column("code", SmallInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+)
+
+job_reasons = Table(
+    "job_reasons",
+    beside,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("reason_hash", BigInteger, nullable=False),
+    # Hashes of up to five different prompts.
+    Column("prompts", ARRAY(BigInteger), nullable=False),
+    # Null where it is not known to be the name of a rule.
+    Column("reason", Text),
+)
+
 # Fencepost's own tables.
 ours = MetaData()
 

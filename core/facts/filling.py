@@ -57,6 +57,12 @@ BEGIN
     IF state.is_complete OR 0 = ANY (found) THEN
         RETURN NULL;
     END IF;
+    IF state.filled_to IS NULL THEN
+        -- All reasons are to be counted anew, in the hours that there are and in those that there were.
+        DELETE FROM job_reasons;
+        INSERT INTO job_counts (hour, code, total)
+            SELECT hour, 0, 0 FROM (SELECT hour FROM job_counts UNION SELECT hour FROM job_reason_counts) AS every;
+    END IF;
     SELECT min(created_at) INTO first FROM (
         (SELECT created_at FROM jobs WHERE created_at > state.filled_to OR state.filled_to IS NULL
             ORDER BY created_at LIMIT 1)
@@ -105,6 +111,11 @@ BEGIN
     SELECT array_agg(job.created_at), array_agg(job.job_id) INTO instants, there
     FROM (SELECT DISTINCT job_id FROM job_facts_unsettled WHERE note_id = ANY (notes)) AS note
     CROSS JOIN LATERAL (SELECT created_at, job_id FROM jobs WHERE jobs.job_id = note.job_id OFFSET 0) AS job;
+    -- What happened to a reason meanwhile changed no count.
+    INSERT INTO job_counts (hour, code, total)
+        SELECT DISTINCT date_bin('1 hour', at, '2000-01-01Z'), 0, 0 FROM (
+            SELECT unnest(instants) AS at UNION SELECT created_at FROM job_facts_unsettled WHERE note_id = ANY (notes)
+        ) AS noted WHERE at IS NOT NULL;
     -- A fact that is there may be locked, and an INSERT would wait for whoever has locked it.
     SELECT array_agg(at), array_agg(id) INTO new_instants, ids FROM unnest(instants, there) AS key (at, id)
         WHERE NOT EXISTS (SELECT FROM job_facts WHERE job_facts.created_at = key.at AND job_facts.job_id = key.id);
@@ -130,7 +141,7 @@ BEGIN
     RETURN cardinality(notes);
 END
 $$""",
-    # Adds up the counts of some hours that are over; returns of how many.
+    # Adds up the counts of some hours that are over, and counts their reasons; returns of how many.
     """
 CREATE FUNCTION job_counts_add_up(most integer) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER {path}
 SET enable_seqscan = off AS $$
@@ -155,6 +166,12 @@ BEGIN
     INSERT INTO job_counts (hour, client_id, code, total, is_new)
     SELECT hour, client_id, code, sum(total), false FROM (TABLE of_all UNION ALL TABLE of_clients) AS each
     GROUP BY hour, client_id, code HAVING sum(total) <> 0;
+    -- A statement of its own, which sees every job whose change was to be added up.
+    IF cardinality(hours) > 0 THEN
+        PERFORM job_reasons_count(hours);
+    ELSE
+        PERFORM job_reasons_learn(ARRAY(SELECT DISTINCT hour FROM job_counts WHERE is_new ORDER BY hour LIMIT most));
+    END IF;
     RETURN cardinality(hours);
 END
 $$""",

@@ -3,6 +3,7 @@
 `job_facts` has a row for each job, with its key in the order of exports, its client, and a code of what was decided and
 of what the latest log says; core/jobs/fact_query.py has the codes in Python. `job_counts` holds how many jobs of a
 client, and of all (null), have a code in an hour of `created_at`: rows to be added up, because who writes appends only.
+`job_reason_counts` holds the same for each reason, by its hash, of hours that are added up.
 
 Who writes jobs or logs never waits for another: a fact that somebody else has locked is not touched, and its job is
 noted in `job_facts_unsettled`. Readers ask the jobs themselves about jobs that are noted there, until they are settled.
@@ -10,7 +11,7 @@ A job is also noted where it cannot be seen what else happens to it at the same 
 transaction that reads an older snapshot.
 """
 
-from core.facts import code, filling, settling, writing
+from core.facts import code, filling, reasons, settling, writing
 
 TABLES = (
     """CREATE TABLE job_facts (
@@ -43,13 +44,14 @@ TABLES = (
     # One row: the tables of jobs and logs that the facts are of, how far they are filled, and whether all are.
     "CREATE TABLE job_facts_state (relations oid[] NOT NULL, filled_to timestamptz, is_complete boolean NOT NULL)",
     "INSERT INTO job_facts_state VALUES ('{}', NULL, false)",
+    *reasons.TABLES,
 )
 
 
 def list_functions(schema: str) -> list[str]:
     """List the statements that make the functions, which find their tables in one schema alone, named as in SQL."""
     path = f"SET search_path = pg_catalog, {schema}, pg_temp"
-    statements = (code.FUNCTION, *settling.FUNCTIONS, *writing.FUNCTIONS, *filling.FUNCTIONS)
+    statements = (code.FUNCTION, *reasons.FUNCTIONS, *settling.FUNCTIONS, *writing.FUNCTIONS, *filling.FUNCTIONS)
     return [statement.replace("{path}", path).strip() for statement in statements]
 
 

@@ -1,6 +1,6 @@
 """Functions of PostgreSQL that triggers call when jobs or logs are written: each finds out whose facts are touched."""
 
-from core.facts.code import CODE, LATEST
+from core.facts.code import CODE, HOUR, LATEST
 
 # What a service writes all day is one row a statement: without arrays and sets it takes half the time.
 _IS_ONE = """TG_OP = 'INSERT' AND current_setting('transaction_isolation') = 'read committed'
@@ -38,28 +38,42 @@ BEGIN
     RETURN NULL;
 END
 $$""",
-    # Only what decision, client or key changes is of interest; what is told apart is grouped, which has one plan.
-    """
-CREATE FUNCTION job_facts_of_updated_jobs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {path} AS $$
+    # Only what decision, client, key or reason changes is of interest; what is told apart is grouped, which has one
+    # plan. A new reason alone changes no fact: the hour of its job is noted as one that is to be added up.
+    f"""
+CREATE FUNCTION job_facts_of_updated_jobs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {{path}} AS $$
 DECLARE
     instants timestamptz[];
     ids uuid[];
     new_instants timestamptz[];
     new_ids uuid[];
+    hours timestamptz[];
 BEGIN
-    SELECT array_agg(created_at) FILTER (WHERE NOT is_added), array_agg(job_id) FILTER (WHERE NOT is_added),
-        array_agg(created_at) FILTER (WHERE is_added), array_agg(job_id) FILTER (WHERE is_added)
-    INTO instants, ids, new_instants, new_ids
+    SELECT array_agg(created_at) FILTER (WHERE is_kept), array_agg(job_id) FILTER (WHERE is_kept),
+        array_agg(created_at) FILTER (WHERE is_added), array_agg(job_id) FILTER (WHERE is_added),
+        array_agg(DISTINCT {HOUR}) FILTER (WHERE has_other_reason)
+    INTO instants, ids, new_instants, new_ids, hours
     FROM (
-        SELECT created_at, job_id, bool_and(is_new) AS is_added FROM (
-            SELECT created_at, job_id, client_id, is_prohibited, false AS is_new FROM previous
-            UNION ALL
-            SELECT created_at, job_id, client_id, is_prohibited, true FROM changed
-        ) AS both_rows
-        GROUP BY created_at, job_id
-        HAVING count(*) = 1 OR min(client_id) <> max(client_id) OR count(is_prohibited) = 1
-            OR bool_and(is_prohibited) <> bool_or(is_prohibited)
+        SELECT created_at, job_id, is_touched AND NOT is_new AS is_kept, is_touched AND is_new AS is_added,
+            has_other_reason AND NOT is_touched AS has_other_reason
+        FROM (
+            SELECT created_at, job_id, bool_and(is_new) AS is_new,
+                count(*) = 1 OR min(client_id) <> max(client_id) OR count(is_prohibited) = 1
+                    OR bool_and(is_prohibited) IS DISTINCT FROM bool_or(is_prohibited) AS is_touched,
+                count(reason) = 1 OR min(reason) IS DISTINCT FROM max(reason) AS has_other_reason
+            FROM (
+                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason,
+                    false AS is_new FROM previous
+                UNION ALL
+                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0), true FROM changed
+            ) AS both_rows
+            GROUP BY created_at, job_id
+        ) AS pair
+        WHERE is_touched OR has_other_reason
     ) AS touched;
+    IF hours IS NOT NULL THEN
+        INSERT INTO job_counts (hour, code, total) SELECT hour, 0, 0 FROM unnest(hours) AS hour;
+    END IF;
     IF cardinality(ids) = 1 AND current_setting('transaction_isolation') = 'read committed' THEN
         PERFORM job_facts_settle_one(instants[1], ids[1]);
     ELSIF ids IS NOT NULL THEN
@@ -113,6 +127,9 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM job_facts_settle(ARRAY[OLD.created_at], ARRAY[OLD.job_id]);
+    IF TG_OP = 'UPDATE' AND OLD.reason IS DISTINCT FROM NEW.reason THEN
+        INSERT INTO job_counts (hour, code, total) VALUES (date_bin('1 hour', OLD.created_at, '2000-01-01Z'), 0, 0);
+    END IF;
     IF TG_OP = 'UPDATE' AND (NEW.created_at, NEW.job_id) IS DISTINCT FROM (OLD.created_at, OLD.job_id) THEN
         PERFORM job_facts_add(ARRAY[NEW.created_at], ARRAY[NEW.job_id]);
     END IF;
@@ -138,7 +155,7 @@ $$""",
 CREATE FUNCTION job_facts_of_emptied_jobs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {path} AS $$
 BEGIN
     IF TG_RELID = 'jobs'::regclass THEN
-        TRUNCATE job_facts, job_counts;
+        TRUNCATE job_facts, job_counts, job_reason_counts, job_reasons;
         RETURN NULL;
     END IF;
     EXECUTE $statement$

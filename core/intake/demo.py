@@ -55,7 +55,7 @@ def seed_jobs(
             advance(len(batch))
     keep_facts(databases.ours)
     # What PostgreSQL would do by itself after a while: it lets exports read logs from their index alone.
-    databases.ours.vacuum("jobs", "moderation_logs", "job_facts", "job_counts")
+    databases.ours.vacuum("jobs", "moderation_logs", "job_facts", "job_counts", "job_reason_counts")
 
 
 def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Callable[[], None]) -> None:

@@ -114,7 +114,7 @@ def vacuum_jobs(database: Database) -> None:
     """Vacuum what was imported, as PostgreSQL would by itself after a while."""
     # What was imported is there, whoever keeps the tables busy now.
     with suppress(DatabaseUnavailable):
-        database.vacuum("jobs", "moderation_logs", "job_facts", "job_counts")
+        database.vacuum("jobs", "moderation_logs", "job_facts", "job_counts", "job_reason_counts")
 
 
 def count(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ class JobAccess:
 
     They are where the jobs are ours, and make questions quick. The answers are the same.
     `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
+    `counts_reasons`: reasons are counted beside the facts.
     """
 
     wall: Wall
@@ -20,9 +21,17 @@ class JobAccess:
     has_facts: bool = False
     jobs_are_ours: bool = False
     tells_api_keys: bool = False
+    counts_reasons: bool = False
 
 
 def make_access(databases: Databases, wall: Wall) -> JobAccess:
     """Say how the jobs of the source are read behind a wall."""
     source = databases.source
-    return JobAccess(wall, source.folding(), source.has_facts(), databases.jobs_are_ours, source.tells_api_keys())
+    return JobAccess(
+        wall,
+        source.folding(),
+        source.has_facts(),
+        databases.jobs_are_ours,
+        source.tells_api_keys(),
+        source.counts_reasons(),
+    )

@@ -199,7 +199,7 @@ def total_query(job_filter: JobFilter, access: JobAccess, breaks: Sequence[datet
     of the breaks splits come from what is counted, and parts of hours from the facts.
     """
     start, end = job_filter.range.start, job_filter.range.end
-    split = sorted({_hour(instant) for instant in (start, end, *breaks) if instant != _hour(instant)})
+    split = sorted({hour_of(instant) for instant in (start, end, *breaks) if instant != hour_of(instant)})
     counts = job_counts.c
     client = of_clients(counts.client_id, access.wall, job_filter.client_id) or [counts.client_id.is_(None)]
     whole = select(counts.hour.label("at"), counts.code, counts.total).where(
@@ -272,6 +272,6 @@ def _in_order(key: tuple[ColumnElement[Any], ...], is_newest_first: bool) -> lis
     return [each.desc() if is_newest_first else each.asc() for each in key]
 
 
-def _hour(instant: datetime) -> datetime:
+def hour_of(instant: datetime) -> datetime:
     """Return the beginning of the hour of UTC that an instant lies in."""
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -81,8 +81,9 @@ def page_jobs(
 
 def make_search(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Search:
     """Say how the jobs of a filter are found: by facts, where these tell some apart and can be used."""
-    # A beginning of an id leaves fewer jobs than any fact.
-    may_ask = access.has_facts and not job_filter.job_id and asks_for_facts(job_filter)
+    # A beginning of an id, or a reason where an index has them, leaves fewer jobs than any fact.
+    is_found = job_filter.job_id or (access.jobs_are_ours and job_filter.reason is not None)
+    may_ask = access.has_facts and not is_found and asks_for_facts(job_filter)
     return Search(job_filter, access, by_facts=may_ask and are_usable(connection))
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.errors import QueryCanceled
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     FromClause,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     cast,
     collate,
     false,
@@ -102,12 +104,16 @@ def boundary_query(
 ) -> Select[Any]:
     """Build the query that finds the key of the job that stands so many jobs within a part; none where there are fewer.
 
-    It counts only by what an index serves (range, client, rejected), so that it reads a stretch of that index and
-    nothing else. A slice may therefore hold fewer jobs of the export, even none.
+    It counts only by what an index serves (range and reason, or client and rejected), so that it reads a stretch of
+    that index and nothing else. A slice may therefore hold fewer jobs of the export, even none.
     """
-    conditions = _range_and_client(narrow_to(job_filter, part), access)
-    if job_filter.decision == (Decision.REJECT,):
-        conditions.append(jobs.c.is_prohibited.expression)
+    narrowed = narrow_to(job_filter, part)
+    if access.jobs_are_ours and job_filter.reason is not None:
+        conditions = [*_range(narrowed), hash_text(jobs.c.reason) == hash_text(cast(literal(job_filter.reason), Text))]
+    else:
+        conditions = _range_and_client(narrowed, access)
+        if job_filter.decision == (Decision.REJECT,):
+            conditions.append(jobs.c.is_prohibited.expression)
     order = [column.desc() if is_newest_first else column for column in JOB_KEY]
     return in_part(select(*JOB_KEY).where(*conditions), part).order_by(*order).offset(jobs_between).limit(1)
 
@@ -199,12 +205,12 @@ def _literal_key(key: PageKey) -> ColumnElement[Any]:
     return tuple_(literal(key.created_at), literal(key.job_id))
 
 
+def _range(job_filter: JobFilter) -> list[ColumnElement[bool]]:
+    return [jobs.c.created_at >= job_filter.range.start, jobs.c.created_at < job_filter.range.end]
+
+
 def _range_and_client(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
-    return [
-        jobs.c.created_at >= job_filter.range.start,
-        jobs.c.created_at < job_filter.range.end,
-        *of_clients(jobs.c.client_id, access.wall, job_filter.client_id),
-    ]
+    return [*_range(job_filter), *of_clients(jobs.c.client_id, access.wall, job_filter.client_id)]
 
 
 def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
@@ -234,8 +240,19 @@ def reason_is(reason: ColumnElement[Any], access: JobAccess) -> ColumnElement[bo
     same = jobs.c.reason == reason
     if not access.jobs_are_ours:
         return same
-    zero: ColumnElement[Any] = literal_column("0")
-    return and_(func.hashtextextended(jobs.c.reason, zero) == func.hashtextextended(cast(reason, Text), zero), same)
+    # A hash is hardly ever another text's. PostgreSQL takes the two for independent of each other, and would guess that
+    # next to no jobs are left for the index to give in their order; of a CASE it guesses nothing.
+    return and_(hash_text(jobs.c.reason) == hash_text(cast(reason, Text)), case((same, true()), else_=false()))
+
+
+def hash_text(text_: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The hash of a text, as the indexes of reasons and prompts have it."""
+    return func.hashtextextended(text_, literal_column("0"), type_=BigInteger)
+
+
+def without_reason(job_filter: JobFilter) -> JobFilter:
+    """Leave the exact reason out of a filter."""
+    return replace(job_filter, reason=None)
 
 
 def key_column(access: JobAccess, column: ColumnElement[Any]) -> ColumnElement[Any]:

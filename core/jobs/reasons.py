@@ -1,19 +1,35 @@
-"""The reasons of the jobs of a filter: how often each was given, and how often in the time before."""
+"""The reasons of the jobs of a filter: how often each was given, and how often in the time before.
+
+Where reasons are counted beside the jobs they come from there, else one grouped query reads the jobs.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, exists, func, literal, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import jobs
+from core.db.schema import job_reason_counts, job_reasons, jobs
+from core.facts.reasons import PROMPTS_OF_A_RULE
 from core.jobs.access import JobAccess
+from core.jobs.fact_query import hour_of
 from core.jobs.filter import LONGEST_SEARCH, DateRange, JobFilter
-from core.jobs.query import conditions_of, reason_is, tables_of
+from core.jobs.query import conditions_of, hash_text, reason_is, tables_of
+from core.jobs.reason_hours import are_counted, select_reasons
 from core.jobs.wall import of_clients
-
-# A reason beside fewer different prompts than these may quote one of them; beside as many it is the name of a rule.
-PROMPTS_OF_A_RULE = 5
 
 # Reasons that are listed, the commonest.
 MOST_REASONS = 1_000
@@ -39,40 +55,74 @@ class Reasons:
     listed: Sequence[ReasonCount]
     hidden: int
     hidden_jobs: int
-    # Jobs with any reason.
+    # Jobs with any reason; an empty one is none.
     jobs: int
 
 
 def count_reasons(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Reasons:
     """Count the jobs of each reason. A reason that may quote a prompt never leaves the database."""
-    each = (
-        select(
-            jobs.c.reason,
-            func.count().label("total"),
-            func.count(func.hashtextextended(jobs.c.prompt, literal_column("0")).distinct()).label("prompts"),
-        )
-        .select_from(tables_of(job_filter))
-        .where(jobs.c.reason.is_not(None), *conditions_of(job_filter, access))
-        .group_by(jobs.c.reason)
-        .subquery("each")
-    )
-    # A longer one is not what a filter can ask for.
-    is_rule = and_(each.c.prompts >= PROMPTS_OF_A_RULE, func.length(each.c.reason).between(1, LONGEST_SEARCH))
-    listed = case((is_rule, each.c.reason))
-    # The hidden ones are one row, which comes first.
-    query = select(listed, func.sum(each.c.total), func.count(), func.sum(func.sum(each.c.total)).over())
-    query = query.group_by(listed).order_by(listed.is_not(None), func.sum(each.c.total).desc(), listed)
-    found = list(connection.execute(query.limit(MOST_REASONS + 1)))
+    counted = are_counted(connection, job_filter, access)
+    found = list(connection.execute(_counted_query(job_filter, access) if counted else _query(job_filter, access)))
     rules = {reason: int(total) for reason, total, _, _ in found if reason is not None}
     hidden = next(((int(number), int(total)) for reason, total, number, _ in found if reason is None), (0, 0))
-    before = _count_before(connection, job_filter, access, list(rules))
-    unknown = _find_unknown(connection, job_filter, access, [each for each in rules if each not in before])
+    before = _count_before(connection, job_filter, access, list(rules), counted=counted)
+    unseen = [each for each in rules if each not in before]
+    unknown = _find_unknown(connection, job_filter, access, unseen, counted=counted)
     counts = [ReasonCount(each, total, before.get(each, 0), each in unknown) for each, total in rules.items()]
     return Reasons(counts, *hidden, jobs=int(found[0][3]) if found else 0)
 
 
+def _query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+    """Build the query over the jobs: the hidden reasons as one row, which comes first, then each that is told."""
+    each = (
+        select(
+            jobs.c.reason,
+            func.count().label("total"),
+            func.count(hash_text(jobs.c.prompt).distinct()).label("prompts"),
+        )
+        .select_from(tables_of(job_filter))
+        .where(jobs.c.reason != "", *conditions_of(job_filter, access))
+        .group_by(jobs.c.reason)
+        .subquery("each")
+    )
+    # A longer one is not what a filter can ask for.
+    is_rule = and_(each.c.prompts >= PROMPTS_OF_A_RULE, func.length(each.c.reason) <= LONGEST_SEARCH)
+    return _list_rules(case((is_rule, each.c.reason)), each.c.total)
+
+
+def _counted_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+    """Build the same over the counts beside the jobs: what is known to be the name of a rule is one, in any filter."""
+    found = select_reasons(job_filter, access).cte("found")
+    each = (
+        select(found.c.reason_hash, func.sum(found.c.total).label("total"))
+        .group_by(found.c.reason_hash)
+        .subquery("each")
+    )
+    known = select(job_reasons.c.reason_hash, job_reasons.c.reason).where(job_reasons.c.reason.is_not(None))
+    # Of jobs that are not counted yet it is not known yet, either.
+    fresh = (
+        select(found.c.reason_hash, func.min(found.c.reason))
+        .where(found.c.prompt_hash.is_not(None), func.length(found.c.reason) <= LONGEST_SEARCH)
+        .group_by(found.c.reason_hash)
+        .having(func.count(found.c.prompt_hash.distinct()) >= PROMPTS_OF_A_RULE)
+    )
+    either = union_all(known, fresh).subquery("either")
+    rules = (
+        select(either.c.reason_hash, func.min(either.c.reason).label("reason"))
+        .group_by(either.c.reason_hash)
+        .subquery("rules")
+    )
+    query = _list_rules(rules.c.reason, each.c.total)
+    return query.select_from(each.outerjoin(rules, rules.c.reason_hash == each.c.reason_hash))
+
+
+def _list_rules(listed: ColumnElement[Any], total: ColumnElement[Any]) -> Select[Any]:
+    query = select(listed, func.sum(total), func.count(), func.sum(func.sum(total)).over())
+    return query.group_by(listed).order_by(listed.is_not(None), func.sum(total).desc(), listed).limit(MOST_REASONS + 1)
+
+
 def _count_before(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, reasons: Sequence[str]
+    connection: Connection, job_filter: JobFilter, access: JobAccess, reasons: Sequence[str], *, counted: bool
 ) -> dict[str, int]:
     """Count the jobs of some reasons in the time of the same length before."""
     start, end = job_filter.range.start, job_filter.range.end
@@ -80,23 +130,52 @@ def _count_before(
         earlier = replace(job_filter, range=DateRange(start - (end - start), start))
     except OverflowError:
         return {}
-    query = select(jobs.c.reason, func.count()).select_from(tables_of(job_filter)).group_by(jobs.c.reason)
-    query = query.where(_is_any(jobs.c.reason, reasons), *conditions_of(earlier, access))
-    return {reason: int(count) for reason, count in connection.execute(query)}
+    if not reasons:
+        return {}
+    if not counted:
+        query = select(jobs.c.reason, func.count()).select_from(tables_of(job_filter)).group_by(jobs.c.reason)
+        query = query.where(jobs.c.reason == func.any(_texts(reasons)), *conditions_of(earlier, access))
+        return {reason: int(count) for reason, count in connection.execute(query)}
+    hashes = hash_reasons(connection, reasons)
+    found = select_reasons(earlier, access, hashes=list(hashes)).subquery("found")
+    query = select(found.c.reason_hash, func.sum(found.c.total)).group_by(found.c.reason_hash)
+    return {hashes[found_hash]: int(count) for found_hash, count in connection.execute(query)}
 
 
-def _find_unknown(connection: Connection, job_filter: JobFilter, access: JobAccess, reasons: Sequence[str]) -> set[str]:
+def hash_reasons(connection: Connection, reasons: Sequence[str]) -> dict[int, str]:
+    """Return some reasons by their hashes."""
+    one = func.unnest(_texts(reasons)).table_valued("reason").render_derived()
+    return {row[0]: row[1] for row in connection.execute(select(hash_text(one.c.reason), one.c.reason))}
+
+
+def _find_unknown(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, reasons: Sequence[str], *, counted: bool
+) -> set[str]:
     """Return which of some reasons no job before the range has, as far as that can be told by an index."""
+    if not reasons:
+        return set()
     if not access.jobs_are_ours:
         return set(reasons)
-    one = func.unnest(literal(list(reasons), ARRAY(Text))).table_valued("reason").render_derived()
+    start, client_id = job_filter.range.start, job_filter.client_id
+    one = func.unnest(_texts(reasons)).table_valued("reason").render_derived()
     earlier = exists().where(
         reason_is(one.c.reason, access),
-        jobs.c.created_at < job_filter.range.start,
-        *of_clients(jobs.c.client_id, access.wall, job_filter.client_id),
+        jobs.c.created_at < start,
+        *of_clients(jobs.c.client_id, access.wall, client_id),
     )
-    return set(connection.execute(select(one.c.reason).where(~earlier)).scalars())
+    query = select(one.c.reason).where(~earlier)
+    if counted and client_id is not None:
+        # The index of reasons knows no clients: what the counts tell spares a walk through those of all others.
+        counts = job_reason_counts.c
+        query = query.where(
+            ~exists().where(
+                counts.reason_hash == hash_text(one.c.reason),
+                counts.client_id == client_id,
+                counts.hour < hour_of(start),
+            )
+        )
+    return set(connection.execute(query).scalars())
 
 
-def _is_any(column: ColumnElement[str], reasons: Sequence[str]) -> ColumnElement[bool]:
-    return column == func.any(literal(list(reasons), ARRAY(Text)))
+def _texts(reasons: Sequence[str]) -> ColumnElement[Any]:
+    return literal(list(reasons), ARRAY(Text))

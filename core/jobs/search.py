@@ -5,7 +5,7 @@ time is over, what was found so far is right, and it is known how far the search
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, se
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_only_for_facts, key_query, select_matching
 from core.jobs.filter import JobFilter
-from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, try_index
+from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, try_index, without_reason
 
 # Seconds that a search may take before it says how far it has come, and that one stretch should take.
 PATIENCE = 2.0
@@ -39,6 +39,8 @@ class Search:
     def is_needed(self) -> bool:
         """Whether the filter asks for what no index tells."""
         asked = self.job_filter
+        if self.access.jobs_are_ours and asked.reason is not None:
+            return replace(without_reason(asked), spreadsheet_safe=False) != JobFilter(range=asked.range)
         texts = (asked.q, asked.reason, asked.reason_contains)
         return any(text is not None for text in texts) or (self.by_facts and not asks_only_for_facts(asked))
 

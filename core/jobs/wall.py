@@ -1,10 +1,10 @@
-"""The wall between clients: whose jobs may be seen."""
+"""The wall between clients: whose jobs may be seen, and the clients that stand behind it."""
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Connection, text
 
 from core.db.schema import jobs
 
@@ -28,3 +28,22 @@ def of_clients(column: ColumnElement[Any], wall: Wall, client_id: str | None = N
 def is_one(job_id: UUID, wall: Wall) -> list[ColumnElement[bool]]:
     """List the conditions that mean one job, behind the wall."""
     return [jobs.c.job_id == job_id, *of_clients(jobs.c.client_id, wall)]
+
+
+def list_clients(connection: Connection, wall: Wall, *, limit: int) -> list[str]:
+    """List the clients that have jobs, in the order of their names, at most so many.
+
+    A step through an index for each, because a plain DISTINCT would read all jobs.
+    """
+    if wall.client_id is not None:
+        return [wall.client_id]
+    steps = text("""
+        WITH RECURSIVE step (client_id) AS (
+            (SELECT min(client_id) FROM jobs)
+            UNION ALL
+            SELECT (SELECT min(client_id) FROM jobs WHERE client_id > step.client_id) FROM step
+            WHERE step.client_id IS NOT NULL
+        )
+        SELECT client_id FROM step WHERE client_id IS NOT NULL LIMIT :limit
+    """)
+    return list(connection.execute(steps, {"limit": limit}).scalars())

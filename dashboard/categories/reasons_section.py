@@ -8,8 +8,9 @@ import streamlit as st
 from core.actor import Actor
 from core.counts.outcomes import share
 from core.errors import QueryTooSlow
+from core.facts.reasons import PROMPTS_OF_A_RULE
 from core.jobs.access import make_access
-from core.jobs.reasons import PROMPTS_OF_A_RULE, ReasonCount, Reasons, count_reasons
+from core.jobs.reasons import ReasonCount, Reasons, count_reasons
 from dashboard.address.view import View
 from dashboard.categories.charts import print_share
 from dashboard.categories.tables import show_table

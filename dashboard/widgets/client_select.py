@@ -7,8 +7,7 @@ import streamlit as st
 from core.characters import quote
 from core.db.database import Database
 from core.errors import QueryTooSlow
-from core.jobs.clients import list_clients
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, list_clients
 
 # More can be typed. Seconds for which a session remembers them, and which looking for them may take.
 MOST_CLIENTS = 500

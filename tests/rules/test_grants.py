@@ -218,6 +218,7 @@ def test_the_application_has_these_rights_only(
             ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), living
         ),
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
+        **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},
         "job_facts_state": {"SELECT", "UPDATE"},
     }
     every = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")

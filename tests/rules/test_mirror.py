@@ -83,6 +83,7 @@ TESTED_BY = {
     "core/jobs/hidden_text.py": "tests/dashboard/jobs/test_page.py",
     "core/jobs/strata.py": "tests/core/quality/test_samples.py",
     "core/jobs/wall.py": "tests/rules/test_walls.py",
+    "core/jobs/reason_hours.py": "tests/core/jobs/test_reasons.py",
     "core/quality/": "tests/core/quality/test_answers.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/sync/": "tests/core/sync/test_sync.py",

@@ -20,13 +20,12 @@ from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
 from core.jobs.access import make_access
-from core.jobs.clients import list_clients
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.job import find_job, list_logs
 from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, list_clients
 from core.settings import Settings
 from tests.conftest import ROOT
 from tests.support.documents import APRIL, HEADER, april, export_document

@@ -23,13 +23,12 @@ from core.export.receipts import Via
 from core.export.snapshot import hold_shards
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
-from core.jobs.clients import list_clients
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.job import find_job, list_logs, read_texts
 from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, list_clients
 from core.settings import Settings
 from tests.support.debian import find_programs, running_server
 from tests.support.documents import april, export_document, read_records

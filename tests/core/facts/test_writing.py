@@ -78,6 +78,7 @@ def check(connection: psycopg.Connection) -> None:
             )
         ).fetchall()
         assert counted == facts
+        assert connection.execute("SELECT job_reasons_count_wrong()").fetchone() == (0,)
 
 
 def are_complete(connection: psycopg.Connection) -> bool:
@@ -107,10 +108,18 @@ def _act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_ke
     decision = rng.choice([True, False, None])
     cells = {category.column: rng.choice([True, False, None]) for category in Category}
     exists = connection.execute("SELECT FROM jobs WHERE job_id = %s", (job_id,)).fetchone() is not None
-    match rng.randrange(12):
+    reason = rng.choice([None, "", "a reason", "another"])
+    match rng.randrange(13):
         case 0 | 1 | 2:
             if not exists and job_id.int % 2 == own:
-                insert_job(connection, job_id=job_id, created_at=at, is_prohibited=decision, client_id=rng.choice("ab"))
+                insert_job(
+                    connection,
+                    job_id=job_id,
+                    created_at=at,
+                    is_prohibited=decision,
+                    client_id=rng.choice("ab"),
+                    reason=reason,
+                )
         case 3 | 4 | 5:
             if exists or not has_key:
                 insert_log(connection, job_id, created_at=at, **cells)
@@ -128,6 +137,8 @@ def _act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_ke
                 (rng.choice([True, False, None]), at, job_id),
             )
         case 11:
+            connection.execute("UPDATE jobs SET reason = %s WHERE job_id = %s", (reason, job_id))
+        case 12:
             other = rng.choice(IDS)
             if not has_key or connection.execute("SELECT FROM jobs WHERE job_id = %s", (other,)).fetchone():
                 connection.execute("UPDATE moderation_logs SET job_id = %s WHERE job_id = %s", (other, job_id))

@@ -8,13 +8,12 @@ import pytest
 
 from core.db.databases import Databases
 from core.jobs.access import make_access
-from core.jobs.clients import list_clients
 from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.job import JobTexts, find_job, list_logs, read_texts
 from core.jobs.pages import find_newer, find_older
 from core.jobs.query import PageKey
 from core.jobs.same_prompt import MOST_SAME, SamePrompt, find_same_prompt
-from core.jobs.wall import Wall
+from core.jobs.wall import Wall, list_clients
 from tests.support.rows import NOON, insert_job, insert_log
 
 ALL = Wall(None)

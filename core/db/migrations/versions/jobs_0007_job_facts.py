@@ -27,7 +27,7 @@ def upgrade() -> None:
     schema = functions.find_schema("jobs")
     for statement in (*TABLES, *list_functions(schema)):
         connection.exec_driver_sql(statement)
-    functions.seal_functions(schema, "^job_(facts_(of|add|settle|fill)|counts_add)")
+    functions.seal_functions(schema, "^job_(facts_(of|add|settle|fill)|counts_add|reasons_(count$|learn))")
     tables = (
         connection.execute(
             text("SELECT relid::regclass::text FROM pg_partition_tree('jobs') WHERE level > 0 ORDER BY 1")

@@ -1,0 +1,130 @@
+"""Queries over the counts of reasons that are kept beside the jobs by the hour (core/facts/reasons.py).
+
+Hours that have changed since they were counted, and parts of hours, are asked of the jobs themselves, in the same
+statement, so that the answer is right at any moment.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    DateTime,
+    Select,
+    SmallInteger,
+    Text,
+    any_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+    true,
+    union,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from core.db.schema import job_counts, job_facts_unsettled, job_reason_counts, jobs
+from core.jobs.access import JobAccess
+from core.jobs.fact_query import HOUR, are_usable, asks_only_for_facts, hour_of, list_codes
+from core.jobs.filter import JobFilter
+from core.jobs.query import conditions_of, hash_text, tables_of, without_reason
+from core.jobs.wall import of_clients
+
+_INSTANTS = ARRAY(DateTime(timezone=True))
+
+
+def are_counted(connection: Connection, job_filter: JobFilter, access: JobAccess) -> bool:
+    """Tell whether the reasons of a filter's jobs are counted beside the jobs, and the counts can be used now."""
+    return (
+        access.counts_reasons
+        # Whether a reason is the name of a rule is known of all jobs, and nobody else's are to be seen behind a wall.
+        and access.wall.client_id is None
+        and asks_only_for_facts(without_reason(job_filter))
+        and are_usable(connection)
+    )
+
+
+def select_reasons(
+    job_filter: JobFilter,
+    access: JobAccess,
+    *,
+    hashes: Sequence[int] | None = None,
+    breaks: Sequence[datetime] = (),
+) -> Select[Any]:
+    """Select rows of an instant, a reason's hash and a number of jobs; the jobs are those of a filter with a reason.
+
+    What lies between two of the `breaks` is to be added up. `hashes`: of these reasons only. `reason` and
+    `prompt_hash` are told where a row is a job, else null.
+    """
+    start, end = job_filter.range.start, job_filter.range.end
+    split = sorted({hour_of(instant) for instant in (start, end, *breaks) if instant != hour_of(instant)})
+    changed = _changed_hours(job_filter, split).cte("changed")
+    counts = job_reason_counts.c
+    counted = select(
+        counts.hour.label("at"),
+        counts.reason_hash,
+        counts.total,
+        cast(null(), Text).label("reason"),
+        cast(null(), BigInteger).label("prompt_hash"),
+    ).where(
+        counts.hour >= start,
+        counts.hour < end,
+        *(of_clients(counts.client_id, access.wall, job_filter.client_id) or [counts.client_id.is_(None)]),
+        counts.code == func.any(literal(list_codes(job_filter), ARRAY(SmallInteger))),
+        ~select(literal(1)).where(changed.c.hour == counts.hour).exists(),
+        *_among(counts.reason_hash, hashes),
+    )
+    if job_filter.reason is not None:
+        counted = counted.where(counts.reason_hash == hash_text(literal(job_filter.reason)))
+    reason_hash = hash_text(jobs.c.reason)
+    of_hour = (
+        select(
+            jobs.c.created_at.label("at"),
+            reason_hash.label("reason_hash"),
+            jobs.c.reason,
+            hash_text(jobs.c.prompt).label("prompt_hash"),
+        )
+        .select_from(tables_of(job_filter))
+        .where(
+            jobs.c.created_at >= changed.c.hour,
+            jobs.c.created_at < changed.c.hour + HOUR,
+            # Written so that the index of reasons, which knows no hours, does not seem to serve it.
+            func.coalesce(jobs.c.reason, literal_column("''")) != literal_column("''"),
+            *conditions_of(job_filter, access),
+            *_among(reason_hash, hashes),
+        )
+    )
+    # OFFSET keeps PostgreSQL from reading the whole range first and choosing among the hours afterwards.
+    each = of_hour.correlate(changed).offset(0).lateral("each")
+    direct = select(
+        each.c.at, each.c.reason_hash, literal_column("1").label("total"), each.c.reason, each.c.prompt_hash
+    ).select_from(changed.join(each, true()))
+    return select(union_all(counted, direct).subquery("reasons"))
+
+
+def _changed_hours(job_filter: JobFilter, split: Sequence[datetime]) -> Any:
+    """Build the query of the hours of a range whose jobs are to be asked themselves."""
+    first, end = hour_of(job_filter.range.start), job_filter.range.end
+
+    def bin_hour(instant: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.date_bin(literal_column("interval '1 hour'"), instant, literal_column("timestamptz '2000-01-01Z'"))
+
+    is_new = select(job_counts.c.hour).where(
+        job_counts.c.is_new.expression, job_counts.c.hour >= first, job_counts.c.hour < end
+    )
+    noted = select(bin_hour(job_facts_unsettled.c.created_at)).where(job_facts_unsettled.c.created_at.is_not(None))
+    of_noted = select(bin_hour(jobs.c.created_at)).join_from(
+        job_facts_unsettled, jobs, jobs.c.job_id == job_facts_unsettled.c.job_id
+    )
+    parts = func.unnest(literal(list(split), _INSTANTS)).table_valued("hour", name="split").render_derived()
+    return union(is_new, noted, of_noted, select(parts.c.hour))
+
+
+def _among(column: ColumnElement[Any], hashes: Sequence[int] | None) -> list[ColumnElement[bool]]:
+    return [] if hashes is None else [column == any_(literal(list(hashes), ARRAY(BigInteger)))]
