@@ -21,7 +21,7 @@ _APPEND = text(
 
 
 class Event(StrEnum):
-    """What somebody did. `details` never hold a prompt, a reason, a key, a ticket or a cookie."""
+    """What somebody did. `details` never hold a prompt, a reason that may quote one, a key, a ticket or a cookie."""
 
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
@@ -43,6 +43,8 @@ class Event(StrEnum):
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"
     REVIEWS_EXPORTED = "reviews-exported"
+    REASON_MARKED = "reason-marked"
+    REASON_UNMARKED = "reason-unmarked"
     SAMPLE_DRAWN = "sample-drawn"
     SAMPLE_EXPORTED = "sample-exported"
     QUALITY_VIEWED = "quality-viewed"

@@ -8,7 +8,9 @@ _ADD, _KEEP = ("SELECT", "INSERT"), ("SELECT", "INSERT", "UPDATE")
 OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
     "audit_events": ("SELECT",),
-    **dict.fromkeys(("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), _KEEP),
+    **dict.fromkeys(
+        ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs", "noted_reasons"), _KEEP
+    ),
     "reviews": (*_ADD, "UPDATE (superseded_at)"),
     **dict.fromkeys(("samples", "sample_strata", "sample_jobs"), _ADD),
 }

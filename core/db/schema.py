@@ -280,6 +280,18 @@ sample_jobs = Table(
     Column("is_prohibited", Boolean, nullable=False),
 )
 
+# What is noted of reasons, wherever their jobs live.
+noted_reasons = Table(
+    "noted_reasons",
+    ours,
+    Column("reason", Text, primary_key=True),
+    # The name of a rule, seen beside enough different prompts.
+    Column("is_rule", Boolean, nullable=False, server_default=text("false")),
+    # Marked by staff: prompts with this reason are hidden like those flagged underage.
+    Column("is_underage", Boolean, nullable=False, server_default=text("false")),
+    Column("noted_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
 review_drafts = Table(
     "review_drafts",
     ours,

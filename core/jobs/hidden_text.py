@@ -1,20 +1,31 @@
-"""Which prompts and reasons are hidden from whom: what is hidden is not sent, and mostly not even read."""
+"""Which prompts and reasons are hidden from whom: what is hidden is not sent, and mostly not even read.
 
+A reason may quote the prompt and is hidden like it, unless it is the name of a rule.
+"""
+
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Row,
+    Text,
     and_,
+    exists,
     false,
     func,
+    literal,
+    or_,
     true,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import jobs
+from core.db.schema import job_reasons, jobs
+from core.jobs.access import JobAccess
 from core.jobs.filter import Category
 from core.jobs.query import (
+    hash_text,
     latest_log,
 )
 
@@ -37,6 +48,20 @@ class Texts(StrEnum):
 DEFAULT_TEXTS = Texts.UNFLAGGED
 
 
+@dataclass(frozen=True, slots=True)
+class NotedReasons:
+    """What is known of reasons beside the jobs: those that staff have marked as underage, and names of rules.
+
+    `rules` counts only where the database of the jobs does not know it better.
+    """
+
+    underage: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+
+
+NOTHING_NOTED = NotedReasons()
+
+
 def parse_texts(value: object) -> Texts:
     """Return the default that a person has chosen, or the one for somebody who has chosen none."""
     known = (Texts.NONE, Texts.UNFLAGGED, Texts.NOT_UNDERAGE)
@@ -44,38 +69,78 @@ def parse_texts(value: object) -> Texts:
 
 
 def find_hidden(job: Row[Any], texts: Texts) -> str | None:
-    """Return why the text of a job is hidden, in a few words, or None where it is shown.
+    """Return why the prompt of a job is hidden, in a few words, or None where it is shown.
 
-    `core.jobs.query.text_is_read` is the same rule in SQL.
+    The job has the columns of `reason_columns`. `text_is_read` is the same rule in SQL.
     """
     underage = job._mapping[Category.UNDERAGE.column]
     flagged = any(job._mapping[category.column] for category in Category)
     match texts:
         case Texts.NONE:
             return "you hide all prompts"
-        case Texts.UNFLAGGED if underage:
+        case Texts.UNFLAGGED | Texts.NOT_UNDERAGE if underage:
             return "flagged underage"
+        case Texts.UNFLAGGED | Texts.NOT_UNDERAGE if job.reason_is_underage:
+            return "reason marked underage"
         case Texts.UNFLAGGED if flagged:
             return "flagged"
         case Texts.UNFLAGGED if job.is_prohibited:
             return "rejected"
         case Texts.UNFLAGGED if not job.evaluated:
             return "no moderation log"
-        case Texts.NOT_UNDERAGE if underage:
-            return "flagged underage"
         case _:
             return None
 
 
-def text_is_read(texts: Texts) -> ColumnElement[bool]:
-    """Build the condition under which a job's texts are read: `core.jobs.hidden_text.find_hidden` in SQL."""
+def find_hidden_reason(job: Row[Any], texts: Texts) -> str | None:
+    """Return why the reason of a job is hidden, or None where it is shown; `reason_is_read` is the same in SQL."""
+    return None if job.reason_is_rule else find_hidden(job, texts)
+
+
+def reason_columns(access: JobAccess, noted: NotedReasons) -> list[ColumnElement[Any]]:
+    """List what tells of a job's reason without telling the reason itself."""
+    return [
+        reason_is_rule(access, noted).label("reason_is_rule"),
+        _is_among(noted.underage).label("reason_is_underage"),
+    ]
+
+
+def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:
+    """Build the condition under which a job's prompt is read: `find_hidden` in SQL."""
+    not_underage = and_(latest_log.c[Category.UNDERAGE.column].is_not(true()), ~_is_among(noted.underage))
     match texts:
         case Texts.NONE:
             return false()
         case Texts.UNFLAGGED:
             flags = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
-            return and_(jobs.c.is_prohibited.is_not(true()), latest_log.c.evaluated.is_not(None), *flags)
+            evaluated = latest_log.c.evaluated.is_not(None)
+            return and_(jobs.c.is_prohibited.is_not(true()), evaluated, not_underage, *flags)
         case Texts.NOT_UNDERAGE:
-            return latest_log.c[Category.UNDERAGE.column].is_not(true())
+            return not_underage
         case Texts.ALL:
             return true()
+
+
+def reason_is_read(texts: Texts, access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
+    """Build the condition under which a job's reason is read: `find_hidden_reason` in SQL."""
+    return or_(reason_is_rule(access, noted), text_is_read(texts, noted))
+
+
+def reason_is_rule(access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
+    """Tell whether a job's reason stands beside so many different prompts that it is the name of a rule.
+
+    That is known of all jobs together, so nobody behind a wall is told.
+    """
+    if access.wall.client_id is not None:
+        return false()
+    if not access.counts_reasons:
+        return _is_among(noted.rules)
+    # The hash finds it by an index.
+    same = (job_reasons.c.reason_hash == hash_text(jobs.c.reason), job_reasons.c.reason == jobs.c.reason)
+    return exists().where(*same)
+
+
+def _is_among(reasons: frozenset[str]) -> ColumnElement[bool]:
+    if not reasons:
+        return false()
+    return func.coalesce(jobs.c.reason == func.any(literal(sorted(reasons), ARRAY(Text))), false())

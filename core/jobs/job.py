@@ -1,10 +1,11 @@
 """One job: what it is, its text, every log of it, its neighbours in a list, and how often its prompt came before."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, null, select, true
 
 from core.db.schema import jobs, moderation_logs
 from core.jobs.pages import JOB_COLUMNS
@@ -28,16 +29,20 @@ class JobTexts:
     reason_length: int
 
 
-def find_job(connection: Connection, job_id: UUID, wall: Wall) -> Row[Any] | None:
-    """Return a job without its texts, or None where the wall hides it or there is none."""
-    query = select(*JOB_COLUMNS).select_from(jobs.outerjoin(latest_log, true())).where(*is_one(job_id, wall))
+def find_job(
+    connection: Connection, job_id: UUID, wall: Wall, more: Sequence[ColumnElement[Any]] = ()
+) -> Row[Any] | None:
+    """Return a job without its texts, or None where the wall hides it or there is none; with `more` columns of it."""
+    query = select(*JOB_COLUMNS, *more).select_from(jobs.outerjoin(latest_log, true())).where(*is_one(job_id, wall))
     return connection.execute(query).one_or_none()
 
 
-def read_texts(connection: Connection, job_id: UUID, wall: Wall, *, longest: int | None) -> JobTexts | None:
-    """Read prompt and reason, at most `longest` characters of each (None: all of them)."""
+def read_texts(
+    connection: Connection, job_id: UUID, wall: Wall, *, longest: int | None, with_prompt: bool = True
+) -> JobTexts | None:
+    """Read prompt and reason, at most `longest` characters of each (None: all of them), or the reason alone."""
     columns: list[ColumnElement[Any]] = []
-    for column in (jobs.c.prompt, jobs.c.reason):
+    for column in (jobs.c.prompt if with_prompt else cast(null(), Text), jobs.c.reason):
         shown = column if longest is None else func.left(column, longest)
         columns += [shown, func.coalesce(func.length(column), 0)]
     row = connection.execute(select(*columns).where(*is_one(job_id, wall))).one_or_none()

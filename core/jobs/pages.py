@@ -19,7 +19,14 @@ from core.errors import QueryTooSlow
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import are_usable, asks_for_facts
 from core.jobs.filter import Category, JobFilter
-from core.jobs.hidden_text import Texts, text_is_read
+from core.jobs.hidden_text import (
+    NOTHING_NOTED,
+    NotedReasons,
+    Texts,
+    reason_columns,
+    reason_is_read,
+    text_is_read,
+)
 from core.jobs.query import (
     JOB_KEY,
     PageKey,
@@ -58,16 +65,26 @@ class Page:
 
 
 def page_jobs(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, *, after: PageKey | None, limit: int, texts: Texts
+    connection: Connection,
+    job_filter: JobFilter,
+    access: JobAccess,
+    *,
+    after: PageKey | None,
+    limit: int,
+    texts: Texts,
+    noted: NotedReasons = NOTHING_NOTED,
 ) -> Page:
     """Read a page of at most `limit` jobs, newest first, that come after a key.
 
     `prompt` and `reason` are read only of jobs whose `texts` are, and only their first 300 characters: what is hidden
-    never leaves the database. A search that takes long gives what it has found so far; `next` is where it goes on then.
+    never leaves the database. A reason that is the name of a rule is read always. A search that takes long gives what
+    it has found so far; `next` is where it goes on then.
     """
     search = make_search(connection, job_filter, access)
     older, newer = Slice(None, after), Slice(after, None)
-    found = find_rows(connection, search, page_columns(texts), older, is_newest_first=True, limit=limit + 1)
+    found = find_rows(
+        connection, search, page_columns(texts, access, noted), older, is_newest_first=True, limit=limit + 1
+    )
     rows = list(found.rows[:limit])
     following = PageKey(rows[-1].created_at, rows[-1].job_id) if len(found.rows) > limit else found.searched_to
     if after is None:
@@ -87,15 +104,13 @@ def make_search(connection: Connection, job_filter: JobFilter, access: JobAccess
     return Search(job_filter, access, by_facts=may_ask and are_usable(connection))
 
 
-def page_columns(texts: Texts) -> list[ColumnElement[Any]]:
+def page_columns(texts: Texts, access: JobAccess, noted: NotedReasons = NOTHING_NOTED) -> list[ColumnElement[Any]]:
     """List what a page reads of a job."""
+    reason = case((reason_is_read(texts, access, noted), func.left(jobs.c.reason, PREVIEW_LENGTH))).label("reason")
+    columns = [*JOB_COLUMNS, *reason_columns(access, noted), reason]
     if texts is Texts.NONE:
-        return list(JOB_COLUMNS)
-    previews = (
-        case((text_is_read(texts), func.left(column, PREVIEW_LENGTH))).label(column.name)
-        for column in (jobs.c.prompt, jobs.c.reason)
-    )
-    return [*JOB_COLUMNS, *previews]
+        return columns
+    return [*columns, case((text_is_read(texts, noted), func.left(jobs.c.prompt, PREVIEW_LENGTH))).label("prompt")]
 
 
 def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:

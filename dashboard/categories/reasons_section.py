@@ -1,24 +1,31 @@
 """The reasons that were given for the jobs of a filter, each a link to its jobs."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pandas as pd
 import streamlit as st
 
-from core.actor import Actor
+from core.actor import Actor, Scope
 from core.counts.outcomes import share
 from core.errors import QueryTooSlow
 from core.facts.reasons import PROMPTS_OF_A_RULE
 from core.jobs.access import make_access
 from core.jobs.reasons import ReasonCount, Reasons, count_reasons
+from core.review.noted_reasons import learn_rules, mark_underage, read_noted
 from dashboard.address.view import View
 from dashboard.categories.charts import print_share
 from dashboard.categories.tables import show_table
+from dashboard.session.admission import ADMINS, admitted, as_person
 from dashboard.session.resources import get_resources
 from dashboard.widgets.markdown_escape import escape
 
 # Reasons that are shown as links; the table has all of them.
 LINKED = 10
+
+# How many are added at a click, and how many are shown now.
+MORE = 20
+SHOWN = "shown_reasons"
 
 
 def show_reasons(view: View, person: Actor) -> None:
@@ -34,9 +41,16 @@ def show_reasons(view: View, person: Actor) -> None:
         return
     if not reasons.jobs:
         return
+    noted = read_noted(resources.databases)
+    if not access.counts_reasons:
+        # Nothing else there knows them when the list of jobs is shown.
+        learn_rules(resources.databases, {one.reason for one in reasons.listed} - noted.rules)
     st.header("Reasons")
-    for one in reasons.listed[:LINKED]:
-        _show_link(one, reasons, view)
+    linked = st.session_state.get(SHOWN, LINKED)
+    for one in reasons.listed[:linked]:
+        _show_link(one, reasons, view, person, is_underage=one.reason in noted.underage)
+    if len(reasons.listed) > linked:
+        st.button("Show more reasons", icon=":material/unfold_more:", key="more_reasons", on_click=admitted(_show_more))
     if reasons.listed:
         with st.expander(f"All {len(reasons.listed):,} as a table" if len(reasons.listed) > 1 else "As a table"):
             show_table(to_frame(reasons), key="reasons", alt="Reasons with the number of their jobs")
@@ -80,7 +94,7 @@ def to_frame(reasons: Reasons) -> pd.DataFrame:
     )
 
 
-def _show_link(one: ReasonCount, reasons: Reasons, view: View) -> None:
+def _show_link(one: ReasonCount, reasons: Reasons, view: View, person: Actor, *, is_underage: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.page_link(
             "jobs/page.py",
@@ -91,3 +105,23 @@ def _show_link(one: ReasonCount, reasons: Reasons, view: View) -> None:
             | ({} if view.zone is None else {"tz": view.zone}),
         )
         st.caption(describe_change(one, reasons))
+        if Scope.ADMIN_CONFIG in person.scopes:
+            key = f"underage_{sha256(one.reason.encode()).hexdigest()[:16]}"
+            st.session_state[key] = is_underage
+            st.toggle(
+                "Underage",
+                key=key,
+                help="Hide prompts with this reason like those flagged underage. The change is in the audit.",
+                on_change=as_person(_mark, ADMINS),
+                args=(one.reason, key),
+            )
+        elif is_underage:
+            st.badge("Marked underage", color="orange")
+
+
+def _mark(person: Actor, reason: str, key: str) -> None:
+    mark_underage(get_resources().databases, person, reason, is_underage=st.session_state[key])
+
+
+def _show_more() -> None:
+    st.session_state[SHOWN] = st.session_state.get(SHOWN, LINKED) + MORE

@@ -19,9 +19,9 @@ DEFAULT_WORDS = {
     Texts.NOT_UNDERAGE: "Hide underage only",
 }
 DEFAULT_MEANINGS = (
-    "No text is shown.",
+    "No prompt is shown.",
     "Jobs that are flagged, rejected or not evaluated are hidden.",
-    "Only jobs flagged underage are hidden.",
+    "Only jobs flagged underage, or with a reason marked underage, are hidden.",
 )
 
 
@@ -64,6 +64,7 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
             on_change=as_person(_keep_choice),
         )
         st.caption("Hidden text stays on the server. V reveals it for the open job; each reveal is in the audit.")
+        st.caption("A reason that stands beside five or more different prompts names a rule, and is always shown.")
         midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
         looks = count_looks(ours, person, midnight)
         st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you can see this.")

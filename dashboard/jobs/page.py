@@ -11,8 +11,9 @@ from core.actor import Actor, Scope
 from core.audit.events import Event, record
 from core.counts.by_day import count_in_time
 from core.jobs.access import make_access
-from core.jobs.hidden_text import Texts
+from core.jobs.hidden_text import Texts, find_hidden
 from core.jobs.pages import Page, page_jobs
+from core.review.noted_reasons import read_noted
 from dashboard.address.reading import read_or_default
 from dashboard.address.view import PAGE_SIZES, View, default_view, go, go_if_other, parse_view
 from dashboard.address.zones import browser_zone, shown_zone
@@ -127,8 +128,11 @@ def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) ->
     """Read a page of jobs, and count them as far as COUNTED + 1, where that takes no longer than a search may."""
     source, timeout = resources.databases.source, resources.settings.fencepost_page_timeout
     access = make_access(resources.databases, person.wall)
+    noted = read_noted(resources.databases)
     with source.transaction(timeout=timeout) as connection:
-        page = page_jobs(connection, view.job_filter, access, after=view.after, limit=view.size, texts=texts)
+        page = page_jobs(
+            connection, view.job_filter, access, after=view.after, limit=view.size, texts=texts, noted=noted
+        )
         count = count_in_time(connection, view.job_filter, access, limit=COUNTED + 1)
     return page, count
 
@@ -141,8 +145,8 @@ def _record_look(resources: Resources, person: Actor, view: View, page: Page, te
     shown = (view.job_filter, view.after, texts, tuple(row.job_id for row in page.rows))
     if st.session_state.get("listed") == shown:
         return
-    with_text = texts is not Texts.NONE and any(
-        row._mapping[name] is not None for row in page.rows for name in ("prompt", "reason")
+    with_text = any(
+        find_hidden(row, texts) is None and (row.prompt is not None or row.reason is not None) for row in page.rows
     )
     details = {"filter": view.job_filter.to_params(), "shown": len(page.rows), "text": with_text}
     if view.after is not None:

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.jobs.hidden_text import Texts, find_hidden
+from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason
 from dashboard.session.admission import admitted
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, SHORT_FLAGS
@@ -105,15 +105,15 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts) -> pd.Da
     for category in Category:
         columns[category.value] = [SHORT_FLAGS[row._mapping[category.column]] for row in rows]
     columns |= {"type": [row.type for row in rows], "status": [row.status for row in rows]}
+    columns["reason"] = [_show_or_say(row.reason, find_hidden_reason(row, texts)) for row in rows]
     if texts is not Texts.NONE:
-        hidden = [find_hidden(row, texts) for row in rows]
-        for name in ("prompt", "reason"):
-            columns[name] = [
-                f"▒ Hidden: {why}" if why else _first_line(row._mapping[name])
-                for row, why in zip(rows, hidden, strict=True)
-            ]
+        columns["prompt"] = [_show_or_say(row.prompt, find_hidden(row, texts)) for row in rows]
     columns |= {"client": [row.client_id for row in rows], "id": [str(row.job_id) for row in rows]}
     return pd.DataFrame(columns, dtype="str")
+
+
+def _show_or_say(text: str | None, hidden: str | None) -> str:
+    return f"▒ Hidden: {hidden}" if hidden else _first_line(text)
 
 
 def _first_line(text: str | None) -> str:

@@ -15,11 +15,13 @@ from core.actor import Actor
 from core.audit.events import Event, record
 from core.characters import Invisible, find_invisible, quote
 from core.errors import QueryTooSlow
+from core.jobs.access import make_access
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.jobs.hidden_text import Texts, find_hidden
+from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason, reason_columns
 from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
+from core.review.noted_reasons import read_noted
 from dashboard.open_job.prompt_text import show_text
 from dashboard.open_job.review import show_review
 from dashboard.session.admission import admitted, fragment
@@ -78,8 +80,10 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     The look is committed to the audit before anything is sent.
     """
     resources = get_resources()
+    noted = read_noted(resources.databases)
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        job = find_job(connection, job_id, person.wall)
+        columns = reason_columns(make_access(resources.databases, person.wall), noted)
+        job = find_job(connection, job_id, person.wall, columns)
         logs = [] if job is None else list_logs(connection, job_id, person.wall)
     if job is None:
         st.info(NOT_FOUND, icon=":material/search_off:")
@@ -87,17 +91,18 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     forget_other_job(job_id)
     decision, created = DECISIONS[job.is_prohibited], name_time(job.created_at, zone)
     hidden = find_hidden(job, texts) if st.session_state.get("revealed") != job_id else None
+    with_reason = hidden is None or find_hidden_reason(job, texts) is None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(decision, color=DECISION_COLORS[job.is_prohibited])
         st.text(created, width="content")
         _show_hide(job_id)
     _record_look(resources, person, job_id, with_text=hidden is None)
-    read = None if hidden is not None else _read_texts(resources, person, job_id)
+    read = _read_texts(resources, person, job_id, with_prompt=hidden is None) if with_reason else None
     if read is not None:
         _show_reason(read)
     _show_categories(job)
     if hidden is not None:
-        _show_reveal(job_id, hidden)
+        _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are")
     elif read is not None:
         _show_prompt(read, job_id)
     _show_facts(job, zone)
@@ -116,10 +121,10 @@ def forget_other_job(job_id: UUID | None) -> None:
             st.session_state.pop(name, None)
 
 
-def _show_reveal(job_id: UUID, hidden: str) -> None:
+def _show_reveal(job_id: UUID, hidden: str, what: str) -> None:
     """Offer to reveal what is hidden."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.text(f"Prompt and reason are hidden: {hidden}.")
+        st.text(f"{what} hidden: {hidden}.")
         st.button(
             "Reveal",
             icon=":material/visibility:",
@@ -159,11 +164,11 @@ def _record_look(resources: Resources, person: Actor, job_id: UUID, *, with_text
     st.session_state["look"] = (job_id, with_text)
 
 
-def _read_texts(resources: Resources, person: Actor, job_id: UUID) -> JobTexts | None:
-    """Read prompt and reason, at first no more than their beginnings."""
+def _read_texts(resources: Resources, person: Actor, job_id: UUID, *, with_prompt: bool) -> JobTexts | None:
+    """Read prompt and reason, at first no more than their beginnings; or the reason alone."""
     longest = None if st.session_state.get("all_of") == job_id else LONGEST
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        return read_texts(connection, job_id, person.wall, longest=longest)
+        return read_texts(connection, job_id, person.wall, longest=longest, with_prompt=with_prompt)
 
 
 def _show_reason(texts: JobTexts) -> None:

@@ -215,7 +215,8 @@ def test_the_application_has_these_rights_only(
         # Only the owner may lock it.
         "audit_lock": set(),
         **dict.fromkeys(
-            ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs"), living
+            ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs", "noted_reasons"),
+            living,
         ),
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
         **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},

@@ -104,7 +104,7 @@ def test_a_page_is_index_work_at_any_depth(
     job_filter = JobFilter.from_params((YEAR | given).items())
 
     query = select_matching(
-        JOB_KEY if upwards else page_columns(Texts.ALL),
+        JOB_KEY if upwards else page_columns(Texts.ALL, EVERYBODY),
         job_filter,
         EVERYBODY,
         Slice(after, None) if upwards else Slice(None, after),

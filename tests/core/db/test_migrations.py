@@ -16,7 +16,7 @@ from tests.conftest import TestServer
 
 OURS = ["alembic_version", "api_keys", "audit_events", "audit_lock", "exports", "people"]
 OURS = [*OURS, "review_claims", "review_drafts", "reviews", "sample_jobs", "sample_strata", "samples"]
-OURS = [*OURS, "sessions", "syncs"]
+OURS = sorted([*OURS, "sessions", "syncs", "noted_reasons"])
 FACTS = ["job_counts", "job_facts", "job_facts_state", "job_facts_unsettled", "job_reason_counts", "job_reasons"]
 ALL = sorted([*OURS, *FACTS, "jobs", "moderation_logs"])
 

@@ -126,7 +126,7 @@ def page_of(
     job_filter: JobFilter, part: Slice = WHOLE, *, is_newest_first: bool = True, by_facts: bool = False
 ) -> Select[Any]:
     """Build the query of a page."""
-    columns = page_columns(Texts.ALL)
+    columns = page_columns(Texts.ALL, EVERYBODY)
     return select_matching(
         columns, job_filter, EVERYBODY, part, is_newest_first=is_newest_first, limit=51, by_facts=by_facts
     )

@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import event
 
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable
 from core.jobs.access import make_access
 from core.jobs.filter import STATUSES, Category, JobFilter
-from core.jobs.hidden_text import Texts, find_hidden
+from core.jobs.hidden_text import NotedReasons, Texts, find_hidden, find_hidden_reason, reason_columns
+from core.jobs.job import find_job
 from core.jobs.pages import Page, page_jobs
 from core.jobs.query import PageKey, count_jobs
 from core.jobs.wall import Wall
@@ -335,7 +337,7 @@ def test_a_page_of_nothing_has_no_neighbours(stocked: Databases) -> None:
 
 
 def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
-    """With all texts hidden neither prompt nor reason is selected; with all shown both are."""
+    """With all texts hidden no prompt is selected, and no reason but names of rules; with all shown both are."""
     statements: list[str] = []
     event.listen(stocked.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
 
@@ -345,34 +347,65 @@ def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
 
     columns = ["job_id", "client_id", "type", "status", "is_prohibited", "created_at", "completed_at"]
     columns += [*(category.column for category in Category), "evaluated"]
+    columns += ["reason_is_rule", "reason_is_underage", "reason"]
     assert list(hidden.rows[0]._fields) == columns
-    assert list(shown.rows[0]._fields) == [*columns, "prompt", "reason"]
+    assert list(shown.rows[0]._fields) == [*columns, "prompt"]
+    assert {row.reason for row in hidden.rows} == {None}
     assert len(asked) == 2
-    assert not [statement for statement in asked if "prompt" in statement or "reason" in statement]
+    assert not [statement for statement in asked if "prompt" in statement]
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["ours", "elsewhere"])
 @pytest.mark.parametrize("texts", Texts)
 def test_texts_are_read_by_the_rule_that_pages_explain(
-    databases: Databases, connection: psycopg.Connection, texts: Texts
+    databases: Databases, connection: psycopg.Connection, texts: Texts, counts: bool
 ) -> None:
-    """For each kind of job the database sends its texts exactly where nothing is said to be hidden."""
-    for decision, log, flags in itertools.product(
-        (True, False, None), (True, False), itertools.product((True, False, None), repeat=len(Category))
+    """For each kind of job the database sends its texts exactly where nothing is said to be hidden.
+
+    A reason beside five different prompts is a rule's name; where the database does not tell, one that is noted is.
+    """
+    rule, marked, quoting = "a rule", "a marked rule", "quotes a prompt"
+    for reason in (rule, marked):
+        for number in range(5):
+            insert_job(connection, created_at=NOON - timedelta(days=60), prompt=f"prompt {number}", reason=reason)
+    for decision, log, flags, cause in itertools.product(
+        (True, False, None),
+        (True, False),
+        itertools.product((True, False, None), repeat=len(Category)),
+        (rule, marked, quoting, None),
     ):
-        job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason="a reason")
+        job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason=cause)
         if log:
             insert_log(
                 connection, job_id, **{category.column: flag for category, flag in zip(Category, flags, strict=True)}
             )
+    connection.commit()
+    keep_facts(databases.ours)
+    noted = NotedReasons(underage=frozenset({marked}), rules=frozenset() if counts else frozenset({rule, marked}))
 
-    rows = read_page(databases, april(), limit=1_000, texts=texts).rows
+    with databases.source.transaction() as opened:
+        access = replace(make_access(databases, Wall(None)), counts_reasons=counts)
+        rows = page_jobs(opened, april(), access, after=None, limit=1_000, texts=texts, noted=noted).rows
+        columns = reason_columns(access, noted)
+        found = [find_job(opened, row.job_id, Wall(None), columns) for row in rows]
 
-    sent = {
-        row.job_id: "prompt" in row._fields and (row.prompt, row.reason) == ("a prompt", "a reason") for row in rows
-    }
-    assert len(rows) == 3 * 2 * 27
-    assert sent == {row.job_id: find_hidden(row, texts) is None for row in rows}
-    assert len(set(sent.values())) == (1 if texts in (Texts.NONE, Texts.ALL) else 2)
+    assert len(rows) == 3 * 2 * 27 * 4
+    for row, job in zip(rows, found, strict=True):
+        assert job is not None
+        assert find_hidden(job, texts) == find_hidden(row, texts)
+        assert find_hidden_reason(job, texts) == find_hidden_reason(row, texts)
+        is_sent = "prompt" in row._fields and row.prompt == "a prompt"
+        assert is_sent == (find_hidden(row, texts) is None)
+        if row.reason_is_rule or row.reason is not None:
+            assert find_hidden_reason(row, texts) is None
+    # Which reasons are sent at all, and beside which no prompt flagged or marked as underage is.
+    shown = {Texts.NONE: {rule, marked, None}}.get(texts, {rule, marked, quoting, None})
+    assert {row.reason for row in rows} == shown
+    if texts in (Texts.UNFLAGGED, Texts.NOT_UNDERAGE):
+        assert {find_hidden(row, texts) for row in rows if row.reason == marked} <= {
+            "flagged underage",
+            "reason marked underage",
+        }
 
 
 def test_a_page_shows_the_beginning_of_long_texts(databases: Databases, connection: psycopg.Connection) -> None:

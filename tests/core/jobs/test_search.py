@@ -71,10 +71,11 @@ def indexed(request: pytest.FixtureRequest) -> Iterator[Databases]:
 
 def search(databases: Databases, sought: str, **session: str) -> tuple[list[Any], str]:
     """Return the ids of the jobs whose prompts contain a text, and the plan by which they were found."""
+    access = make_access(databases, Wall(None))
     searching = select_matching(
-        page_columns(Texts.NONE),
+        page_columns(Texts.NONE, access),
         JobFilter(range=RANGE, q=sought),
-        make_access(databases, Wall(None)),
+        access,
         WHOLE,
         is_newest_first=True,
         limit=10_000,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
+from core.actor import DEMO_PERSON, Scope
 from core.audit.events import Event
 from core.auth.tickets import TicketOffice
 from core.characters import quote
 from core.db.databases import Databases
 from core.db.startup import open_databases
+from core.review.noted_reasons import mark_underage, read_noted
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT, TestServer
@@ -320,6 +323,42 @@ def test_reasons_are_links_to_their_jobs(open_page: OpenPage, connection: psycop
     assert markdown(app).count("6 jobs · 46.2% of those with a reason · new") == 2
     assert "1 reason stands beside fewer than 5 different prompts" in markdown(app)
     assert "quotes the prompt" not in repr(app)
+
+
+def test_an_admin_marks_a_reason_as_underage(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases
+) -> None:
+    """The switch beside a reason is in the audit, shows for everybody, and is not there for others."""
+    for number in range(5):
+        insert_job(connection, reason="a rule", prompt=f"a prompt {number}", is_prohibited=True)
+    connection.commit()
+
+    app = open_page(**APRIL)
+    assert not app.toggle[0].value
+    app.toggle[0].set_value(True).run()
+
+    assert app.toggle[0].value
+    assert open_page(**APRIL).toggle[0].value
+    assert read_noted(databases).underage == {"a rule"}
+    marked = connection.execute("SELECT details FROM audit_events WHERE event = 'reason-marked'").fetchall()
+    assert marked == [({"reason": "a rule"},)]
+
+
+def test_others_see_the_mark_and_no_switch(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the scope of admins there is nothing to switch."""
+    for number in range(5):
+        insert_job(connection, reason="a rule", prompt=f"a prompt {number}", is_prohibited=True)
+    connection.commit()
+    mark_underage(databases, DEMO_PERSON, "a rule", is_underage=True)
+    reader = replace(DEMO_PERSON, scopes=frozenset({Scope.JOB_READ}))
+    monkeypatch.setattr("dashboard.session.person.DEMO_PERSON", reader)
+
+    app = open_page(**APRIL)
+
+    assert not list(app.toggle)
+    assert "Marked underage" in markdown(app)
 
 
 def test_where_no_job_has_a_reason_nothing_is_said_of_reasons(

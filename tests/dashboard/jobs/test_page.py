@@ -11,9 +11,12 @@ import streamlit as st
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
+from core.actor import DEMO_PERSON
 from core.audit.events import Event
 from core.auth.tickets import TicketOffice
+from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
+from core.review.noted_reasons import mark_underage
 from core.settings import Settings
 from dashboard.address.periods import preset_range
 from dashboard.exports.receipt_corner import SETTLED
@@ -367,6 +370,36 @@ def test_hidden_means_not_sent(
         for other, is_hidden in hidden.items():
             assert (f"prompt {other}" in everything) is not is_hidden, (kind, other)
             assert (f"reason {other}" in everything) is not is_hidden, (kind, other)
+
+
+@pytest.mark.parametrize("preference", ["hide-all", "show"])
+def test_the_name_of_a_rule_is_shown_without_its_prompt(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases, preference: str
+) -> None:
+    """In the list and of an open job; marked as underage it hides the prompt, and no look at a text is recorded."""
+    job_id = insert_job(connection, prompt="a secret prompt", reason="a rule", is_prohibited=True)
+    for number in range(4):
+        insert_job(connection, prompt=f"secret {number}", reason="a rule", is_prohibited=True)
+    insert_job(connection, prompt=None, reason="quotes a secret", is_prohibited=True)
+    connection.commit()
+    keep_facts(databases.ours)
+    mark_underage(databases, DEMO_PERSON, "a rule", is_underage=True)
+    connection.execute(
+        "INSERT INTO people (person, address, preferences) VALUES ('user:demo', 'demo', %s)",
+        (psycopg.types.json.Jsonb({"hiding": preference}),),
+    )
+    connection.commit()
+
+    app = open_page(job=str(job_id))
+
+    why = "you hide all prompts" if preference == "hide-all" else "reason marked underage"
+    assert f"The prompt is hidden: {why}." in [text.value for text in app.text]
+    assert list(app.dataframe[0].value["reason"]).count("a rule") == 5
+    assert sent(app).count("a rule") > 5
+    assert "a secret prompt" not in sent(app)
+    assert ("quotes a secret" in sent(app)) is (preference == "show")
+    looks = connection.execute("SELECT event, details->>'text' FROM audit_events WHERE details ? 'text'").fetchall()
+    assert dict(looks) == {"jobs-listed": str(preference == "show").lower(), "job-opened": "false"}
 
 
 def test_a_reveal_is_for_one_job_and_in_the_audit(open_page: OpenPage, connection: psycopg.Connection) -> None:
