@@ -60,7 +60,7 @@ def combine_by_day(
 
     One statement, so that whatever is added up from it agrees, also while jobs are written.
     """
-    days = _days(job_filter.range, zone)
+    days = list_days(job_filter.range, zone)
     combined: dict[date, list[Combination]] = {day: [] for day in days}
     if _have_facts(connection, job_filter, access):
         for row in connection.execute(counts_by_day_query(job_filter, access, zone)):
@@ -77,7 +77,7 @@ def combine_by_day(
 
 def counts_by_day_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> Select[Any]:
     """Build the query over counts and facts: a row for each day, with its number from 1 on, and each code."""
-    midnights = _midnights(job_filter.range, zone)
+    midnights = list_midnights(job_filter.range, zone)
     found = total_query(job_filter, access, midnights).subquery("found")
     number = func.width_bucket(found.c.at, literal(midnights, _INSTANTS)).label("number")
     total = func.sum(found.c.total)
@@ -86,7 +86,7 @@ def counts_by_day_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo
 
 def jobs_by_day_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> Select[Any]:
     """Build the query over the jobs: a row for each day, with its number from 1 on, and all that is told apart."""
-    number = func.width_bucket(jobs.c.created_at, literal(_midnights(job_filter.range, zone), _INSTANTS))
+    number = func.width_bucket(jobs.c.created_at, literal(list_midnights(job_filter.range, zone), _INSTANTS))
     query = select_jobs(job_filter, access, [number.label("number"), *_TOLD_APART, func.count().label("total")])
     return query.group_by("number", *_TOLD_APART)
 
@@ -117,7 +117,7 @@ def _have_facts(connection: Connection, job_filter: JobFilter, access: JobAccess
     return access.has_facts and asks_only_for_facts(job_filter) and are_usable(connection)
 
 
-def _days(bounds: DateRange, zone: ZoneInfo) -> list[date]:
+def list_days(bounds: DateRange, zone: ZoneInfo) -> list[date]:
     """List the days in the zone that the range touches."""
     if bounds.start == bounds.end:
         return []
@@ -126,9 +126,9 @@ def _days(bounds: DateRange, zone: ZoneInfo) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _midnights(bounds: DateRange, zone: ZoneInfo) -> list[datetime]:
+def list_midnights(bounds: DateRange, zone: ZoneInfo) -> list[datetime]:
     """List where the days begin. PostgreSQL is told, because its own time zones may be those of another year."""
-    return [day_start(day, zone) for day in _days(bounds, zone)]
+    return [day_start(day, zone) for day in list_days(bounds, zone)]
 
 
 def _day(day: date, sums: Sums) -> Day:

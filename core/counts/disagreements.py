@@ -1,4 +1,4 @@
-"""Disagreements that deserve a second look: decision and categories do not fit together, or there is no log."""
+"""Disagreements that deserve a second look: decision, categories and reason do not fit together, or no log exists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from core.jobs.filter import Category, Decision, JobFilter
 class Disagreement(StrEnum):
     """What does not fit together."""
 
-    REJECTED_WITHOUT_CATEGORY = "rejected-without-category"
+    REJECTED_WITHOUT_CAUSE = "rejected-without-cause"
     PASSED_ALTHOUGH_FLAGGED = "passed-although-flagged"
     DECIDED_WITHOUT_LOG = "decided-without-log"
 
@@ -29,13 +29,21 @@ class Suspects:
     job_filter: JobFilter | None
 
 
-def find_suspects(counted: Iterable[Combination], job_filter: JobFilter) -> list[Suspects]:
-    """Count each disagreement in what a filter's jobs were counted as, and say which filter means its jobs."""
+def find_suspects(counted: Iterable[Combination], job_filter: JobFilter, with_reason: int) -> list[Suspects]:
+    """Count each disagreement in what a filter's jobs were counted as, and say which filter means its jobs.
+
+    `with_reason`: how many of the rejected jobs that no category flags have a reason.
+    """
     counted = list(counted)
+    explained = {Disagreement.REJECTED_WITHOUT_CAUSE: with_reason}
     return [
         Suspects(
             disagreement,
-            sum(one.total for one in counted if _is_suspect(disagreement, one)),
+            # What is counted apart may have changed in between.
+            max(
+                0,
+                sum(one.total for one in counted if _is_suspect(disagreement, one)) - explained.get(disagreement, 0),
+            ),
             sum(one.total for one in counted if _is_possible(disagreement, one)),
             narrow(job_filter, disagreement),
         )
@@ -46,14 +54,15 @@ def find_suspects(counted: Iterable[Combination], job_filter: JobFilter) -> list
 def narrow(job_filter: JobFilter, disagreement: Disagreement) -> JobFilter | None:
     """Return the filter of those of its jobs that a disagreement means, or None where these contradict each other."""
     match disagreement:
-        case Disagreement.REJECTED_WITHOUT_CATEGORY:
+        case Disagreement.REJECTED_WITHOUT_CAUSE:
             possible = _narrow_decision(job_filter, Decision.REJECT)
-            if possible is None or possible.category:
+            asked = possible is not None and (possible.category or possible.reason or possible.reason_contains)
+            if possible is None or asked or possible.flagged or possible.has_reason:
                 return None
-            return replace(possible, no_category=True)
+            return replace(possible, flagged=False, has_reason=False)
         case Disagreement.PASSED_ALTHOUGH_FLAGGED:
             possible = _narrow_decision(job_filter, Decision.PASS)
-            if possible is None or possible.no_category:
+            if possible is None or possible.no_category or possible.flagged is False:
                 return None
             # Flagged as any of some categories is flagged as any of all.
             return replace(possible, category=possible.category or tuple(Category))
@@ -64,6 +73,14 @@ def narrow(job_filter: JobFilter, disagreement: Disagreement) -> JobFilter | Non
             return replace(possible, evaluated=False)
 
 
+def explained_filter(job_filter: JobFilter) -> JobFilter | None:
+    """Return the filter of the rejected jobs that no category flags but a reason explains; None where none can be."""
+    possible = _narrow_decision(job_filter, Decision.REJECT)
+    if possible is None or possible.category or possible.flagged or possible.has_reason is False:
+        return None
+    return replace(possible, flagged=False, has_reason=True)
+
+
 def _narrow_decision(job_filter: JobFilter, *wanted: Decision) -> JobFilter | None:
     both = tuple(decision for decision in wanted if decision in (job_filter.decision or wanted))
     return replace(job_filter, decision=both) if both else None
@@ -72,8 +89,8 @@ def _narrow_decision(job_filter: JobFilter, *wanted: Decision) -> JobFilter | No
 def _is_possible(disagreement: Disagreement, one: Combination) -> bool:
     """Tell whether the disagreement could be one of such jobs."""
     match disagreement:
-        case Disagreement.REJECTED_WITHOUT_CATEGORY:
-            return one.is_prohibited is True and one.evaluated
+        case Disagreement.REJECTED_WITHOUT_CAUSE:
+            return one.is_prohibited is True
         case Disagreement.PASSED_ALTHOUGH_FLAGGED:
             return one.is_prohibited is False and one.evaluated
         case Disagreement.DECIDED_WITHOUT_LOG:
@@ -84,7 +101,7 @@ def _is_suspect(disagreement: Disagreement, one: Combination) -> bool:
     if not _is_possible(disagreement, one):
         return False
     match disagreement:
-        case Disagreement.REJECTED_WITHOUT_CATEGORY:
+        case Disagreement.REJECTED_WITHOUT_CAUSE:
             return not one.flags
         case Disagreement.PASSED_ALTHOUGH_FLAGGED:
             return bool(one.flags)

@@ -106,6 +106,8 @@ def _is_meant(fact: Fact, job_filter: JobFilter) -> bool:
         return False
     if any(fact.cells[category] is not _CELL_VALUES[cell] for category, cell in job_filter.cells.items()):
         return False
+    if job_filter.flagged is not None and any(fact.cells.values()) is not job_filter.flagged:
+        return False
     return job_filter.evaluated is None or fact.evaluated is job_filter.evaluated
 
 
@@ -124,6 +126,7 @@ def asks_only_for_facts(job_filter: JobFilter) -> bool:
         no_category=job_filter.no_category,
         cells=job_filter.cells,
         evaluated=job_filter.evaluated,
+        flagged=job_filter.flagged,
     )
 
 

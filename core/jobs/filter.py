@@ -82,9 +82,11 @@ CELLS = {
     category: Parameter(category.column, "Exactly what this cell shows.", Choice(tuple(Cell))) for category in Category
 }
 EVALUATED = Parameter("evaluated", "Whether the job has a moderation log.", Boolean())
+FLAGGED = Parameter("flagged", "Whether any category is true; without a moderation log none is.", Boolean())
 Q = Parameter("q", "The prompt contains this, regardless of case.", Text(LONGEST_SEARCH))
 REASON = Parameter("reason", "The reason is exactly this.", Text(LONGEST_SEARCH))
 REASON_CONTAINS = Parameter("reason_contains", "The reason contains this, regardless of case.", Text(LONGEST_SEARCH))
+HAS_REASON = Parameter("has_reason", "Whether the job has a reason; an empty one is none.", Boolean())
 JOB_ID = Parameter("job_id", "Beginnings of job ids (UUIDs), with commas between them.", Prefixes(MOST_JOB_IDS))
 API_KEY_ID = Parameter(
     "api_key_id", "Ids of API keys that jobs were submitted with, with commas between them.", Names()
@@ -97,8 +99,8 @@ SPREADSHEET_SAFE = Parameter(
 PARAMETERS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
-        *(FROM, TO, TYPE, STATUS, DECISION, CATEGORY, *CELLS.values(), EVALUATED),
-        *(Q, REASON, REASON_CONTAINS, JOB_ID, API_KEY_ID, CLIENT_ID, SPREADSHEET_SAFE),
+        *(FROM, TO, TYPE, STATUS, DECISION, CATEGORY, *CELLS.values(), EVALUATED, FLAGGED),
+        *(Q, REASON, REASON_CONTAINS, HAS_REASON, JOB_ID, API_KEY_ID, CLIENT_ID, SPREADSHEET_SAFE),
     )
 }
 
@@ -119,9 +121,11 @@ class JobFilter:
     no_category: bool = False
     cells: Mapping[Category, Cell] = field(default_factory=dict)
     evaluated: bool | None = None
+    flagged: bool | None = None
     q: str | None = None
     reason: str | None = None
     reason_contains: str | None = None
+    has_reason: bool | None = None
     job_id: tuple[str, ...] = ()
     api_key_id: tuple[str, ...] = ()
     client_id: str | None = None
@@ -146,9 +150,11 @@ class JobFilter:
             no_category="none" in categories,
             cells={category: cell for category, cell in cells.items() if cell is not None},
             evaluated=EVALUATED.read(given),
+            flagged=FLAGGED.read(given),
             q=Q.read(given),
             reason=REASON.read(given),
             reason_contains=REASON_CONTAINS.read(given),
+            has_reason=HAS_REASON.read(given),
             job_id=JOB_ID.read(given) or (),
             api_key_id=API_KEY_ID.read(given) or (),
             client_id=CLIENT_ID.read(given),
@@ -168,10 +174,12 @@ class JobFilter:
             DECISION: ",".join(self.decision),
             CATEGORY: "none" if self.no_category else ",".join(self.category),
             **{parameter: self.cells.get(category, "") for category, parameter in CELLS.items()},
-            EVALUATED: {None: "", True: "true", False: "false"}[self.evaluated],
+            EVALUATED: _print_boolean(self.evaluated),
+            FLAGGED: _print_boolean(self.flagged),
             Q: self.q,
             REASON: self.reason,
             REASON_CONTAINS: self.reason_contains,
+            HAS_REASON: _print_boolean(self.has_reason),
             JOB_ID: ",".join(self.job_id),
             API_KEY_ID: ",".join(self.api_key_id),
             CLIENT_ID: self.client_id,
@@ -187,6 +195,10 @@ class JobFilter:
         """Return the first and the last UUID that begin with each item of `job_id`."""
         digits = [prefix.replace("-", "") for prefix in self.job_id]
         return [(UUID(each.ljust(32, "0")), UUID(each.ljust(32, "f"))) for each in digits]
+
+
+def _print_boolean(value: bool | None) -> str:
+    return {None: "", True: "true", False: "false"}[value]
 
 
 def _read_bound(parameter: Parameter[datetime], given: Mapping[str, str]) -> datetime:

@@ -50,12 +50,16 @@ def _conditions(job_filter: JobFilter, longest: int | None) -> Iterable[str]:
             yield f"{CATEGORY_NAMES[category]} {_CELL_WORDS[job_filter.cells[category]]}"
     if job_filter.evaluated is not None:
         yield "with a moderation log" if job_filter.evaluated else "without a moderation log"
+    if job_filter.flagged is not None:
+        yield "flagged by any category" if job_filter.flagged else "not flagged"
     if job_filter.q is not None:
         yield f"prompt contains {quote(job_filter.q, longest)}"
     if job_filter.reason is not None:
         yield f"reason is {quote(job_filter.reason, longest)}"
     if job_filter.reason_contains is not None:
         yield f"reason contains {quote(job_filter.reason_contains, longest)}"
+    if job_filter.has_reason is not None:
+        yield "with a reason" if job_filter.has_reason else "without a reason"
     if job_filter.job_id:
         yield f"job id begins with {_either(_quote_some(job_filter.job_id, longest))}"
     if job_filter.api_key_id:

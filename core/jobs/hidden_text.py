@@ -7,27 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Row,
-    Text,
-    and_,
-    exists,
-    false,
-    func,
-    literal,
-    or_,
-    true,
-)
+from sqlalchemy import ColumnElement, Row, Text, and_, exists, false, func, literal, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema import job_reasons, jobs
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category
-from core.jobs.query import (
-    hash_text,
-    latest_log,
-)
+from core.jobs.query import hash_text, latest_log
 
 # The name under which a person's own default is kept.
 HIDING = "hiding"
@@ -50,10 +36,7 @@ DEFAULT_TEXTS = Texts.UNFLAGGED
 
 @dataclass(frozen=True, slots=True)
 class NotedReasons:
-    """What is known of reasons beside the jobs: those that staff have marked as underage, and names of rules.
-
-    `rules` counts only where the database of the jobs does not know it better.
-    """
+    """Reasons that staff have marked as underage, and names of rules where the jobs' database does not know these."""
 
     underage: frozenset[str] = frozenset()
     rules: frozenset[str] = frozenset()
@@ -99,10 +82,8 @@ def find_hidden_reason(job: Row[Any], texts: Texts) -> str | None:
 
 def reason_columns(access: JobAccess, noted: NotedReasons) -> list[ColumnElement[Any]]:
     """List what tells of a job's reason without telling the reason itself."""
-    return [
-        reason_is_rule(access, noted).label("reason_is_rule"),
-        _is_among(noted.underage).label("reason_is_underage"),
-    ]
+    is_rule, is_underage = reason_is_rule(access, noted), _is_among(noted.underage)
+    return [is_rule.label("reason_is_rule"), is_underage.label("reason_is_underage")]
 
 
 def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:
@@ -113,8 +94,7 @@ def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:
             return false()
         case Texts.UNFLAGGED:
             flags = (func.coalesce(latest_log.c[category.column], false()) == false() for category in Category)
-            evaluated = latest_log.c.evaluated.is_not(None)
-            return and_(jobs.c.is_prohibited.is_not(true()), evaluated, not_underage, *flags)
+            return and_(jobs.c.is_prohibited.is_not(true()), latest_log.c.evaluated.is_not(None), not_underage, *flags)
         case Texts.NOT_UNDERAGE:
             return not_underage
         case Texts.ALL:
@@ -127,10 +107,7 @@ def reason_is_read(texts: Texts, access: JobAccess, noted: NotedReasons) -> Colu
 
 
 def reason_is_rule(access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
-    """Tell whether a job's reason stands beside so many different prompts that it is the name of a rule.
-
-    That is known of all jobs together, so nobody behind a wall is told.
-    """
+    """Tell whether a job's reason is the name of a rule: known of all jobs, so nobody behind a wall is told."""
     if access.wall.client_id is not None:
         return false()
     if not access.counts_reasons:

@@ -163,7 +163,8 @@ def tables_of(job_filter: JobFilter) -> FromClause:
 
 def asks_for_log(job_filter: JobFilter) -> bool:
     """Tell whether a filter asks for anything of the latest log."""
-    return bool(job_filter.category or job_filter.no_category or job_filter.cells or job_filter.evaluated is not None)
+    asked = (job_filter.evaluated, job_filter.flagged)
+    return bool(job_filter.category or job_filter.no_category or job_filter.cells or asked != (None, None))
 
 
 def narrow_to(job_filter: JobFilter, part: Slice) -> JobFilter:
@@ -184,7 +185,7 @@ def narrow_to(job_filter: JobFilter, part: Slice) -> JobFilter:
 
 def without_facts(job_filter: JobFilter) -> JobFilter:
     """Leave out of a filter what facts tell: decision and latest log."""
-    return replace(job_filter, decision=(), category=(), no_category=False, cells={}, evaluated=None)
+    return replace(job_filter, decision=(), category=(), no_category=False, cells={}, evaluated=None, flagged=None)
 
 
 def in_part(query: Select[Any], part: Slice, key: tuple[ColumnElement[Any], ...] = JOB_KEY) -> Select[Any]:
@@ -228,6 +229,9 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
         conditions.append(reason_is(literal(job_filter.reason), access))
     if job_filter.reason_contains is not None:
         conditions.append(contains(jobs.c.reason, job_filter.reason_contains, access.folding))
+    if job_filter.has_reason is not None:
+        has_one = func.coalesce(jobs.c.reason, literal_column("''")) != literal_column("''")
+        conditions.append(has_one if job_filter.has_reason else ~has_one)
     if job_filter.job_id:
         conditions.append(_begins_with_any(job_filter))
     if job_filter.api_key_id:
@@ -283,13 +287,19 @@ def fact_conditions(
     if job_filter.category:
         conditions.append(or_(false(), *(log.c[category.column] for category in job_filter.category)))
     if job_filter.no_category:
-        none_true = (func.coalesce(log.c[category.column], false()) == false() for category in Category)
-        conditions.append(and_(evaluated, *none_true))
+        conditions.append(and_(evaluated, *_none_true(log)))
     for category, cell in job_filter.cells.items():
         conditions.append(_cell_is(log.c[category.column], cell))
     if job_filter.evaluated is not None:
         conditions.append(evaluated if job_filter.evaluated else ~evaluated)
+    if job_filter.flagged is not None:
+        any_true = or_(false(), *(log.c[category.column] for category in Category))
+        conditions.append(any_true if job_filter.flagged else and_(true(), *_none_true(log)))
     return conditions
+
+
+def _none_true(log: FromClause) -> list[ColumnElement[bool]]:
+    return [func.coalesce(log.c[category.column], false()) == false() for category in Category]
 
 
 def _is_decided(is_prohibited: ColumnElement[bool], decision: Decision) -> ColumnElement[bool]:

@@ -66,13 +66,8 @@ def select_reasons(
     split = sorted({hour_of(instant) for instant in (start, end, *breaks) if instant != hour_of(instant)})
     changed = _changed_hours(job_filter, split).cte("changed")
     counts = job_reason_counts.c
-    counted = select(
-        counts.hour.label("at"),
-        counts.reason_hash,
-        counts.total,
-        cast(null(), Text).label("reason"),
-        cast(null(), BigInteger).label("prompt_hash"),
-    ).where(
+    no_reason, no_prompt = cast(null(), Text).label("reason"), cast(null(), BigInteger).label("prompt_hash")
+    counted = select(counts.hour.label("at"), counts.reason_hash, counts.total, no_reason, no_prompt).where(
         counts.hour >= start,
         counts.hour < end,
         *(of_clients(counts.client_id, access.wall, job_filter.client_id) or [counts.client_id.is_(None)]),
@@ -82,14 +77,10 @@ def select_reasons(
     )
     if job_filter.reason is not None:
         counted = counted.where(counts.reason_hash == hash_text(literal(job_filter.reason)))
-    reason_hash = hash_text(jobs.c.reason)
+    reason_hash, prompt_hash = hash_text(jobs.c.reason), hash_text(jobs.c.prompt).label("prompt_hash")
+    columns = (jobs.c.created_at.label("at"), reason_hash.label("reason_hash"), jobs.c.reason, prompt_hash)
     of_hour = (
-        select(
-            jobs.c.created_at.label("at"),
-            reason_hash.label("reason_hash"),
-            jobs.c.reason,
-            hash_text(jobs.c.prompt).label("prompt_hash"),
-        )
+        select(*columns)
         .select_from(tables_of(job_filter))
         .where(
             jobs.c.created_at >= changed.c.hour,

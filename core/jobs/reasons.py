@@ -6,6 +6,7 @@ Where reasons are counted beside the jobs they come from there, else one grouped
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,7 +28,7 @@ from core.facts.reasons import PROMPTS_OF_A_RULE
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import hour_of
 from core.jobs.filter import LONGEST_SEARCH, DateRange, JobFilter
-from core.jobs.query import conditions_of, hash_text, reason_is, tables_of
+from core.jobs.query import conditions_of, count_jobs, hash_text, reason_is, tables_of
 from core.jobs.reason_hours import are_counted, select_reasons
 from core.jobs.wall import of_clients
 
@@ -70,6 +71,24 @@ def count_reasons(connection: Connection, job_filter: JobFilter, access: JobAcce
     unknown = _find_unknown(connection, job_filter, access, unseen, counted=counted)
     counts = [ReasonCount(each, total, before.get(each, 0), each in unknown) for each, total in rules.items()]
     return Reasons(counts, *hidden, jobs=int(found[0][3]) if found else 0)
+
+
+def count_with_reason(connection: Connection, job_filter: JobFilter, access: JobAccess) -> int:
+    """Count the jobs of a filter that have a reason."""
+    plain = replace(job_filter, has_reason=None)
+    if not are_counted(connection, plain, access):
+        return count_jobs(connection, replace(job_filter, has_reason=True), access)
+    found = select_reasons(plain, access).subquery("found")
+    return int(connection.execute(select(func.coalesce(func.sum(found.c.total), 0))).scalar_one())
+
+
+def find_reasons(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, ids: Sequence[UUID], among: Sequence[str]
+) -> dict[UUID, str]:
+    """Return the reasons of those of some jobs that a filter means, where they are among some reasons."""
+    query = select(jobs.c.job_id, jobs.c.reason).select_from(tables_of(job_filter))
+    query = query.where(jobs.c.job_id == func.any(list(ids)), jobs.c.reason == func.any(_texts(among)))
+    return {row[0]: row[1] for row in connection.execute(query.where(*conditions_of(job_filter, access)))}
 
 
 def _query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:

@@ -41,7 +41,7 @@ class Search:
         asked = self.job_filter
         if self.access.jobs_are_ours and asked.reason is not None:
             return replace(without_reason(asked), spreadsheet_safe=False) != JobFilter(range=asked.range)
-        texts = (asked.q, asked.reason, asked.reason_contains)
+        texts = (asked.q, asked.reason, asked.reason_contains, asked.has_reason)
         return any(text is not None for text in texts) or (self.by_facts and not asks_only_for_facts(asked))
 
     def select(

@@ -5,6 +5,7 @@ From our own tables alone: a review remembers its job.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, DateTime, and_, func, literal, not_, select, true
@@ -17,6 +18,9 @@ from core.jobs.wall import Wall, of_clients
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
 
 _WEEK = timedelta(days=7)
+
+# Verdicts whose jobs are looked up one by one.
+MOST_VERDICTS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,22 @@ def list_overturn_rates(
         for number, (category, _) in enumerate(flags)
         if row._mapping[f"reviewed_{number}"]
     ]
+
+
+def list_firm_verdicts(
+    connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall
+) -> list[tuple[UUID, bool]]:
+    """List the firm verdicts on jobs that were created in a range: the job, and whether the verdict overturns.
+
+    The latest so many, where there are very many.
+    """
+    query = (
+        select(reviews.c.job_id, reviews.c.verdict == Verdict.OVERTURN.value)
+        .where(IS_FIRM, *_counted(bounds, client_id, wall))
+        .order_by(reviews.c.review_id.desc())
+        .limit(MOST_VERDICTS)
+    )
+    return [(job, overturns) for job, overturns in connection.execute(query)]
 
 
 def measure_agreement(connection: Connection, bounds: DateRange, client_id: str | None, wall: Wall) -> Agreement:

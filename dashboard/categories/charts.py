@@ -74,7 +74,7 @@ def chart_rates(days: Sequence[ShownDay]) -> dict[str, Any]:
         if (rate := share(part, whole)) is not None
     ]
     encoding = {
-        "x": _day_axis(days),
+        "x": day_axis(days),
         "y": {
             "field": "rate",
             "type": "quantitative",
@@ -164,7 +164,7 @@ def chart_coverage(days: Sequence[ShownDay], drops: Iterable[ShownDay]) -> dict[
         {"field": "of", "title": "Decided jobs"},
     ]
     encoding = {
-        "x": _day_axis(days),
+        "x": day_axis(days),
         "y": {"field": "without", "type": "quantitative", "title": None, "axis": {"format": ".0%"}},
         "tooltip": tooltip,
         **style_bars("what", COVERAGE_STYLES),
@@ -210,7 +210,7 @@ def _stacked(
         for place, what in enumerate(styles)
     ]
     encoding = {
-        "x": _day_axis(days),
+        "x": day_axis(days),
         "y": {"field": "jobs", "type": "quantitative", "title": None, "axis": {"tickMinStep": 1}},
         "order": {"field": "place"},
         "tooltip": [
@@ -234,12 +234,12 @@ def _bars(days: Sequence[ShownDay], values: list[dict[str, Any]], encoding: Mapp
     note = {
         "data": {"values": [{"day": label} for label in partial]},
         "mark": {"type": "text", "text": "part", "fontSize": 12, "fontStyle": "italic", "color": TEXT},
-        "encoding": {"x": _day_axis(days), "y": {"value": -8}},
+        "encoding": {"x": day_axis(days), "y": {"value": -8}},
     }
     return {"data": {"values": values}, "height": HEIGHT, "layer": [bars, note], **DRAWN}
 
 
-def _day_axis(days: Sequence[ShownDay]) -> dict[str, Any]:
+def day_axis(days: Sequence[ShownDay]) -> dict[str, Any]:
     """Return the axis of days, with as many names as can be read."""
     labels = [day.label for day in days]
     step = max(1, -(-len(labels) // 10))

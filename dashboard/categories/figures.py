@@ -36,8 +36,12 @@ def add_up(
     zone: ZoneInfo,
     now: datetime,
     before: Iterable[Sequence[Combination]] = (),
+    with_reason: int = 0,
 ) -> Figures:
-    """Add up what was counted for each day in the zone; the days `before` tell no more than what is ordinary."""
+    """Add up what was counted for each day in the zone; the days `before` tell no more than what is ordinary.
+
+    `with_reason`: how many of the rejected jobs that no category flags have a reason.
+    """
     everything = list(chain.from_iterable(combined.values()))
     days = list_days(combined, job_filter.range, zone, now)
     usual, dropped = find_drops({day.day: day.coverage for day in days}, map(cover, before))
@@ -48,5 +52,5 @@ def add_up(
         cover(everything),
         usual,
         [day for day in days if day.day in dropped],
-        find_suspects(everything, job_filter),
+        find_suspects(everything, job_filter, with_reason),
     )

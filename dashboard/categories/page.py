@@ -8,11 +8,13 @@ import streamlit as st
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
 from core.counts.by_day import combine_by_day
+from core.counts.disagreements import explained_filter
 from core.counts.log_coverage import LOOK_BACK
 from core.counts.outcomes import Combination
 from core.errors import QueryTooSlow
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
+from core.jobs.reasons import count_with_reason
 from dashboard.address.periods import describe
 from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
@@ -39,6 +41,9 @@ def show() -> None:
     view = read_address(now)
     clients = find_clients(resources.databases.source, person.wall)
     combined = _count_jobs(resources, person, view)
+    with_reason = None if combined is None else _count_explained(resources, person, view)
+    if with_reason is None:
+        combined = None
     before = {} if combined is None else _count_before(resources, person, view)
     # Committed to the audit before it is shown. Where that fails nothing is: the error ends the page.
     details = {"filter": view.job_filter.to_params()}
@@ -48,11 +53,12 @@ def show() -> None:
         st.caption(describe(view.job_filter.range, shown_zone(view)), width="content")
         show_draw_button(view.job_filter)
     show_further_filter(view)
-    if combined is None:
+    if combined is None or with_reason is None:
         _show_too_slow(resources)
     else:
-        _show_figures(add_up(combined, view.job_filter, shown_zone(view), now, before.values()), view)
-        show_reasons(view, person)
+        figures = add_up(combined, view.job_filter, shown_zone(view), now, before.values(), with_reason)
+        _show_figures(figures, view)
+        show_reasons(view, person, figures.days)
     show_review_figures(view, person)
 
 
@@ -71,6 +77,19 @@ def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, l
     timeout = resources.settings.fencepost_page_timeout
     try:
         return _count(resources, person, view, view.job_filter, timeout)
+    except QueryTooSlow:
+        return None
+
+
+def _count_explained(resources: Resources, person: Actor, view: View) -> int | None:
+    """Count the rejected jobs that a reason explains and no category, or return None where that takes too long."""
+    explained = explained_filter(view.job_filter)
+    if explained is None:
+        return 0
+    access = make_access(resources.databases, person.wall)
+    try:
+        with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+            return count_with_reason(connection, explained, access)
     except QueryTooSlow:
         return None
 

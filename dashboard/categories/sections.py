@@ -12,7 +12,7 @@ from dashboard.categories.figures import Figures
 
 # What each disagreement is called, and of which jobs it is a share.
 DISAGREEMENT_WORDS = {
-    Disagreement.REJECTED_WITHOUT_CATEGORY: ("Rejected with no category", "rejected jobs with a log"),
+    Disagreement.REJECTED_WITHOUT_CAUSE: ("Rejected without category or reason", "rejected jobs"),
     Disagreement.PASSED_ALTHOUGH_FLAGGED: ("Passed although flagged", "passed jobs with a log"),
     Disagreement.DECIDED_WITHOUT_LOG: ("Decided without a log", "decided jobs"),
 }
@@ -76,12 +76,12 @@ def show_days(figures: Figures) -> None:
     for first in range(0, len(drawn), beside):
         for column, chart in zip(st.columns(beside, gap="large"), drawn[first : first + beside], strict=True):
             with column:
-                _show_chart(*chart)
+                show_chart(*chart)
 
 
 def show_together(figures: Figures) -> None:
     """Show how often categories come together."""
-    _show_chart(
+    show_chart(
         "Categories that come together",
         sentences.say_together(figures.sums, figures.together),
         charts.chart_together(figures.together),
@@ -112,7 +112,7 @@ def _show_suspects(suspects: Suspects, zone: str | None) -> None:
     st.caption(f"{print_share(suspects.jobs, suspects.possible)} of {suspects.possible:,} {whole}")
 
 
-def _show_chart(title: str, sentence: str, spec: dict[str, Any], frame: pd.DataFrame) -> None:
+def show_chart(title: str, sentence: str, spec: dict[str, Any], frame: pd.DataFrame) -> None:
     """Show a chart, its numbers in a second tab, and below both a sentence with what they show."""
     st.markdown(f"### {title}")
     drawn, table = st.tabs(["Chart", "Table"], key=f"tabs {title}")

@@ -8,7 +8,7 @@ import streamlit as st
 from core.jobs.filter import Category, Cell, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS, SHOWN_ITEMS
 from dashboard.address.view import View, go
-from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS
+from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, FLAGGED_WORDS, HAS_REASON_WORDS
 from dashboard.session.admission import admitted
 from dashboard.widgets.markdown_escape import escape
 
@@ -73,6 +73,8 @@ def _chips(job_filter: JobFilter) -> Iterator[Chip]:
             yield Chip(category.column, label, replace(job_filter, cells=cells))
     if job_filter.evaluated is not None:
         yield Chip("evaluated", EVALUATED_WORDS[job_filter.evaluated], replace(job_filter, evaluated=None))
+    if job_filter.flagged is not None:
+        yield Chip("flagged", FLAGGED_WORDS[job_filter.flagged], replace(job_filter, flagged=None))
     if job_filter.q is not None:
         yield Chip("q", f"Prompt contains “{escape(job_filter.q)}”", replace(job_filter, q=None))
     if job_filter.reason is not None:
@@ -80,6 +82,8 @@ def _chips(job_filter: JobFilter) -> Iterator[Chip]:
     if job_filter.reason_contains is not None:
         label = f"Reason contains “{escape(job_filter.reason_contains)}”"
         yield Chip("reason_contains", label, replace(job_filter, reason_contains=None))
+    if job_filter.has_reason is not None:
+        yield Chip("has_reason", HAS_REASON_WORDS[job_filter.has_reason], replace(job_filter, has_reason=None))
     if job_filter.job_id:
         yield Chip("job_id", f"Job id {_name_some(job_filter.job_id)}", replace(job_filter, job_id=()))
     if job_filter.api_key_id:

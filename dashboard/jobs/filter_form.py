@@ -1,5 +1,6 @@
 """The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, time
 from functools import cache
@@ -7,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.errors import InvalidParameter
 from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, DateRange, Decision, JobFilter
@@ -38,6 +40,9 @@ CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
 ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
 TEXT_NAMES = {"q": "Prompt contains", "reason": "Reason is", "reason_contains": "Reason contains"}
 EVALUATED_WORDS = {True: "With a log", False: "Without a log"}
+BOOLEANS = ("evaluated", "flagged", "has_reason")
+FLAGGED_WORDS = {True: "Flagged", False: "Not flagged"}
+HAS_REASON_WORDS = {True: "With a reason", False: "Without a reason"}
 
 
 def show_period(view: View, now: datetime) -> None:
@@ -154,14 +159,10 @@ def _show_more(wall: Wall) -> None:
     flagged.multiselect(
         "Flagged as any of", list(ANY_OF), key=_key("category"), format_func=ANY_OF.__getitem__, placeholder="Any"
     )
-    evaluated.selectbox(
-        "Moderation log",
-        list(EVALUATED_WORDS),
-        key=_key("evaluated"),
-        index=None,
-        format_func=EVALUATED_WORDS.__getitem__,
-        placeholder="Any",
-    )
+    _show_boolean(evaluated, "Moderation log", "evaluated", EVALUATED_WORDS)
+    any_flag, any_reason = st.columns(2)
+    _show_boolean(any_flag, "Any category", "flagged", FLAGGED_WORDS)
+    _show_boolean(any_reason, "Any reason", "has_reason", HAS_REASON_WORDS)
     for column, category in zip(st.columns(3), Category, strict=True):
         column.selectbox(
             CATEGORY_NAMES[category],
@@ -175,6 +176,10 @@ def _show_more(wall: Wall) -> None:
     start.time_input("First day from", key=_key("first_time"), value=None)
     end.time_input("Last day until", key=_key("last_time"), value=None, help="Left empty: the whole day.")
     st.selectbox("Time zone", _zones(), key=_key("zone"))
+
+
+def _show_boolean(column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
+    column.selectbox(label, list(words), key=_key(name), index=None, format_func=words.__getitem__, placeholder="Any")
 
 
 def _key(name: str) -> str:
@@ -229,7 +234,7 @@ def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
         "client_id": job_filter.client_id,
         "status": list(job_filter.status),
         "type": list(job_filter.type),
-        "evaluated": job_filter.evaluated,
+        **{name: getattr(job_filter, name) for name in BOOLEANS},
         "category": ["none"] if job_filter.no_category else [category.value for category in job_filter.category],
         **{category.column: job_filter.cells.get(category) for category in Category},
     }
@@ -311,7 +316,6 @@ def _read_text(name: str) -> str:
 def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
     """Read the filter through the same parser as an address. Raises `InvalidParameter`."""
     chosen = [decision.value for decision in Decision if decision in _value("decision")]
-    evaluated = {None: "", True: "true", False: "false"}[_value("evaluated")]
     if "none" in _value("category") and len(_value("category")) > 1:
         raise InvalidParameter("Choose either some categories or “None of them”.")
     if any("," in kind for kind in _value("type")):
@@ -324,7 +328,7 @@ def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
         "type": ",".join(_value("type")),
         "category": ",".join(_value("category")),
         **{category.column: _value(category.column) or "" for category in Category},
-        "evaluated": evaluated,
+        **{name: {None: "", True: "true", False: "false"}[_value(name)] for name in BOOLEANS},
         **{name: _read_text(name) for name in TEXT_NAMES},
         "job_id": ",".join(read_ids(_value("job_id"))),
         "api_key_id": ",".join(_value("api_key_id")),

@@ -23,7 +23,7 @@ from tests.support.rows import insert_large_jobs
 RECEIPT = "/api/v1/exports/00000000-0000-4000-8000-000000000000"
 KNOWN = (
     "from, to, type, status, decision, category, category_ai_adult_general, category_underage, category_nsfw, "
-    "evaluated, q, reason, reason_contains, job_id, api_key_id, client_id, spreadsheet_safe"
+    "evaluated, flagged, q, reason, reason_contains, has_reason, job_id, api_key_id, client_id, spreadsheet_safe"
 )
 
 
@@ -295,6 +295,7 @@ TABLE = {
     "cell": invalid(
         f"{APRIL}&category_underage=yes", 'category_underage does not know "yes": it takes true or false or empty.'
     ),
+    "flagged": invalid(f"{APRIL}&flagged=yes", 'flagged does not know "yes": it takes true or false.'),
     "evaluated": invalid(f"{APRIL}&evaluated=1", 'evaluated does not know "1": it takes true or false.'),
     "q": invalid(f"{APRIL}&q={'x' * 501}", "q is longer than 500 characters: shorten it."),
     "job_id": invalid(

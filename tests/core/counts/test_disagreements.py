@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.counts.by_day import break_down, combine_by_day
-from core.counts.disagreements import Disagreement, Suspects, find_suspects, narrow
+from core.counts.disagreements import Disagreement, Suspects, explained_filter, find_suspects, narrow
 from core.counts.fact_upkeep import keep_facts
 from core.counts.log_coverage import Coverage, cover, find_drops
 from core.counts.outcomes import Combination, count_together, share, sum_up
@@ -22,6 +22,7 @@ from core.db.startup import open_databases
 from core.jobs.access import make_access
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import count_jobs
+from core.jobs.reasons import count_with_reason
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -45,6 +46,12 @@ FILTERS: list[dict[str, str]] = [
     {"evaluated": "true"},
     {"evaluated": "false"},
     {"type": "image"},
+    {"reason": "a rule"},
+    {"reason_contains": "rule"},
+    {"has_reason": "true"},
+    {"has_reason": "false"},
+    {"flagged": "true"},
+    {"flagged": "false"},
 ]
 
 
@@ -73,6 +80,7 @@ def _fill(connection: psycopg.Connection, number: int) -> None:
             client_id=rng.choice(["acme", "globex"]),
             type=rng.choice(["prompt", "image"]),
             is_prohibited=rng.choice([True, False, None]),
+            reason=rng.choice([None, None, "", "a rule", "another"]),
             created_at=created_at,
         )
         for _ in range(rng.choice([0, 1, 1, 2, 3])):
@@ -88,6 +96,15 @@ def combine(databases: Databases, job_filter: JobFilter, *, by_facts: bool = Tru
     return list(chain.from_iterable(days.values()))
 
 
+def suspect(databases: Databases, job_filter: JobFilter, *, by_facts: bool = True) -> list[Suspects]:
+    """Count disagreements as the page does."""
+    explained, access = explained_filter(job_filter), make_access(databases, Wall(None))
+    access = replace(access, has_facts=by_facts, counts_reasons=by_facts)
+    with databases.source.transaction() as connection:
+        with_reason = 0 if explained is None else count_with_reason(connection, explained, access)
+    return find_suspects(combine(databases, job_filter, by_facts=by_facts), job_filter, with_reason)
+
+
 def count(databases: Databases, job_filter: JobFilter) -> int:
     """Count the jobs that a page of this filter lists."""
     with databases.source.transaction() as connection:
@@ -98,7 +115,7 @@ def count(databases: Databases, job_filter: JobFilter) -> int:
 @pytest.mark.parametrize("given", FILTERS, ids=str)
 def test_each_number_is_the_count_of_its_links_filter(busy: Databases, given: dict[str, str], by_facts: bool) -> None:
     """What the page says is what its link opens, also where the page's own filter narrows or contradicts it."""
-    found = find_suspects(combine(busy, april(**given), by_facts=by_facts), april(**given))
+    found = suspect(busy, april(**given), by_facts=by_facts)
 
     assert [one.disagreement for one in found] == list(Disagreement)
     for one in found:
@@ -149,10 +166,12 @@ def test_the_latest_log_says_whether_a_job_is_suspect(databases: Databases, conn
         insert_log(connection, job, category_nsfw=True)
         insert_log(connection, job, created_at=NOON + timedelta(days=2), category_nsfw=None)
 
-    found = find_suspects(combine(databases, april()), april())
+    found = suspect(databases, april())
 
     assert found == [
-        Suspects(Disagreement.REJECTED_WITHOUT_CATEGORY, 1, 1, april(decision="reject", category="none")),
+        Suspects(
+            Disagreement.REJECTED_WITHOUT_CAUSE, 1, 1, april(decision="reject", flagged="false", has_reason="false")
+        ),
         Suspects(Disagreement.PASSED_ALTHOUGH_FLAGGED, 0, 1, april(decision="pass", category=ALL)),
         Suspects(Disagreement.DECIDED_WITHOUT_LOG, 0, 2, april(decision="reject,pass", evaluated="false")),
     ]
@@ -160,11 +179,11 @@ def test_the_latest_log_says_whether_a_job_is_suspect(databases: Databases, conn
 
 def test_links_are_the_parameters_of_the_export(databases: Databases) -> None:
     """The address of a number is written in the words that the API and the Jobs page know."""
-    links = [one.job_filter.to_params() for one in find_suspects([], april(client_id="acme")) if one.job_filter]
+    links = [one.job_filter.to_params() for one in find_suspects([], april(client_id="acme"), 0) if one.job_filter]
 
     bounds = {**APRIL, "client_id": "acme"}
     assert links == [
-        bounds | {"decision": "reject", "category": "none"},
+        bounds | {"decision": "reject", "flagged": "false", "has_reason": "false"},
         bounds | {"decision": "pass", "category": ALL},
         bounds | {"decision": "reject,pass", "evaluated": "false"},
     ]
@@ -173,8 +192,12 @@ def test_links_are_the_parameters_of_the_export(databases: Databases) -> None:
 @pytest.mark.parametrize(
     ("given", "disagreement"),
     [
-        ({"decision": "pass"}, Disagreement.REJECTED_WITHOUT_CATEGORY),
-        ({"category": "nsfw"}, Disagreement.REJECTED_WITHOUT_CATEGORY),
+        ({"decision": "pass"}, Disagreement.REJECTED_WITHOUT_CAUSE),
+        ({"category": "nsfw"}, Disagreement.REJECTED_WITHOUT_CAUSE),
+        ({"flagged": "true"}, Disagreement.REJECTED_WITHOUT_CAUSE),
+        ({"reason": "a rule"}, Disagreement.REJECTED_WITHOUT_CAUSE),
+        ({"has_reason": "true"}, Disagreement.REJECTED_WITHOUT_CAUSE),
+        ({"flagged": "false"}, Disagreement.PASSED_ALTHOUGH_FLAGGED),
         ({"decision": "reject,undecided"}, Disagreement.PASSED_ALTHOUGH_FLAGGED),
         ({"category": "none"}, Disagreement.PASSED_ALTHOUGH_FLAGGED),
         ({"decision": "undecided"}, Disagreement.DECIDED_WITHOUT_LOG),

@@ -72,6 +72,7 @@ def test_without_jobs_only_our_own_tables_are_made(
     """Where the jobs live elsewhere, none are made here, and nothing is made there."""
     connection.execute("DROP TABLE exports, api_keys, audit_events, audit_lock, sessions, people, alembic_version")
     connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs, sample_jobs, sample_strata, samples")
+    connection.execute("DROP TABLE noted_reasons")
     settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
 
     migrate(settings)

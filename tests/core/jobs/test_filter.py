@@ -54,6 +54,14 @@ PARSED: dict[str, list[tuple[str, JobFilter, str | None]]] = {
         ("true", JobFilter(range=RANGE, evaluated=True), "true"),
         ("false", JobFilter(range=RANGE, evaluated=False), "false"),
     ],
+    "flagged": [
+        ("true", JobFilter(range=RANGE, flagged=True), "true"),
+        ("false", JobFilter(range=RANGE, flagged=False), "false"),
+    ],
+    "has_reason": [
+        ("true", JobFilter(range=RANGE, has_reason=True), "true"),
+        ("false", JobFilter(range=RANGE, has_reason=False), "false"),
+    ],
     "q": [
         (r" 100%_\ É'", JobFilter(range=RANGE, q=r" 100%_\ É'"), r" 100%_\ É'"),
         ("🦊" * 500, JobFilter(range=RANGE, q="🦊" * 500), "🦊" * 500),
@@ -97,6 +105,8 @@ REFUSED = [
         "true,false",
         'category_underage does not know "true,false": it takes true or false or empty.',
     ),
+    ("flagged", "no", 'flagged does not know "no": it takes true or false.'),
+    ("has_reason", "TRUE", 'has_reason does not know "TRUE": it takes true or false.'),
     ("evaluated", "1", 'evaluated does not know "1": it takes true or false.'),
     ("spreadsheet_safe", "TRUE", 'spreadsheet_safe does not know "TRUE": it takes true or false.'),
     *(
@@ -285,8 +295,8 @@ def test_an_unknown_parameter_is_refused(name: str, shown: str) -> None:
     """Nothing is ignored: an unknown name is quoted, shortened and in one line, and the known ones are listed."""
     assert refusal(*APRIL.items(), (name, "x")) == (
         f"{shown} is not a parameter of this export: remove it. Known are from, to, type, status, decision, category, "
-        "category_ai_adult_general, category_underage, category_nsfw, evaluated, q, reason, reason_contains, job_id, "
-        "api_key_id, client_id, spreadsheet_safe."
+        "category_ai_adult_general, category_underage, category_nsfw, evaluated, flagged, q, reason, reason_contains, "
+        "has_reason, job_id, api_key_id, client_id, spreadsheet_safe."
     )
 
 

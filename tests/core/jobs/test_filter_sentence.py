@@ -25,6 +25,10 @@ SENTENCES: dict[tuple[str, str], str] = {
     ("category_nsfw", "empty"): f"Jobs {SPAN}, NSFW is empty.",
     ("evaluated", "true"): f"Jobs {SPAN}, with a moderation log.",
     ("evaluated", "false"): f"Jobs {SPAN}, without a moderation log.",
+    ("flagged", "true"): f"Jobs {SPAN}, flagged by any category.",
+    ("flagged", "false"): f"Jobs {SPAN}, not flagged.",
+    ("has_reason", "true"): f"Jobs {SPAN}, with a reason.",
+    ("has_reason", "false"): f"Jobs {SPAN}, without a reason.",
     ("q", "blue lighthouse"): f"Jobs {SPAN}, prompt contains “blue lighthouse”.",
     ("reason", "a rule"): f"Jobs {SPAN}, reason is “a rule”.",
     ("reason_contains", "rule"): f"Jobs {SPAN}, reason contains “rule”.",
@@ -56,9 +60,11 @@ def test_all_parameters_make_one_sentence() -> None:
         category="nsfw",
         category_nsfw="true",
         evaluated="true",
+        flagged="true",
         q="boat",
         reason="a rule",
         reason_contains="rule",
+        has_reason="true",
         job_id="0b",
         api_key_id="key-1",
         client_id="acme",
@@ -67,8 +73,9 @@ def test_all_parameters_make_one_sentence() -> None:
 
     assert describe_filter(job_filter) == (
         f"Rejected jobs of client “acme” {SPAN}, type “prompt”, status completed, flagged NSFW, NSFW is yes, "
-        "with a moderation log, prompt contains “boat”, reason is “a rule”, reason contains “rule”, job id begins with "
-        "“0b”, submitted with API key “key-1”, cells guarded for spreadsheets."
+        "with a moderation log, flagged by any category, prompt contains “boat”, reason is “a rule”, reason contains "
+        "“rule”, with a reason, job id begins with “0b”, submitted with API key “key-1”, cells guarded for "
+        "spreadsheets."
     )
 
 

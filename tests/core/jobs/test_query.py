@@ -96,6 +96,10 @@ def holds(job: Job, name: str, value: str) -> bool:
             return latest is not None and any(latest[Category(item)] for item in value.split(","))
         case "evaluated":
             return (latest is not None) == (value == "true")
+        case "flagged":
+            return (latest is not None and True in latest.values()) == (value == "true")
+        case "has_reason":
+            return bool(job.reason) == (value == "true")
         case "q":
             return job.prompt is not None and value.lower() in job.prompt.lower()
         case "reason":
@@ -211,6 +215,8 @@ SINGLE = {
     "category": ["nsfw", "underage,ai_adult_general", "ai_adult_general,underage,nsfw", "none"],
     **{category.column: ["true", "false", "empty"] for category in Category},
     "evaluated": ["true", "false"],
+    "flagged": ["true", "false"],
+    "has_reason": ["true", "false"],
     "q": list(SOUGHT),
     "job_id": ["0", "8", "f", str(JOBS[0].job_id)[:2].upper(), str(JOBS[0].job_id)[:9], str(JOBS[0].job_id), SOME_IDS],
     "reason": [*filter(None, REASONS), "nowhere"],
@@ -250,7 +256,7 @@ def some_params(draw: st.DrawFn) -> dict[str, str]:
         "decision": lists("reject", "pass", "undecided"),
         "category": lists(*Category) | st.just("none"),
         **{category.column: st.sampled_from(["true", "false", "empty"]) for category in Category},
-        "evaluated": st.sampled_from(["true", "false"]),
+        **{name: st.sampled_from(["true", "false"]) for name in ("evaluated", "flagged", "has_reason")},
         "q": st.sampled_from(SOUGHT),
         "job_id": st.tuples(st.sampled_from(JOBS), st.integers(1, 36)).map(lambda d: str(d[0].job_id)[: d[1]]),
         "reason": st.sampled_from([reason for reason in REASONS if reason]),

@@ -132,7 +132,7 @@ def test_figures_are_told_in_numbers_links_and_charts(open_page: OpenPage, conne
     ]
     plain = APRIL | {"tz": "Europe/Berlin"}
     assert links(app) == [
-        ("**1 job**", plain | {"decision": "reject", "category": "none"}),
+        ("**2 jobs**", plain | {"decision": "reject", "flagged": "false", "has_reason": "false"}),
         ("**1 job**", plain | {"decision": "pass", "category": "ai_adult_general,underage,nsfw"}),
         ("**1 job**", plain | {"decision": "reject,pass", "evaluated": "false"}),
     ]
@@ -320,7 +320,9 @@ def test_reasons_are_links_to_their_jobs(open_page: OpenPage, connection: psycop
     assert sorted(reason for _, reason in found) == sorted(HOSTILE[:2])
     assert not [label for label, _ in found if re.search(r"(?<!\\)[<*]", label)]
     assert all({name: query[name] for name in APRIL} == APRIL for _, query in links(app) if "reason" in query)
-    assert markdown(app).count("6 jobs · 46.2% of those with a reason · new") == 2
+    assert markdown(app).count("6 jobs · 46.2% of those with a reason") == 2
+    assert markdown(app).count(":blue-badge[New]") == 2
+    assert [proto.alt for proto in charts(app) if proto.alt.startswith("The commonest reasons by day")]
     assert "1 reason stands beside fewer than 5 different prompts" in markdown(app)
     assert "quotes the prompt" not in repr(app)
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "fencepost_0006"
-down_revision = "fencepost_0014"
+down_revision = "fencepost_0016"
 branch_labels = None
 depends_on = None
 
