@@ -1,5 +1,6 @@
 """Fencepost's own database and the source of the jobs, together."""
 
+import logging
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -9,6 +10,9 @@ from core.db.database import Database
 from core.db.driver_errors import MIGRATE
 from core.db.embedded import EmbeddedServer
 from core.errors import DatabaseUnavailable
+from core.program import COMMAND
+
+log = logging.getLogger("fencepost.database")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,10 @@ class Databases:
         return self.ours is self.source
 
     def check(self) -> None:
-        """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is."""
+        """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is.
+
+        What may end an export later is said in the log.
+        """
         with self.ours.transaction() as connection:
             migrations.refuse_newer(connection, self.ours.setting)
             if not migrations.is_current(connection, with_jobs=self.jobs_are_ours):
@@ -38,6 +45,14 @@ class Databases:
         if not self.jobs_are_ours:
             with self.source.transaction() as connection:
                 connection.execute(text("SELECT FROM jobs LEFT JOIN moderation_logs ON false LIMIT 0"))
+                if connection.execute(text("SHOW server_encoding")).scalar_one() == "SQL_ASCII":
+                    # PostgreSQL converts every other encoding; of this one it knows nothing until it reads a text.
+                    log.warning(
+                        "%s is encoded in SQL_ASCII, which checks nothing: an export breaks off at a text that is no "
+                        "UTF-8; `%s check` says what to do",
+                        self.source.setting,
+                        COMMAND,
+                    )
 
     def close(self) -> None:
         """Give all connections back and leave the embedded server."""

@@ -371,3 +371,31 @@ def test_websocket_is_answered_like_any_request(api: ApiProcess) -> None:
         (404, "application/json"),
         (401, "application/json"),
     ]
+
+
+def test_the_first_and_the_last_years_are_exported(api: ApiProcess, key: str, database_url: str) -> None:
+    """Jobs of the years 1 and 9999 come in whole, in slices as any others, with a total, a name and a receipt."""
+    years = {"0001": ("0001-01-01T00:00:00Z", "0002-01-01T00:00:00Z"),
+             "9999": ("9999-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")}  # fmt: skip
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for start, _ in years.values():
+            connection.execute(
+                """
+                INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt)
+                SELECT gen_random_uuid(), 'acme', 'prompt', 'completed', true, at, at, 'a prompt'
+                FROM (SELECT %s::timestamptz + n * interval '5 hours' AS at FROM generate_series(0, 1500) AS n) AS times
+                """,
+                (start,),
+            )
+
+    for year, (start, end) in years.items():
+        answer = api.get(f"/api/v1/jobs/export?from={start}&to={end}&decision=reject", key, prefer="count=exact")
+        rows = answer.content.splitlines()[1:]
+        receipt = api.get(f"/api/v1/exports/{answer.headers['x-export-id']}", key).json()
+
+        assert answer.headers["x-total-count"] == "1501"
+        assert len(rows) == 1501
+        assert all(f",true,{year}-".encode() in row for row in rows)
+        assert f'"jobs_{start[:10]}_{end[:10]}_filtered_' in answer.headers["content-disposition"]
+        assert receipt["filter"] == {"from": start, "to": end, "decision": "reject"}
+        assert (receipt["status"], receipt["rows"]) == ("complete", 1501)

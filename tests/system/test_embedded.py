@@ -45,11 +45,16 @@ print(embedded._account().pw_uid)
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """A server that was started in an empty directory, beneath a directory that is closed to everybody else."""
+    """A server that was started in an empty directory, beneath a directory that is closed to everybody else.
+
+    The umask closes nothing.
+    """
     closed = tmp_path_factory.mktemp("closed")
     closed.chmod(0o700)
     server = EmbeddedServer(closed / "checkout" / ".fencepost")
+    before = os.umask(0)
     server.start()
+    os.umask(before)
     yield server
     server.stop()
 

@@ -31,11 +31,11 @@ def test_a_command_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_file_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
-    """It replaces what bore the name, and nobody but the owner reads it."""
+    """It replaces what bore the name, and nobody but the owner reads it, whatever the umask."""
     path = tmp_path / "jobs.csv"
     path.write_text("an older export")
 
-    subprocess.run([sys.executable, "-c", WRITE, str(path)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-c", WRITE, str(path)], cwd=ROOT, check=True, umask=0)
 
     assert [(each.name, each.stat().st_size) for each in tmp_path.iterdir()] == [("jobs.csv", 1_700_000)]
     assert path.stat().st_mode & 0o777 == 0o600

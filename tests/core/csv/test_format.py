@@ -233,12 +233,13 @@ def test_no_setting_of_a_database_changes_a_byte(
         {"PGCLIENTENCODING": "LATIN1", "PGDATESTYLE": "German", "PGTZ": "Asia/Tokyo"},
         {"PGOPTIONS": "-c TimeZone=Asia/Tokyo -c DateStyle=German -c statement_timeout=1s", "TZ": "Asia/Tokyo"},
         {"LC_ALL": "C", "LANG": "C", "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"},
+        {"LC_ALL": "xx_YY", "TZ": "no/where", "HOME": "/nowhere", "TMPDIR": "/nowhere", "PATH": "", "USER": ""},
     ],
 )
 def test_no_setting_of_a_machine_changes_a_byte(
     database_url: str, connection: psycopg.Connection, environment: dict[str, str]
 ) -> None:
-    """Whatever the environment says to libpq or to Python, the bytes are the same."""
+    """Whatever the environment says to libpq or Python, also of places that do not exist, the bytes are the same."""
     arrange_whole_document(connection)
 
     assert run_process(database_url, *COMMAND, **environment).stdout == HEADER + WHOLE_DOCUMENT

@@ -378,15 +378,27 @@ def test_an_invalid_owner_is_named(database_url: str, tmp_path: Path) -> None:
     )
 
 
-def test_another_encoding_is_found_at_start(server: TestServer) -> None:
-    """A database that is not UTF8 is refused before anything is stored in it."""
+def test_another_encoding_is_found_at_start(
+    server: TestServer, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that is not UTF8 is refused before anything is stored in it.
+
+    A source that says nothing about its texts is read, and the log says at once what may come of it.
+    """
     name = f"fencepost_test_{uuid4().hex[:12]}"
     create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
     server.execute(psycopg.sql.SQL(create).format(psycopg.sql.Identifier(name)))
 
     said = refusal(server.url_of(name))
+    with psycopg.connect(server.url_of(name)) as source:
+        source.execute("CREATE TABLE jobs (job_id uuid)")
+        source.execute("CREATE TABLE moderation_logs (log_id bigint)")
+    opened(database_url, source_database_url=server.url_of(name))
 
     server.drop(name)
+    assert [record.getMessage().split(":")[0] for record in caplog.records if "SQL_ASCII" in record.getMessage()] == [
+        "SOURCE_DATABASE_URL is encoded in SQL_ASCII, which checks nothing"
+    ]
     assert said.startswith("DATABASE_URL is encoded in SQL_ASCII, and Fencepost needs UTF8: make a database with")
 
 
