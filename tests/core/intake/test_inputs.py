@@ -16,7 +16,7 @@ from core.errors import NotPossible
 from core.export.job_columns import COLUMNS, HEADER
 from core.intake.importer import Imported, import_jobs
 from core.intake.job_file import JobFile
-from tests.support.documents import april, export_document
+from tests.support.documents import april, export_document, read_records
 from tests.support.memory import measured_memory
 from tests.support.rows import insert_job, insert_log
 
@@ -254,9 +254,40 @@ def test_files_of_psql_and_pandas_are_imported_as_they_are(
     frame = pandas.read_csv(io.BytesIO(psql), parse_dates=["created_at", "completed_at"], true_values=["t"],
                             false_values=["f"])  # fmt: skip
 
-    took = [take(databases, data) for data in (psql, frame.to_csv(index=False))]
+    written = (psql, frame.to_csv(index=False), frame.to_csv(), frame.to_csv(sep="\t"))
+    took = [take(databases, data) for data in written]
 
-    assert [(each.inserted, each.updated, each.unchanged, each.logs) for each in took] == [(0, 0, 2, 0)] * 2
+    assert [(each.inserted, each.updated, each.unchanged, each.logs) for each in took] == [(0, 0, 2, 0)] * 4
+
+
+# The export of a month, and what LibreOffice 7.4 made of the same with guards: opened and saved as it is, and saved
+# with semicolons where special numbers were to be found when it was opened. It rewrites prompts that are numbers.
+SAVED = Path(__file__).with_name("saved")
+NUMBERS = ("007", "7"), ("1,234.50", "1234.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "rewritten"), [("libreoffice", NUMBERS), ("libreoffice_semicolons", (*NUMBERS, ("true", "TRUE")))]
+)
+def test_a_month_that_was_saved_in_libreoffice_is_the_same_month(
+    databases: Databases, connection: psycopg.Connection, name: str, rewritten: tuple[tuple[str, str], ...]
+) -> None:
+    """Nothing is new, and a job keeps its text where the spreadsheet has taken it for a number.
+
+    Where the jobs were lost they come in as they were, but for those texts.
+    """
+    export, saved = (SAVED / f"{file}.csv" for file in ("export", name))
+    take(databases, export.read_bytes(), spreadsheet_safe=False)
+
+    again = take(databases, saved.read_bytes(), spreadsheet_safe=True)
+    after = export_document(databases, april())
+    connection.execute("TRUNCATE jobs, moderation_logs")
+    take(databases, saved.read_bytes(), spreadsheet_safe=True)
+    records = [read_records(document) for document in (after, export_document(databases, april()))]
+
+    assert (again.inserted, again.updated, again.unchanged, again.logs) == (0, 0, 17, 0)
+    assert after == export.read_bytes()
+    assert [(old[6], new[6]) for old, new in zip(*records, strict=True) if old != new] == [*rewritten]
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
