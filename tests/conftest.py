@@ -115,6 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`make fuzz` and `make soak` ask more of the server than a run of all tests has time for."""
     parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
     parser.addoption("--pages", type=int, default=20, help="pages of jobs that Chromium goes through, there and back")
+    parser.addoption("--exports", type=int, default=20, help="exports of each kind behind PgBouncer")
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")
 

@@ -26,9 +26,6 @@ from tests.support.documents import april, export_document
 from tests.support.rows import insert_job
 from tests.support.waiting import wait_for
 
-# Exports of each kind, four at a time on two connections each; by the sixth statement psycopg would prepare.
-EXPORTS = 20
-
 
 @pytest.fixture(scope="module")
 def program() -> str:
@@ -85,9 +82,13 @@ def _answers(url: str) -> bool:
 
 @pytest.mark.parametrize("place", ["DATABASE_URL", "SOURCE_DATABASE_URL"])
 def test_exports_work_behind_a_pooler(
-    pooled: str, database_url: str, connection: psycopg.Connection, place: str
+    pooled: str, database_url: str, connection: psycopg.Connection, place: str, request: pytest.FixtureRequest
 ) -> None:
-    """Every one of many exports at once gives the bytes that it gives without PgBouncer; no setting leaks to others."""
+    """Every one of many exports at once gives the bytes that it gives without PgBouncer; no setting leaks to others.
+
+    Four at a time, on two connections each; by the sixth statement psycopg would prepare.
+    """
+    exports: int = request.config.getoption("--exports")
     for number in range(50):
         insert_job(connection, prompt=f"a harmless prompt {number}")
     plain = opened(database_url)
@@ -96,11 +97,11 @@ def test_exports_work_behind_a_pooler(
     databases = opened(pooled) if place == "DATABASE_URL" else opened(database_url, pooled)
 
     with ThreadPoolExecutor(4) as threads:
-        documents = list(threads.map(lambda _: export_document(databases, april(), workers=2), range(EXPORTS)))
+        documents = list(threads.map(lambda _: export_document(databases, april(), workers=2), range(exports)))
     findings = [finding.text for finding in run_checks(databases, Settings())]
     databases.close()
 
-    assert documents == [expected] * EXPORTS
+    assert documents == [expected] * exports
     assert any(text.startswith("A pooler such as PgBouncer stands in front of") for text in findings)
     with psycopg.connect(pooled, prepare_threshold=None) as client:
         assert client.execute("SHOW enable_seqscan").fetchone() == ("on",)
