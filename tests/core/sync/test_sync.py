@@ -1,5 +1,6 @@
 """Syncs: whatever lies between, what the other server has arrives as a whole, once, and in order."""
 
+import io
 import os
 import resource
 import signal
@@ -12,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -633,3 +634,28 @@ def test_jobs_of_a_source_that_is_not_ours_are_not_synced(
         both.close()
 
     assert source.proxy.targets == []
+
+
+def test_a_record_that_is_wrong_is_refused_or_set_aside_as_in_a_file(
+    databases: Databases, connection: psycopg.Connection, source: Source
+) -> None:
+    """What is pulled is read as strictly as a file; with a place for it the records around it are imported."""
+    rest = ",prompt,completed,true,2020-01-15T10:00:00.000000Z,,{},,,,\n"
+    records = [
+        f"{UUID(int=number)}{rest.format(text)}" for number, text in enumerate(('"say "hello" now"', "a prompt"))
+    ]
+    body = HEADER.decode().removeprefix("\ufeff") + "".join(records)
+    wrong = answer("200 OK", CSV, "X-Total-Count: 2", body=body)
+
+    source.proxy.start_over([wrong])
+    with pytest.raises(NotPossible, match=r"\(record 1\): prompt: text follows the quote that closes it\."):
+        pull(databases, source)
+    before = count(connection, "jobs")
+    source.proxy.start_over([wrong])
+    aside = io.BytesIO()
+    first = next(make_sync(databases, source, skipped=aside).run())
+
+    assert before == 0
+    assert isinstance(first, Window)
+    assert (first.imported.inserted, first.imported.skipped) == (1, 1)
+    assert aside.getvalue().decode().endswith(f'"prompt: text follows the quote that closes it",{records[0]}')
