@@ -658,4 +658,4 @@ def test_a_record_that_is_wrong_is_refused_or_set_aside_as_in_a_file(
     assert before == 0
     assert isinstance(first, Window)
     assert (first.imported.inserted, first.imported.skipped) == (1, 1)
-    assert aside.getvalue().decode().endswith(f'"prompt: text follows the quote that closes it",{records[0]}')
+    assert aside.getvalue().decode().endswith(f"prompt: text follows the quote that closes it,{records[0]}")
