@@ -20,7 +20,15 @@ def main(host: str, port: int) -> None:
     settings = load_settings()
     with open_checked(settings) as databases, upkeep(databases):
         app = RequestLog(Api(create_services(databases, settings)))
-        serve(app, host=host, port=port, meanwhile=logging_heads(databases), lifespan="off", ws="none")
+        serve(
+            app,
+            host=host,
+            port=port,
+            meanwhile=logging_heads(databases),
+            log_form=settings.fencepost_log,
+            lifespan="off",
+            ws="none",
+        )
 
 
 if __name__ == "__main__":

@@ -192,6 +192,34 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
+        "/ready": {
+            "get": {
+                "operationId": "getReadiness",
+                "summary": "Whether requests may be sent to this process",
+                "security": [],
+                "responses": {
+                    "200": {
+                        "description": "They may: the database answers, and its tables are those of this version.",
+                        "headers": {
+                            "X-Fencepost-Version": {
+                                "description": "Which version answers.",
+                                "schema": {"type": "string"},
+                            }
+                        },
+                        "content": {
+                            "application/json": {
+                                "schema": {
+                                    "type": "object",
+                                    "required": ["status"],
+                                    "properties": {"status": {"const": "ready"}},
+                                }
+                            }
+                        },
+                    },
+                    **_errors("503"),
+                },
+            }
+        },
     },
     "components": {
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `fp_…`."}},

@@ -8,9 +8,12 @@ from uuid import uuid4
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.metrics.registry import REQUESTS
+from core.request_id import REQUEST_ID
+
 log = logging.getLogger("fencepost.requests")
 
-REQUEST_ID = "X-Request-Id"
+HEADER = "X-Request-Id"
 
 # An id that somebody in front has given is kept where it can harm no log.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -20,6 +23,9 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _KEY = re.compile(r"fp_\w*")
 _QUERY = re.compile(r"[?&=;].*", re.DOTALL)
 _LONG = re.compile(r"[^/]{70,}")
+
+# The routes that are counted, by how their paths begin; what is none of these counts as the pages'.
+_ROUTES = ("/api/v1/jobs/export", "/api/v1/exports", "/api", "/downloads", "/health", "/ready", "/metrics", "/auth")
 
 
 class RequestLog:
@@ -32,8 +38,9 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(REQUEST_ID, "")
+        given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _SANE_ID.fullmatch(given) else uuid4().hex
+        REQUEST_ID.set(request_id)
         started = time.perf_counter()
         status, is_complete = 0, False
 
@@ -41,7 +48,7 @@ class RequestLog:
             nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                MutableHeaders(scope=message)[HEADER] = request_id
             elif message["type"] == "http.response.body":
                 is_complete = not message.get("more_body", False)
             await send(message)
@@ -52,9 +59,19 @@ class RequestLog:
             path = _printable(scope["path"])
             milliseconds = (time.perf_counter() - started) * 1000
             end = "" if is_complete else " cut"
-            log.info("%s %s %s%s %.0f ms %s", scope["method"], path, status, end, milliseconds, request_id)
+            fields = {"method": scope["method"], "path": path, "status": status, "milliseconds": round(milliseconds)}
+            log.info(
+                *("%s %s %s%s %.0f ms %s", scope["method"], path, status, end, milliseconds, request_id),
+                extra=fields | {"request_id": request_id, "is_complete": is_complete},
+            )
+            REQUESTS.labels(name_route(scope["path"]), str(status)).inc()
 
 
 def _printable(path: str) -> str:
     """Return a path that stays within its line and tells no key, ticket or query, whatever was sent."""
     return _LONG.sub("(long)", _QUERY.sub("(cut)", _KEY.sub("(a key)", path)))[:200].encode("unicode_escape").decode()
+
+
+def name_route(path: str) -> str:
+    """Name the route of a path; ids and whatever else stands in it are not told."""
+    return next((route for route in _ROUTES if path == route or path.startswith(f"{route}/")), "pages")

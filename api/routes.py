@@ -1,5 +1,6 @@
 """The routes of the API, and the ASGI application that they make."""
 
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from api.authentication import authenticate
-from api.errors import PROTECTED, method_not_allowed, not_found, respond
+from api.errors import PROTECTED, ApiError, method_not_allowed, not_found, respond
 from api.openapi import DOCUMENT
 from api.parameters import query_params
 from api.refusals import recorded_refusals
@@ -21,12 +22,15 @@ from core.actor import Actor
 from core.auth.api_keys import is_key_of, is_key_valid
 from core.export.receipts import Via, find_receipt
 from core.jobs.filter import JobFilter
+from core.metrics.scrape import CONTENT_TYPE, scrape
 from core.program import VERSION
 
 EXPORT_PATH = "/api/v1/jobs/export"
 RECEIPT_PATH = "/api/v1/exports/"
 OPENAPI_PATH = "/api/v1/openapi.json"
 HEALTH_PATH = "/health"
+READY_PATH = "/ready"
+METRICS_PATH = "/metrics"
 
 # Seconds; a probe that waits longer than its own limit learns nothing.
 HEALTH_TIMEOUT = 4
@@ -53,6 +57,8 @@ class Api:
             EXPORT_PATH: self._export,
             OPENAPI_PATH: self._openapi,
             HEALTH_PATH: self._health,
+            READY_PATH: self._ready,
+            METRICS_PATH: self._metrics,
         }
         handler = handlers.get(path)
         if handler is None and path.startswith(RECEIPT_PATH) and "/" not in path.removeprefix(RECEIPT_PATH):
@@ -101,10 +107,28 @@ class Api:
         # The body is what monitors compare; which version answers stands beside it.
         return JSONResponse({"status": "ok"}, headers=PROTECTED | {"X-Fencepost-Version": VERSION})
 
+    async def _ready(self, request: Request, send: Send) -> Response:
+        """Tell whether requests may be sent here: the databases answer, and the tables are those of this version."""
+        await ask(self._services.databases.check, timeout=HEALTH_TIMEOUT)
+        return JSONResponse({"status": "ready"}, headers=PROTECTED | {"X-Fencepost-Version": VERSION})
+
+    async def _metrics(self, request: Request, send: Send) -> Response:
+        """Answer a monitor that has the token of the setting; where there is none, there is no such page."""
+        token = self._services.settings.fencepost_metrics_token
+        if token is None:
+            raise not_found()
+        given = request.headers.get("authorization", "")
+        expected = f"Bearer {token.get_secret_value()}"
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            message = "No valid token was given: send the value of FENCEPOST_METRICS_TOKEN as `Authorization: Bearer`."
+            raise ApiError(401, "UNAUTHORIZED", message, {"WWW-Authenticate": "Bearer"})
+        body = await ask(scrape, self._services.databases, timeout=HEALTH_TIMEOUT)
+        return Response(body, headers=PROTECTED, media_type=CONTENT_TYPE)
+
 
 def handles(path: str) -> bool:
     """Tell whether a path belongs to the API."""
-    return path in ("/api", HEALTH_PATH) or path.startswith("/api/")
+    return path in ("/api", HEALTH_PATH, READY_PATH, METRICS_PATH) or path.startswith("/api/")
 
 
 def _select_one(services: Services) -> None:

@@ -34,13 +34,22 @@ _exhausted = Seldom("connections cannot be accepted: this process has no open fi
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {"()": "core.log_lines.JsonLines"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "text"}},
     "loggers": {
         "fencepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
+
+
+def logging_as(form: str) -> dict[str, Any]:
+    """Return the configuration of logging with lines in one of its forms."""
+    stderr = LOGGING["handlers"]["stderr"] | {"formatter": form}
+    return LOGGING | {"handlers": {"stderr": stderr}}
 
 
 # Bytes of a request's line and headers together. Cookies of other services on the same host may be large.
@@ -147,6 +156,7 @@ def serve(
     host: str,
     port: int,
     meanwhile: AbstractContextManager[None],
+    log_form: str = "text",
     lifespan: str = "on",
     **more: Any,
 ) -> None:
@@ -157,7 +167,7 @@ def serve(
     `httptools`, because uvicorn's other parser ends a broken response politely for an HTTP/1.0 reader; no access
     log, because it prints query strings.
     """
-    logging.config.dictConfig(LOGGING)
+    logging.config.dictConfig(logging_as(log_form))
     logging.getLogger("asyncio").addFilter(_say_seldom)
     raise_descriptor_limit()
     # An export makes two small objects a row, which the collector would look through every 700 rows, and with them all

@@ -1,6 +1,7 @@
 """The settings: the only module that reads the environment."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     fencepost_requests_per_minute: int = Field(default=60, ge=1)
     fencepost_exports_per_client: int = Field(default=2, ge=1)
     fencepost_exports_total: int = Field(default=4, ge=1)
+
+    # How the lines of the log look, and what a monitor has to send to read /metrics; without it there is none.
+    fencepost_log: Literal["text", "json"] = "text"
+    fencepost_metrics_token: SecretStr | None = Field(default=None, min_length=16)
 
     # Seconds.
     fencepost_send_timeout: float = Field(default=60, gt=0, allow_inf_nan=False)

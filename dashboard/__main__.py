@@ -40,8 +40,16 @@ def main(**streamlit_options: Any) -> None:
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
         heads = logging_heads(databases)
-        # Nothing that comes is unpacked: of a few packed bytes anybody could make as many as they like.
-        serve(app, host=host, port=port, meanwhile=heads, ws=BoundedWebSocket, ws_per_message_deflate=False)
+        serve(
+            app,
+            host=host,
+            port=port,
+            meanwhile=heads,
+            log_form=settings.fencepost_log,
+            ws=BoundedWebSocket,
+            # Nothing that comes is unpacked: of a few packed bytes anybody could make as many as they like.
+            ws_per_message_deflate=False,
+        )
 
 
 def _seed_first_time(databases: Databases, settings: Settings) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from core.actor import DEMO_PERSON, Scope
 from core.auth.sign_in import Visit
 from core.errors import FencepostError
+from core.metrics.registry import PAGE_SECONDS
 from core.program import VERSION
 from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
@@ -77,7 +78,8 @@ else:
             width="content",
         )
 try:
-    page.run()
+    with PAGE_SECONDS.labels(page.url_path or "jobs").time():
+        page.run()
 except Exception as error:
     # Streamlit would log a trace, which may quote what the page was about to show.
     show_failure(error)

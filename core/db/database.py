@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import sqlalchemy.exc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from core.db.driver_errors import DriverErrors
 from core.db.folding import Folding
@@ -19,6 +19,8 @@ from core.db.relations import BEHIND
 from core.db.schema import OPTIONAL
 from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
 from core.errors import DatabaseUnavailable
+from core.metrics.registry import TRANSACTIONS
+from core.request_id import comment
 
 log = logging.getLogger("fencepost.database")
 
@@ -82,7 +84,12 @@ class Database:
         Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
         and values.
         """
-        with self.translated_errors(), self._lend(timeout) as connection, connection.begin():
+        with (
+            TRANSACTIONS.labels("source" if self.read_only else "ours").time(),
+            self.translated_errors(),
+            self._lend(timeout) as connection,
+            connection.begin(),
+        ):
             if self.is_pooled:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, psycopg.Connection)
@@ -245,7 +252,7 @@ class Database:
         return str(self._errors)
 
     def _create_engine(self) -> Engine:
-        return create_engine(
+        engine = create_engine(
             "postgresql+psycopg://",
             creator=self._connect,
             pool_size=POOL_SIZE // 2,
@@ -256,6 +263,8 @@ class Database:
             pool_recycle=RECYCLE if "," in str(conninfo_to_dict(self.conninfo).get("host")) else -1,
             hide_parameters=True,
         )
+        event.listen(engine, "before_cursor_execute", _add_comment, retval=True)
+        return engine
 
     def _connect(self) -> psycopg.Connection:
         patience = getattr(self._patience, "seconds", None) or math.inf
@@ -295,3 +304,10 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+def _add_comment(
+    connection: object, cursor: object, statement: str, parameters: Any, context: object, executemany: bool
+) -> tuple[str, Any]:
+    """Let the server's log and `pg_stat_activity` tell which request a statement belongs to."""
+    return comment(statement), parameters

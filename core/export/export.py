@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
 from core.jobs.query import count_query
 from core.jobs.wall import Wall
+from core.metrics.registry import EXPORT_BYTES, EXPORT_ROWS, EXPORTS, FIRST_BYTE
 
 log = logging.getLogger("fencepost.exports")
 
@@ -52,9 +54,10 @@ class Export:
     """
 
     def __init__(
-        self, export_id: UUID, databases: Databases, job_filter: JobFilter, actor: Actor, workers: int
+        self, export_id: UUID, databases: Databases, job_filter: JobFilter, actor: Actor, via: Via, workers: int
     ) -> None:
         self.export_id = export_id
+        self.via = via
         self.total: int | None = None
         self.progress = Progress()
         self._databases = databases
@@ -178,6 +181,9 @@ class Export:
 
     def _close_receipt(self, status: Status, *, sha256: str | None = None) -> None:
         close_receipt(self._databases, self._actor, self.export_id, self.progress, status, sha256=sha256)
+        EXPORTS.labels(self.via, status).inc()
+        EXPORT_ROWS.labels(self.via).inc(self.progress.rows)
+        EXPORT_BYTES.labels(self.via).inc(self.progress.bytes)
 
 
 @asynccontextmanager
@@ -199,7 +205,8 @@ async def start_export(
     Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
     seconds.
     """
-    export = Export(uuid4(), databases, job_filter, actor, workers)
+    began = time.perf_counter()
+    export = Export(uuid4(), databases, job_filter, actor, via, workers)
     opening = _in_thread(partial(open_receipt, databases, actor, export.export_id, job_filter, via=via))
     try:
         await asyncio.shield(opening)
@@ -219,6 +226,7 @@ async def start_export(
                 f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
             ) from None
         await asyncio.to_thread(renew_receipt, databases.ours, export.export_id, Progress(), snapshot_at=snapshot_at)
+        FIRST_BYTE.observe(time.perf_counter() - began)
         yield export
     finally:
         beat.cancel()

@@ -16,6 +16,7 @@ from core.db.databases import Databases
 from core.db.schema import people, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
+from core.metrics.registry import REVIEWS
 from core.review.drafts import LONGEST_NOTE, attempt_of, draft_of
 
 
@@ -102,6 +103,7 @@ def record_review(
             subject=str(jobs[0].job_id),
             details={"verdict": review.verdict.value, "categories": categories, "jobs": len(jobs), "act": str(act_id)},
         )
+    REVIEWS.labels(review.verdict.value).inc(len(jobs))
     return act_id
 
 

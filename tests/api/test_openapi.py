@@ -81,6 +81,7 @@ def test_description_is_valid_and_lists_what_there_is(api: ApiProcess) -> None:
         "/api/v1/exports/{export_id}": ["get"],
         "/api/v1/openapi.json": ["get"],
         "/health": ["get"],
+        "/ready": ["get"],
     }
     described = document["paths"]["/api/v1/jobs/export"]["get"]["parameters"]
     assert [parameter["name"] for parameter in described if parameter["in"] == "query"] == list(PARAMETERS)
@@ -94,6 +95,7 @@ def test_description_fits_what_is_answered(api: ApiProcess, databases: Databases
     scopeless = make_key(databases, scopes=frozenset[Scope]())
     asked: list[tuple[str, str, list[str]]] = [
         ("/health", "/health", []),
+        ("/ready", "/ready", []),
         ("/api/v1/openapi.json", "/api/v1/openapi.json", []),
         ("/api/v1/jobs/export", EXPORT, [key]),
         ("/api/v1/jobs/export", EXPORT, []),
@@ -111,4 +113,4 @@ def test_description_fits_what_is_answered(api: ApiProcess, databases: Databases
         assert list(described["content"]) == [answer.headers["content-type"].partition(";")[0]]
         statuses.append(answer.status_code)
 
-    assert statuses == [200, 200, 200, 401, 403, 400, 200, 403, 404]
+    assert statuses == [200, 200, 200, 200, 401, 403, 400, 200, 403, 404]

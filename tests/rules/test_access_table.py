@@ -24,19 +24,19 @@ from tests.support.rows import insert_job
 # `A`, `B`: 200 with the jobs, or the receipt, of that client; `AB`: of both; `ok`: 200 with nobody's data. A number is
 # the status of an error. A person's row gets its headers from ACTORS like everybody else's, a further route a column.
 TABLE = """
-actor              export  export-A  export-B  receipt-A  receipt-B  receipt-unknown  openapi  health  download  unknown
-anonymous          401     401       401       401        401        401              ok       ok      403       404
-malformed          401     401       401       401        401        401              ok       ok      403       404
-without-scope      403     403       403       403        403        403              ok       ok      403       404
-admin-scope-only   403     403       403       403        403        403              ok       ok      403       404
-client-A           A       A         403       A          404        404              ok       ok      403       404
-client-B           B       403       B         404        B          404              ok       ok      403       404
-staff              AB      A         B         A          B          404              ok       ok      403       404
-revoked            401     401       401       401        401        401              ok       ok      403       404
-expired            401     401       401       401        401        401              ok       ok      403       404
-rotated-within     A       A         403       A          404        404              ok       ok      403       404
-rotated-after      401     401       401       401        401        401              ok       ok      403       404
-successor          A       A         403       A          404        404              ok       ok      403       404
+actor            export export-A export-B receipt-A receipt-B receipt-none openapi health ready metrics download unknown
+anonymous        401    401      401      401       401       401          ok      ok     ok    404     403      404
+malformed        401    401      401      401       401       401          ok      ok     ok    404     403      404
+without-scope    403    403      403      403       403       403          ok      ok     ok    404     403      404
+admin-scope-only 403    403      403      403       403       403          ok      ok     ok    404     403      404
+client-A         A      A        403      A         404       404          ok      ok     ok    404     403      404
+client-B         B      403      B        404       B         404          ok      ok     ok    404     403      404
+staff            AB     A        B        A         B         404          ok      ok     ok    404     403      404
+revoked          401    401      401      401       401       401          ok      ok     ok    404     403      404
+expired          401    401      401      401       401       401          ok      ok     ok    404     403      404
+rotated-within   A      A        403      A         404       404          ok      ok     ok    404     403      404
+rotated-after    401    401      401      401       401       401          ok      ok     ok    404     403      404
+successor        A      A        403      A         404       404          ok      ok     ok    404     403      404
 """
 
 CLIENTS = {"A": "acme", "B": "other"}
@@ -95,9 +95,11 @@ ROUTES: dict[str, Callable[[World], str]] = {
     "export-B": lambda world: f"{EXPORT}&client_id={CLIENTS['B']}",
     "receipt-A": lambda world: f"/api/v1/exports/{world.receipts['A']}",
     "receipt-B": lambda world: f"/api/v1/exports/{world.receipts['B']}",
-    "receipt-unknown": lambda world: f"/api/v1/exports/{uuid4()}",
+    "receipt-none": lambda world: f"/api/v1/exports/{uuid4()}",
     "openapi": lambda world: "/api/v1/openapi.json",
     "health": lambda world: "/health",
+    "ready": lambda world: "/ready",
+    "metrics": lambda world: "/metrics",
     # What a page offers to a person, no key opens.
     "download": lambda world: DOWNLOAD_PATH,
     "unknown": lambda world: "/api/v1/jobs",

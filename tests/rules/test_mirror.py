@@ -89,6 +89,10 @@ TESTED_BY = {
     "core/sync/": "tests/core/sync/test_sync.py",
     # Said by whatever is wrong, everywhere.
     "core/errors.py": "tests/api/test_errors.py",
+    # What a monitor and the log say, over a real socket.
+    "core/metrics/": "tests/api/test_metrics.py",
+    "core/log_lines.py": "tests/api/test_metrics.py",
+    "core/request_id.py": "tests/api/test_metrics.py",
     # Who acts, and what time and texts are: asked by every test.
     "core/actor.py": "tests/rules/test_access_table.py",
     "core/characters.py": "tests/core/jobs/test_filter.py",

@@ -48,7 +48,7 @@ FLOORS = (
     ("api",),
     ("core.__main__",),
     ("core.cli", "core.upkeep"),
-    ("core.check", "core.sync"),
+    ("core.check", "core.metrics", "core.sync"),
     ("core.intake", "core.quality"),
     ("core.counts", "core.export", "core.review"),
     ("core.auth",),
@@ -58,7 +58,8 @@ FLOORS = (
     ("core.csv",),
     ("core.db",),
     ("core.characters", "core.facts", "core.instants", "core.settings"),
-    ("core.errors", "core.program"),
+    ("core.log_lines", "core.metrics.registry"),
+    ("core.errors", "core.program", "core.request_id"),
     ("core",),
 )
 HEIGHT = {package: -floor for floor, row in enumerate(FLOORS) for package in row}

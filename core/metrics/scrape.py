@@ -1,0 +1,69 @@
+"""What is counted when a monitor asks: the state of the databases, and what the process has counted itself."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy import QueuePool, text
+
+from core.db.databases import Databases
+from core.metrics.registry import REGISTRY
+from core.program import VERSION
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+# Seconds: a monitor that waits longer has given up.
+TIMEOUT = 2
+
+# Each is a look at a small table, or at the end of an index.
+_STATE = text("""
+    SELECT
+        (SELECT count(*) FROM exports WHERE status = 'running') AS exports_running,
+        (SELECT count(*) FROM review_claims WHERE ends_at > now()) AS claims,
+        (SELECT extract(epoch FROM now() - max(at)) FROM audit_events) AS audit_head_age,
+        (SELECT extract(epoch FROM now() - min(upper(done))) FROM syncs) AS sync_lag
+""")
+
+GAUGES = {
+    "exports_running": ("fencepost_exports_running", "Exports that run now, in any process."),
+    "claims": ("fencepost_review_claims", "Jobs that somebody is reviewing now."),
+    "audit_head_age": ("fencepost_audit_head_age_seconds", "Since the last event of the audit."),
+    "sync_lag": ("fencepost_sync_lag_seconds", "How far the sync that is furthest behind is behind."),
+}
+
+
+class _State:
+    """A collector of what was read for one scrape."""
+
+    def __init__(self, databases: Databases, state: dict[str, float | None]) -> None:
+        self._databases = databases
+        self._state = state
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield a gauge for each value that there is."""
+        for name, (metric, meaning) in GAUGES.items():
+            value = self._state[name]
+            if value is not None:
+                yield GaugeMetricFamily(metric, meaning, value=float(value))
+        version = GaugeMetricFamily("fencepost_info", "The version that answers.", labels=["version"])
+        version.add_metric([VERSION], 1)
+        yield version
+        pool = GaugeMetricFamily(
+            "fencepost_database_connections", "Connections of the pool.", labels=["database", "state"]
+        )
+        for database in dict.fromkeys((self._databases.ours, self._databases.source)):
+            held = database.engine.pool
+            assert isinstance(held, QueuePool)
+            label = "ours" if database is self._databases.ours else "source"
+            pool.add_metric([label, "in use"], held.checkedout())
+            pool.add_metric([label, "idle"], held.checkedin())
+        yield pool
+
+
+def scrape(databases: Databases) -> bytes:
+    """Return all numbers in Prometheus' text format. Raises `DatabaseUnavailable` where the state cannot be read."""
+    with databases.ours.transaction(timeout=TIMEOUT) as connection:
+        state = dict(connection.execute(_STATE).one()._mapping)
+    momentary = CollectorRegistry()
+    momentary.register(_State(databases, state))
+    return generate_latest(REGISTRY) + generate_latest(momentary)
