@@ -234,6 +234,8 @@ reviews = Table(
     Column("superseded_at", DateTime(timezone=True)),
     # The person's verdict that counted until then; it counts again where this one is taken back.
     Column("supersedes", BigInteger),
+    # Whether the prompt was shown to the person before; null: not recorded then.
+    Column("saw_text", Boolean),
 )
 
 # Samples of decided jobs, drawn by chance. A sample keeps what it was drawn from, so that what verdicts on its jobs say

@@ -18,7 +18,7 @@ from core.jobs.wall import Wall, of_clients
 COLUMNS = (
     *("review_id", "act_id", "person", "job_id", "client_id", "job_created_at", "is_prohibited", "evaluated"),
     *(category.column for category in Category),
-    *("verdict", "categories", "note", "reviewed_at", "superseded_at", "supersedes"),
+    *("verdict", "categories", "note", "reviewed_at", "superseded_at", "supersedes", "saw_text"),
 )
 
 

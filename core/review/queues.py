@@ -75,7 +75,7 @@ def claim_next(
     turn in a sample that is even over time: any number of turns is spread over the whole range. Raises `QueryTooSlow`
     where very many jobs were looked at in vain.
     """
-    decided = _decided(job_filter)
+    decided = narrow_to_decided(job_filter)
     if decided is None:
         return None
     places = [after, None] if after is not None else [None]
@@ -98,7 +98,7 @@ def claim_next(
     return None
 
 
-def _decided(job_filter: JobFilter) -> JobFilter | None:
+def narrow_to_decided(job_filter: JobFilter) -> JobFilter | None:
     """Narrow a filter to decided jobs; None where it means none."""
     wanted = tuple(item for item in (Decision.REJECT, Decision.PASS) if item in (job_filter.decision or Decision))
     return replace(job_filter, decision=wanted) if wanted else None
@@ -141,6 +141,22 @@ def _open_candidates(
         after = keys[-1]
 
 
+def list_waiting(
+    database: Database, queue: Queue, job_filter: JobFilter, by: Actor, *, limit: int, timeout: float
+) -> list[UUID]:
+    """List the reviewed jobs that may wait in a queue for a person, whoever is at them: the source knows the rest."""
+    query = _open_query(queue, job_filter, by, None).limit(limit)
+    with database.transaction(timeout=timeout) as connection:
+        return [job_id for _, job_id in connection.execute(query)]
+
+
+def list_reviewed(database: Database, job_filter: JobFilter, by: Actor, *, limit: int, timeout: float) -> list[UUID]:
+    """List the jobs of a filter's range and client that somebody has reviewed."""
+    query = select(reviews.c.job_id).where(*_remembered(job_filter, by)).distinct().limit(limit)
+    with database.transaction(timeout=timeout) as connection:
+        return list(connection.execute(query).scalars())
+
+
 def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor, job_id: UUID) -> bool:
     """Tell whether a job, now that it is claimed, still stands in a queue."""
     if queue is Queue.NEW:
@@ -155,12 +171,7 @@ def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey |
     since = func.min(reviews.c.reviewed_at)
     query = (
         select(since.label("since"), reviews.c.job_id)
-        .where(
-            reviews.c.superseded_at.is_(None),
-            reviews.c.job_created_at >= job_filter.range.start,
-            reviews.c.job_created_at < job_filter.range.end,
-            *of_clients(reviews.c.client_id, by.wall, job_filter.client_id),
-        )
+        .where(*_remembered(job_filter, by))
         .group_by(reviews.c.job_id)
         .having(not_(func.bool_or(reviews.c.person == by.name)), _belongs(queue, by))
         .order_by(since, reviews.c.job_id)
@@ -169,6 +180,16 @@ def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey |
     if after is None:
         return query
     return query.having(tuple_(since, reviews.c.job_id) > tuple_(literal(after.created_at), literal(after.job_id)))
+
+
+def _remembered(job_filter: JobFilter, by: Actor) -> list[ColumnElement[bool]]:
+    """Build the condition under which a current verdict is on a job of a filter, as far as it remembers its job."""
+    return [
+        reviews.c.superseded_at.is_(None),
+        reviews.c.job_created_at >= job_filter.range.start,
+        reviews.c.job_created_at < job_filter.range.end,
+        *of_clients(reviews.c.client_id, by.wall, job_filter.client_id),
+    ]
 
 
 def _belongs(queue: Queue, by: Actor) -> ColumnElement[bool]:

@@ -37,11 +37,15 @@ WOULD_REJECT = reviews.c.is_prohibited == (reviews.c.verdict == Verdict.AGREE.va
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A verdict, the categories that the reviewer would set (None: nothing said), and a note."""
+    """A verdict, the categories that the reviewer would set (None: nothing said), and a note.
+
+    `saw_text` says whether the prompt was shown to the reviewer (None: not known).
+    """
 
     verdict: Verdict
     categories: frozenset[Category] | None = None
     note: str = ""
+    saw_text: bool | None = None
 
 
 class ChangedMeanwhile(InvalidParameter):
@@ -68,7 +72,11 @@ def record_review(
         "verdict": review.verdict.value,
         "categories": categories,
         "note": note,
+        "saw_text": review.saw_text,
     }
+    details = {"verdict": review.verdict.value, "categories": categories, "jobs": len(jobs), "act": str(act_id)}
+    if review.saw_text is False:
+        details["text"] = False
     ids = [job.job_id for job in jobs]
     with databases.ours.transaction() as connection:
         # By itself: where the process ends before the verdict is recorded, its person is told.
@@ -101,7 +109,7 @@ def record_review(
             Event.REVIEWED,
             by,
             subject=str(jobs[0].job_id),
-            details={"verdict": review.verdict.value, "categories": categories, "jobs": len(jobs), "act": str(act_id)},
+            details=details,
         )
     REVIEWS.labels(review.verdict.value).inc(len(jobs))
     return act_id

@@ -1,10 +1,17 @@
-// Lets keys press buttons, and tells Python that somebody asked for the list of keys with ?.
+// Lets keys press buttons and go to the note, and tells Python that somebody asked for the list of keys with ?.
 //
 // Streamlit's own shortcuts repeat while a key is held, are deaf after a switch was used, and know Latin letters only:
 // so each key is heard before they are. What is typed into a field of text is left alone.
 
 const TYPED = "textarea, select, [contenteditable=true]";
 const NOT_TYPED = ["checkbox", "radio", "range", "button", "submit", "reset", "file", "color"];
+
+const ONCE = ["verdict", "take_back", "skip", "back", "start", "reveal", "hide", "show_unseen", "give_unseen"]
+  .map((name) => `[class*=st-key-${name}_]`)
+  .join();
+
+// What is open above the page, and is closed before anything else is.
+const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
 // Milliseconds within which the same key is the same press.
 const TWICE = 100;
@@ -25,13 +32,20 @@ function nameKey(event) {
   return place ? place[1].toLowerCase() : event.key;
 }
 
-function findButton(starts) {
-  for (const start of starts) {
-    for (const button of document.querySelectorAll(`[class*="st-key-${start}"] button`)) {
-      if (!button.disabled && button.offsetParent !== null) return button;
-    }
+function findControl(starts, within) {
+  for (const [start, place] of starts) {
+    const found = [...within.querySelectorAll(`[class*="st-key-${start}"] :is(button, textarea)`)].filter(
+      (one) => !one.disabled && one.checkVisibility(),
+    );
+    if (found.length > place) return found[place];
   }
   return null;
+}
+
+function use(control) {
+  if (!control?.matches("textarea")) return control?.click();
+  control.focus();
+  control.setSelectionRange(control.value.length, control.value.length);
 }
 
 export default function ({ data, setTriggerValue }) {
@@ -52,22 +66,27 @@ export default function ({ data, setTriggerValue }) {
     }
     // A button that has the focus is pressed once, however long its key is held.
     if (event.repeat && ["enter", " "].includes(key) && at.closest("button")) return stop();
-    if (document.querySelector("[aria-modal=true]") || at.closest("[role=dialog], [role=listbox]")) return;
-    if (key === "?") {
+    // What asks something is answered first: no key reaches what lies behind it.
+    const asks = document.querySelector("[data-testid=stDialog]");
+    if (!asks && at.closest("[role=dialog], [role=listbox]")) return;
+    if (key === "?" && !asks) {
       stop();
       if (!event.repeat) setTriggerValue("asked", true);
+    } else if (key === "escape" && document.querySelector(OPENED)) {
+      stop();
+      document.querySelector(OPENED).click();
     } else if (Object.hasOwn(data, key)) {
-      const button = findButton(data[key]);
-      if (button === null && key === "escape") return;
+      const control = findControl(data[key], asks ?? document);
+      if (control === null && key === "escape") return;
       stop();
       const now = performance.now(), again = event.repeat || (last.key === key && now - last.at < TWICE);
       last = { key, at: now };
-      if (!again) button?.click();
+      if (!again) use(control);
     }
   };
-  // The second click of a double click gives no second verdict.
+  // The second click of a double click does nothing more.
   const once = (event) => {
-    if (event.detail > 1 && event.target.closest("[class*=st-key-verdict_], [class*=st-key-take_back_], [class*=st-key-skip_]")) {
+    if (event.detail > 1 && event.target.closest(ONCE)) {
       event.preventDefault();
       event.stopImmediatePropagation();
     }

@@ -16,34 +16,46 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "Tab": "To the next control",
         "Enter": "Use it",
     },
+    "A job, on Jobs and on Reviews": {
+        "V": "Reveal its prompt and reason, or hide them again",
+        "A, O, N, E": "Agree with its decision, overturn it, not sure, escalate it",
+        "1, 2, 3": "The first, second, third category: you would set it, or not",
+        "0": "You would set none of them",
+        "M": "Write the note; Esc leaves it, and it is kept",
+        "U": "Take your last verdict back",
+    },
     "Jobs": {
         "J": "Open the next job, on the next page too",
         "K": "Open the job before",
-        "V": "Reveal the open job's prompt and reason, or hide them again",
-        "Esc": "Close the open job; in the note: leave the note, which is kept",
-        "A, O, N, E": "Agree with the open job's decision, overturn it, not sure, escalate it",
-        "U": "Take your last verdict back",
+        "Esc": "Close the job",
         "Arrows, then Space": "In the table: go to a row, open it",
     },
     "Reviews": {
-        "J": "Start, or skip to the next job",
-        "V": "Reveal, or hide again",
-        "A, O, N, E, U": "As on the page of jobs; the next job comes by itself",
+        "J": "Start, or go on to the next job without a verdict; after a verdict it comes by itself",
+        "K": "Back to the job before",
+        "Y": "Where you are asked: give the verdict without having seen the text",
         "Esc": "Stop",
     },
 }
 
-# What each key presses: the first button that there is of those whose keys in the sources begin so.
-BUTTONS: Mapping[str, Sequence[str]] = {
-    "j": ("step_older", "start_", "skip_"),
-    "k": ("step_newer",),
-    "v": ("reveal_", "hide_"),
-    "a": ("verdict_agree_",),
-    "o": ("verdict_overturn_",),
-    "n": ("verdict_unsure_",),
-    "e": ("verdict_escalate_",),
-    "u": ("take_back_",),
-    "escape": ("close_job", "stop_"),
+# What each key uses: of the buttons and fields whose keys in the sources begin so the one at this place, and where
+# there is none the next.
+CONTROLS: Mapping[str, Sequence[tuple[str, int]]] = {
+    "j": (("step_older", 0), ("start_", 0), ("skip_", 0)),
+    "k": (("step_newer", 0), ("back_", 0)),
+    "v": (("reveal_", 0), ("hide_", 0), ("show_unseen_", 0)),
+    "a": (("verdict_agree_", 0),),
+    "o": (("verdict_overturn_", 0),),
+    "n": (("verdict_unsure_", 0),),
+    "e": (("verdict_escalate_", 0),),
+    "y": (("give_unseen_", 0),),
+    "1": (("review_categories_", 0),),
+    "2": (("review_categories_", 1),),
+    "3": (("review_categories_", 2),),
+    "0": (("review_categories_", 3),),
+    "m": (("review_note", 0),),
+    "u": (("take_back_", 0),),
+    "escape": (("close_job", 0), ("stop_", 0)),
 }
 
 _KEYBOARD = st.components.v2.component(
@@ -54,7 +66,7 @@ _KEYBOARD = st.components.v2.component(
 @fragment(scopes=ANY)
 def show_keyboard(_: Actor) -> None:
     """Show the button for the list of keys, and hear `?`: and let each key press its button, whatever has the focus."""
-    asked = _KEYBOARD(key="keyboard", data=BUTTONS, on_asked_change=lambda: None).asked
+    asked = _KEYBOARD(key="keyboard", data=CONTROLS, on_asked_change=lambda: None).asked
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keys ?", icon=":material/keyboard:", type="tertiary", key="show_keys") or asked:
             _show_keys()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,14 +21,14 @@ from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason, reason
 from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
+from dashboard.open_job.announcement import announce
 from dashboard.open_job.prompt_text import show_text
 from dashboard.open_job.review import show_review
+from dashboard.open_job.seen import forget_seen, is_revealed, note_seen, reveal
 from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
-
-HERE = Path(__file__).parent
 
 # Whether invisible characters are marked.
 MARKED = "mark_invisible"
@@ -38,13 +37,6 @@ MARKED = "mark_invisible"
 LONGEST = 20_000
 
 DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
-
-_ANNOUNCEMENT = st.components.v2.component(
-    "fencepost_job_announcement",
-    html='<p role="status"></p>\n',
-    css=HERE.joinpath("announcement.css").read_text(),
-    js=HERE.joinpath("announcement.js").read_text(),
-)
 
 NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
 
@@ -90,7 +82,7 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         return None
     forget_other_job(job_id)
     decision, created = DECISIONS[job.is_prohibited], name_time(job.created_at, zone)
-    hidden = find_hidden(job, texts) if st.session_state.get("revealed") != job_id else None
+    hidden = find_hidden(job, texts) if not is_revealed(job_id) else None
     with_reason = hidden is None or find_hidden_reason(job, texts) is None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(decision, color=DECISION_COLORS[job.is_prohibited])
@@ -109,7 +101,9 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     _show_logs(job, logs, zone)
     _show_same_prompt(resources, person, job_id, zone)
     # Read out where another job is opened: the focus stays where it is.
-    _ANNOUNCEMENT(key="job_announcement", data={"text": f"Job opened: {decision[2:]}, {created}"})
+    announce(f"Job opened: {decision[2:]}, {created}", key="job_announcement", number=str(job_id))
+    if hidden is None:
+        note_seen(job_id)
     return job
 
 
@@ -117,7 +111,8 @@ def forget_other_job(job_id: UUID | None) -> None:
     """Forget what was revealed of any other job: who comes back to it meets it hidden."""
     look: tuple[UUID, bool] | None = st.session_state.get("look")
     if look is None or look[0] != job_id:
-        for name in ("look", "revealed", "all_of", MARKED):
+        forget_seen()
+        for name in ("look", "all_of", MARKED):
             st.session_state.pop(name, None)
 
 
@@ -130,14 +125,14 @@ def _show_reveal(job_id: UUID, hidden: str, what: str) -> None:
             icon=":material/visibility:",
             key=f"reveal_{job_id}",
             shortcut="V",
-            on_click=admitted(_remember),
-            args=("revealed", job_id),
+            on_click=admitted(reveal),
+            args=(job_id,),
         )
 
 
 def _show_hide(job_id: UUID) -> None:
     """Offer to hide again what was revealed."""
-    if st.session_state.get("revealed") != job_id:
+    if not is_revealed(job_id):
         return
     st.button(
         "Hide again",
@@ -145,13 +140,13 @@ def _show_hide(job_id: UUID) -> None:
         key=f"hide_{job_id}",
         shortcut="V",
         type="tertiary",
-        on_click=admitted(_remember),
-        args=("revealed", None),
+        on_click=admitted(reveal),
+        args=(None,),
     )
 
 
-def _remember(name: str, job_id: UUID | None) -> None:
-    st.session_state[name] = job_id
+def _show_all(job_id: UUID) -> None:
+    st.session_state["all_of"] = job_id
 
 
 def _record_look(resources: Resources, person: Actor, job_id: UUID, *, with_text: bool) -> None:
@@ -190,8 +185,8 @@ def _show_prompt(texts: JobTexts, job_id: UUID) -> None:
             f"Show all {texts.prompt_length:,} characters",
             key="show_all",
             icon=":material/unfold_more:",
-            on_click=admitted(_remember),
-            args=("all_of", job_id),
+            on_click=admitted(_show_all),
+            args=(job_id,),
         )
 
 

@@ -1,6 +1,7 @@
 """What somebody makes of the open job's decision: four verdicts, the categories they would set, and a note."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,10 +29,12 @@ from core.review.verdicts import (
     take_back,
 )
 from dashboard.address.steps import write_address
+from dashboard.open_job.announcement import announce
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
+from dashboard.open_job.seen import is_seen, reveal
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
-from dashboard.session.admission import as_person, fragment
+from dashboard.session.admission import READERS, admitted, as_person, dialog, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.words import name_time
 
@@ -49,7 +52,7 @@ CATEGORIES = "review_categories"
 # Acts of this session, each with the job that was open, the last one last.
 ACTS = "review_acts"
 
-# What is to be said of the last act; not by its callback, which may draw nothing within a fragment.
+# What is to be said of the last act, after its number; not by its callback, which may draw nothing within a fragment.
 SAID = "review_said"
 
 # The act of one's own that counted when the job was opened here: what another window does later is told.
@@ -57,6 +60,21 @@ SHOWN = "review_shown"
 
 # A job, and what is to be said of a verdict on it that was refused, until the next one is given.
 TOLD = "review_told"
+
+# A verdict on a text that was not seen, and on which showing of a job: somebody is to be asked.
+UNSEEN = "review_unseen"
+
+_KEPT = "review_showing"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a verdict is given on: a showing of a job, with the others that have its prompt."""
+
+    showing: str
+    job: Row[Any]
+    alike: Alike | None
+    on_done: Callable[[Actor], None] | None
 
 
 @fragment()
@@ -66,7 +84,6 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     if st.session_state.pop("other_job", False):
         # The address has changed, and with it the whole page.
         st.rerun()
-    say_act()
     with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
         job = find_job(connection, job_id, person.wall)
     if job is None:
@@ -74,13 +91,15 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     if job.is_prohibited is None:
         st.caption("This job is not decided yet, so there is nothing to review.")
         show_take_back(resources, person, None)
+        say_act()
         return
     ours = resources.databases.ours
     own = find_own(ours, person, job_id)
-    if st.session_state.get("review_job") != job_id or NOTE not in st.session_state:
-        _begin(resources, person, job_id, own)
-    alike: Alike | None = st.session_state["review_alike"]
     showing = name_showing(job_id)
+    if st.session_state.get(_KEPT) != showing or NOTE not in st.session_state:
+        _begin(resources, person, job_id, showing, own)
+    alike: Alike | None = st.session_state["review_alike"]
+    given = Given(showing, job, alike, on_done)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         for verdict, (word, _, key, meaning) in VERDICTS.items():
             st.button(
@@ -88,20 +107,24 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
                 shortcut=key,
                 help=meaning,
                 key=f"verdict_{verdict.value}_{showing}",
-                on_click=as_person(_record),
-                args=(showing, resources, job, alike, verdict, on_done),
+                on_click=as_person(_judge),
+                args=(given, verdict),
             )
         show_take_back(resources, person, own)
     st.pills(
         "Categories that you would set",
         [*(category.value for category in Category), NONE],
-        key=CATEGORIES,
+        # What is chosen for one job never reaches another, however late it comes.
+        key=f"{CATEGORIES}_{showing}",
         selection_mode="multi",
         format_func=lambda value: "None of them" if value == NONE else CATEGORY_NAMES[Category(value)],
         label_visibility="collapsed",
+        on_change=admitted(_leave_one),
+        args=(showing,),
     )
     with st.container(gap=None):
         show_note(job_id)
+        say_act()
     show_alike(alike, job)
     if own is not None:
         _show_verdict("You", own, zone)
@@ -109,29 +132,76 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
             _show_verdict(quote(other.address or other.person, 60), other, zone)
     if st.session_state["review_error"]:
         st.error(st.session_state["review_error"], icon=":material/error:")
+    unseen: tuple[str, Verdict] | None = st.session_state.get(UNSEEN)
+    if unseen is not None and unseen[0] == showing:
+        _ask(given, unseen[1])
 
 
 def say_act() -> None:
-    """Say what was just recorded or taken back."""
-    said = st.session_state.pop(SAID, None)
-    if said is not None:
-        st.toast(said)
+    """Say what was just recorded or taken back, to who looks and to who listens."""
+    number, said = st.session_state.get(SAID) or (0, "")
+    announce(said, key="act_announcement", number=number, is_shown=True)
 
 
-def _begin(resources: Resources, person: Actor, job_id: UUID, own: Row[Any] | None) -> None:
+def _say(said: str) -> None:
+    number = (st.session_state.get(SAID) or (0,))[0]
+    st.session_state[SAID] = (number + 1, said)
+
+
+def _end_question() -> None:
+    st.session_state.pop(UNSEEN, None)
+
+
+# Whatever draws the page anew meanwhile draws the question, too, until it is answered or put away.
+@dialog("You have not seen the text", scopes=READERS, on_dismiss=admitted(_end_question))
+def _ask(_: Actor, given: Given, verdict: Verdict) -> None:
+    """Ask whether a verdict is meant although the prompt was hidden all the time."""
+    word = VERDICTS[verdict][0]
+    st.write("The prompt of this job was hidden all the time. A verdict without it is marked as such.")
+    with st.container(horizontal=True):
+        is_answered = st.button(
+            "Reveal the text",
+            icon=":material/visibility:",
+            shortcut="V",
+            key=f"show_unseen_{given.showing}",
+            on_click=admitted(reveal),
+            args=(given.job.job_id,),
+        )
+        is_answered |= st.button(
+            f"{word} without it",
+            shortcut="Y",
+            key=f"give_unseen_{given.showing}",
+            on_click=as_person(_record),
+            args=(given, verdict, False),
+        )
+    if is_answered:
+        _end_question()
+        st.session_state.pop("other_job", None)
+        st.rerun()
+
+
+def _leave_one(showing: str) -> None:
+    """Let "none of them" and categories put each other out: what was pressed last counts."""
+    key = f"{CATEGORIES}_{showing}"
+    chosen: list[str] = st.session_state[key]
+    if NONE in chosen and len(chosen) > 1:
+        st.session_state[key] = [NONE] if chosen[-1] == NONE else [value for value in chosen if value != NONE]
+
+
+def _begin(resources: Resources, person: Actor, job_id: UUID, showing: str, own: Row[Any] | None) -> None:
     """Set the fields to what the person was writing, or else has said about this job last."""
     last = find_last(resources.databases.ours, person, job_id)
     unrecorded = find_unrecorded(resources.databases.ours, person, job_id)
     given = unrecorded or last
     said: list[str] | None = None if given is None else given.categories
     st.session_state[NOTE] = find_note(person, job_id) or (last.note if last is not None else None) or ""
-    st.session_state[CATEGORIES] = [] if said is None else said or [NONE]
+    st.session_state[f"{CATEGORIES}_{showing}"] = [] if said is None else said or [NONE]
     st.session_state[APPLY] = False
     st.session_state["review_alike"] = find_alike(person, job_id)
     st.session_state[SHOWN] = frozenset(() if own is None else (own.act_id,))
     st.session_state["review_error"] = _find_told(job_id) or _explain(unrecorded)
     # Last: a run may be ended at each of these lines, and the next one begins anew.
-    st.session_state["review_job"] = job_id
+    st.session_state[_KEPT] = showing
 
 
 def _find_told(job_id: UUID) -> str | None:
@@ -169,19 +239,22 @@ def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) ->
     )
 
 
-def _record(
-    person: Actor,
-    showing: str,
-    resources: Resources,
-    job: Row[Any],
-    alike: Alike | None,
-    verdict: Verdict,
-    on_done: Callable[[Actor], None] | None,
-) -> None:
-    if not is_shown(showing):
+def _judge(person: Actor, given: Given, verdict: Verdict) -> None:
+    """Record a verdict; ask first where the text was never shown."""
+    if not is_shown(given.showing):
+        return
+    if is_seen(given.job.job_id):
+        _record(person, given, verdict, True)
+    else:
+        st.session_state[UNSEEN] = (given.showing, verdict)
+
+
+def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> None:
+    if not is_shown(given.showing):
         return
     st.session_state.pop(TOLD, None)
-    chosen = st.session_state[CATEGORIES]
+    resources, job, alike = get_resources(), given.job, given.alike
+    chosen = st.session_state[f"{CATEGORIES}_{given.showing}"]
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
     jobs = [job]
     if alike is not None and st.session_state.get(APPLY):
@@ -190,13 +263,10 @@ def _record(
         reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
-        if NONE in chosen and len(chosen) > 1:
-            raise InvalidParameter("Choose either some categories or “None of them”.")
-        review = Review(verdict, categories, st.session_state[NOTE])
+        review = Review(verdict, categories, st.session_state[NOTE], saw_text)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:
         st.session_state[TOLD] = (job.job_id, str(error))
-        st.session_state["review_job"] = None
         # A second press that is on its way replaces nothing.
         leave_showing()
         return
@@ -204,10 +274,9 @@ def _record(
         st.session_state["review_error"] = str(error)
         return
     st.session_state.setdefault(ACTS, []).append((act, job.job_id))
-    st.session_state["review_job"] = None
-    st.session_state[SAID] = f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back."
-    if on_done is not None:
-        on_done(person)
+    _say(f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back.")
+    if given.on_done is not None:
+        given.on_done(person)
         st.session_state["other_job"] = True
     leave_showing()
 
@@ -220,9 +289,7 @@ def _take_back(person: Actor, showing: str, resources: Resources, last: tuple[UU
     acts: list[tuple[UUID, UUID]] = st.session_state[ACTS]
     if acts and acts[-1] == last:
         acts.pop()
-    st.session_state["review_job"] = None
-    nothing = "There is nothing to take back any more."
-    st.session_state[SAID] = f"Taken back for {_name_jobs(taken)}." if taken else nothing
+    _say(f"Taken back for {_name_jobs(taken)}." if taken else "There is nothing to take back any more.")
     opened = st.query_params.get("job")
     if opened != str(job_id):
         write_address(st.query_params.to_dict() | {"job": str(job_id)})
@@ -239,6 +306,8 @@ def _show_verdict(who: str, review: Row[Any], zone: ZoneInfo) -> None:
     if review.categories is not None:
         names = [CATEGORY_NAMES[Category(value)] for value in review.categories]
         said += f"; would set {', '.join(names) or 'no category'}"
+    if review.saw_text is False:
+        said += "; without having seen the text"
     st.text(said if review.note is None else f"{said}\n{review.note}")
 
 

@@ -35,10 +35,6 @@ def _parse(given: list[tuple[str, str]], now: datetime) -> tuple[View, Queue, bo
     return parse_view(others, browser_zone(), now), Queue(own.get("queue", Queue.NEW)), "sampled" in own
 
 
-def params_of_jobs(view: View) -> dict[str, str]:
-    return replace(view, job=None, after=None).to_params()
-
-
 def go_to(view: View, queue: Queue, is_sampled: bool, job: UUID | None) -> None:
     params = replace(view, job=job, after=None).to_params()
     if queue is not Queue.NEW:

@@ -75,7 +75,7 @@ def fragment(
 
 
 def dialog(
-    title: str, *, scopes: frozenset[Scope], **options: str
+    title: str, *, scopes: frozenset[Scope], **options: str | Callable[[], None]
 ) -> Callable[[Callable[Concatenate[Actor, P], None]], Callable[P, None]]:
     """Make a dialog as `fragment` makes a fragment; `options` are those of `st.dialog`."""
 

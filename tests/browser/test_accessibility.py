@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 from pydantic import SecretStr
 
 from core.actor import DEMO_PERSON
@@ -14,7 +15,7 @@ from core.export.receipts import Progress, Status, Via, close_receipt, open_rece
 from core.settings import Settings
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_job_panel import open_job
-from tests.browser.test_jobs_page import open_jobs
+from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.support.axe import find_faults, wait_until_still
 from tests.support.documents import april
 from tests.support.servers import RunningServer
@@ -60,10 +61,24 @@ def categories(page: Page, url: str) -> Iterator[str]:
 
 
 def reviews(page: Page, url: str) -> Iterator[str]:
-    page.goto(f"{url}/reviews?range=7d")
+    page.goto(f"{url}/reviews?range=7d&decision=reject")
+    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    wait_until_still(page)
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
     yield "a job of the queue"
+    wait_until_still(page)
+    page.keyboard.press("a")
+    expect(page.get_by_role("dialog", name="You have not seen the text")).to_be_visible()
+    yield "the question about a text that was not seen"
+    page.keyboard.press("y")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("1 of")).to_be_visible()
+    yield "the next job"
+    if (page.viewport_size or {"width": 0})["width"] < 600:
+        page.get_by_role("button", name="Not reviewed yet").click()
+        expect(page.get_by_role("radiogroup", name="Queue")).to_be_visible()
+        yield "the queues"
 
 
 def quality(page: Page, url: str) -> Iterator[str]:
@@ -221,3 +236,56 @@ def test_tab_reaches_every_control_and_each_has_a_name(
 
     assert {role for role, name in stops if not name.strip()} == UNNAMED.keys()
     assert set(page.evaluate(_LEFT)) == left
+
+
+def said(browser_door: CDPSession) -> list[str]:
+    """Return what stands in the places that a screen reader reads out when they change."""
+    nodes = {node["nodeId"]: node for node in browser_door.send("Accessibility.getFullAXTree")["nodes"]}
+
+    def texts(node: dict[str, Any]) -> Iterator[str]:
+        if node.get("role", {}).get("value") == "StaticText":
+            yield node["name"]["value"]
+        for child in node.get("childIds", []):
+            yield from texts(nodes[child])
+
+    return [
+        "".join(texts(node))
+        for node in nodes.values()
+        if {"name": "live", "value": {"type": "token", "value": "polite"}} in node.get("properties", [])
+    ]
+
+
+def test_a_screen_reader_hears_what_is_open_and_what_was_recorded(
+    dashboard: RunningServer, context: BrowserContext, page: Page
+) -> None:
+    """Which job is open, with its decision, and each verdict: also the same words once more for the next job."""
+    browser_door = context.new_cdp_session(page)
+    browser_door.send("Accessibility.enable")
+    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+
+    page.keyboard.press("j")
+    wait_for(page, lambda: any(text.startswith("Job opened: Passed, ") for text in said(browser_door)))
+    opened = said(browser_door)
+    expect(page.locator('[class*="st-key-review_categories_"]')).to_be_visible()
+    page.keyboard.press("a")
+    wait_for(page, lambda: "Agree: recorded for 1 job. U takes it back." in said(browser_door))
+    wait_for(page, lambda: not set(opened) & {text for text in said(browser_door) if text.startswith("Job opened")})
+
+    page.evaluate(_WATCH_ACTS)
+    wait_until_still(page)
+    page.keyboard.press("a")
+    wait_for(page, lambda: page.evaluate("window.acts") >= 2)
+
+
+# Counts the changes of the place in which acts are said: taken away, and put there again.
+_WATCH_ACTS = """
+() => {
+  window.acts = 0;
+  const roots = [...document.querySelectorAll("*")].map((one) => one.shadowRoot).filter((root) => root);
+  const places = roots.flatMap((root) => [...root.querySelectorAll("[role=status]")]);
+  const place = places.find((one) => one.textContent.startsWith("Agree"));
+  new MutationObserver((changes) => (window.acts += changes.length)).observe(place, { childList: true });
+}
+"""

@@ -4,7 +4,7 @@ from functools import partial
 
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_job_panel import JOB
 from tests.browser.test_jobs_page import open_jobs, wait_for
@@ -28,6 +28,12 @@ def settle(page: Page) -> str:
     return job_id
 
 
+def reveal(page: Page) -> None:
+    page.keyboard.press("v")
+    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
+    wait_until_still(page)
+
+
 def holds(rows: psycopg.Connection, query: str, job_id: str, value: str) -> bool:
     return rows.execute(query, (job_id,)).fetchall() == [(value,)]
 
@@ -39,7 +45,6 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
     open_jobs(page, dashboard.url)
     page.get_by_role("button", name="Review these").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 
     page.keyboard.press("j")
@@ -70,14 +75,19 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
 def test_keys_are_letters_while_somebody_types_a_note(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
-    """In the note A, O, U and E record nothing, and what was typed is there again after the page was left."""
+    """M leads into the note, where A, O, U and E are letters; Escape leaves it, and it is there after a reload."""
     before = rows.execute("SELECT count(*) FROM reviews").fetchone()
     page.goto(f"{dashboard.url}/reviews?range=7d&decision=pass")
     page.get_by_role("button", name="Start").click()
     note = page.get_by_role("textbox", name="Note")
-    note.click()
+    settle(page)
+    expect(note).to_be_visible()
+    wait_until_still(page)
+    page.keyboard.press("m")
+    expect(note).to_be_focused()
     page.keyboard.type("A queue of you and me, no end")
-    page.get_by_role("heading", name="Reviews").click()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(JOB)
     wait_for(page, lambda: rows.execute("SELECT count(*) FROM review_drafts WHERE note <> ''").fetchone() == (1,))
 
     page.reload()
@@ -93,6 +103,7 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     page.goto(f"{dashboard.url}/reviews?range=7d&decision=reject")
     page.get_by_role("button", name="Start").click()
     settle(page)
+    reveal(page)
     rows.execute("ALTER TABLE reviews RENAME TO elsewhere")
     try:
         page.keyboard.press("a")
@@ -104,6 +115,7 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     job_id = open_id(page)
     assert job_id is not None
     settle(page)
+    reveal(page)
     page.keyboard.press("a")
 
     query = "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
@@ -111,56 +123,149 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     assert "Traceback" not in dashboard.log
 
 
+# Notes each key as it is pressed, with the job that is on screen at that moment.
+NOTES_KEYS = """
+window.pressed = [];
+addEventListener("keydown", (event) => {
+  if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-job_body code")?.textContent]);
+}, true);
+"""
+KEYS = {"a": "agree", "o": "overturn", "n": "unsure"}
+
+
+def test_fifty_verdicts_are_on_the_jobs_that_were_on_screen(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """By keyboard alone, 0, 60 and 200 ms between keys, pressed twice, held or clicked twice: each verdict once.
+
+    It is on the job that was on screen, with the categories that were chosen for it; nothing is skipped.
+    """
+    (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchall()
+    page.add_init_script(NOTES_KEYS)
+    # Nothing of these is hidden.
+    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    page.keyboard.press("j")
+
+    seen: list[str] = []
+    given: list[tuple[str, str, list[str] | None]] = []
+    for number in range(50):
+        wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
+        job_id = open_id(page)
+        assert job_id is not None
+        expect(page.locator(f'[class*="st-key-review_categories_{job_id}"] button').first).to_be_visible()
+        key, delay = "aon"[number % 3], (0, 60, 200)[number % 3]
+        categories = None
+        if number % 4 == 0:
+            page.keyboard.press("1")
+            page.wait_for_timeout(delay)
+            page.keyboard.press("3")
+            page.wait_for_timeout(delay)
+            categories = ["ai_adult_general", "nsfw"]
+        way = ("once", "twice", "once", "held", "once", "double click")[number % 6]
+        press(page, key, way, delay)
+        seen.append(job_id)
+        given.append((job_id, "agree" if way == "double click" else KEYS[key], categories))
+    wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
+
+    found = rows.execute(
+        "SELECT job_id::text, verdict, categories FROM reviews WHERE review_id > %s ORDER BY review_id", before
+    ).fetchall()
+    assert found == given
+    pressed = {tuple(one) for one in page.evaluate("window.pressed")}
+    keys = {verdict: key for key, verdict in KEYS.items()}
+    clicked = {job_id for number, job_id in enumerate(seen) if number % 6 == 5}
+    assert [job for job, verdict, _ in found if job not in clicked and (keys[verdict], job) not in pressed] == []
+
+
+def press(page: Page, key: str, way: str, delay: int) -> None:
+    """Give a verdict, also as somebody does whose finger or mouse stutters."""
+    if way == "held":
+        for _ in range(10):
+            page.keyboard.down(key)
+            page.wait_for_timeout(30)
+        page.keyboard.up(key)
+    elif way == "double click":
+        press_at(page, page.get_by_role("button", name="Agree").last, delay)
+    else:
+        page.keyboard.press(key, delay=delay)
+        if way == "twice":
+            page.keyboard.press(key)
+
+
+def press_at(page: Page, button: Locator, delay: int) -> None:
+    """Click twice at the place of a button, whatever is there the second time."""
+    box = button.bounding_box()
+    assert box is not None
+    place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(*place)
+    page.wait_for_timeout(delay)
+    page.mouse.click(*place, click_count=2)
+
+
 @pytest.mark.parametrize("delay", [0, 60, 200])
-def test_a_verdict_is_on_the_job_that_was_on_screen(
+def test_keys_without_a_pause_judge_nothing_unseen(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection, delay: int
 ) -> None:
-    """Twice at once, held, clicked twice, at any delay of the line: one verdict on the job on screen, one job on."""
+    """Whoever types on without looking judges only what was on screen when the key was pressed, at any delay."""
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchall()
-    line = page.context.new_cdp_session(page)
-    line.send("Network.enable")
-    line.send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": delay, "downloadThroughput": -1, "uploadThroughput": -1},
-    )
+    page.add_init_script(NOTES_KEYS)
+    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    page.keyboard.press("j")
+    wait_for(page, lambda: open_id(page) is not None)
+    settle(page)
+
+    for key in "aonjakoanj" * 2:
+        page.keyboard.press(key)
+        page.wait_for_timeout(delay)
+    page.wait_for_timeout(1000)
+    wait_until_still(page)
+
+    found = rows.execute("SELECT verdict, job_id::text FROM reviews WHERE review_id > %s", before).fetchall()
+    pressed = {tuple(one) for one in page.evaluate("window.pressed")}
+    keys = {verdict: key for key, verdict in KEYS.items()}
+    assert found
+    assert [one for one in found if (keys[one[0]], one[1]) not in pressed] == []
+    job_id = open_id(page)
+    assert job_id is not None
+    expect(page.get_by_text(job_id)).to_be_visible()
+    expect(page.locator(f'[class*="st-key-verdict_agree_{job_id}"] button').first).to_be_visible()
+
+
+def test_two_clicks_a_moment_apart_do_a_thing_once(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Reveal, next and take back, clicked twice within 150 ms at one place: shown, one job on, one verdict back."""
     page.goto(f"{dashboard.url}/reviews?range=30d&decision=reject")
     page.get_by_role("button", name="Start").click()
     wait_for(page, lambda: open_id(page) is not None)
-    seen: list[str] = []
+    first = settle(page)
+    press_at(page, page.get_by_role("button", name="Reveal"), 150)
+    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
+    wait_until_still(page)
+    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
 
-    for way in ("twice", "held", "clicked", "double click"):
-        job_id = open_id(page)
-        assert job_id is not None
-        expect(page.get_by_text(job_id)).to_be_visible()
-        settle(page)
-        press_twice(page, way)
-        wait_for(page, lambda: open_id(page) not in (None, *seen, job_id))  # noqa: B023 - waited for here
-        page.wait_for_timeout(500 + 2 * delay)
-        seen.append(job_id)
+    press_at(page, page.get_by_role("button", name="Next"), 150)
+    wait_for(page, lambda: open_id(page) not in (None, first))
+    second = settle(page)
+    expect(page.get_by_text("0 of")).to_contain_text("1 skipped")
 
-    given = rows.execute("SELECT job_id::text FROM reviews WHERE review_id > %s ORDER BY review_id", before).fetchall()
-    assert given == [(job_id,) for job_id in seen]
+    given = "SELECT job_id::text FROM reviews WHERE superseded_at IS NULL AND job_id = ANY(%s::uuid[])"
+    judged = [second]
+    for key in "ao":
+        page.keyboard.press("v")
+        expect(page.get_by_role("button", name="Hide again")).to_be_visible()
+        page.keyboard.press(key)
+        wait_for(page, lambda: open_id(page) not in (None, judged[-1]))
+        judged.append(settle(page))
+    press_at(page, page.get_by_role("button", name="Take back"), 150)
+    wait_for(page, lambda: open_id(page) == judged[1])
+    settle(page)
 
-
-def press_twice(page: Page, way: str) -> None:
-    """Give a verdict as somebody does whose finger or mouse stutters."""
-    if way == "twice":
-        page.keyboard.press("a")
-        page.keyboard.press("a")
-    elif way == "held":
-        for _ in range(20):
-            page.keyboard.down("a")
-            page.wait_for_timeout(30)
-        page.keyboard.up("a")
-    else:
-        box = page.get_by_role("button", name="Agree").last.bounding_box()
-        assert box is not None
-        place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        if way == "double click":
-            page.mouse.dblclick(*place)
-        else:
-            page.mouse.click(*place)
-            page.mouse.click(*place)
+    assert rows.execute(given, (judged,)).fetchall() == [(second,)]
 
 
 @pytest.mark.parametrize(("key", "code"), [("ф", "KeyA"), ("α", "KeyA"), ("a", "KeyQ")])
@@ -174,6 +279,7 @@ def test_keys_work_on_other_layouts_and_after_a_switch(
     job_id = open_id(page)
     assert job_id is not None
     settle(page)
+    reveal(page)
     page.locator("input[type=checkbox]").first.focus()
 
     line = page.context.new_cdp_session(page)

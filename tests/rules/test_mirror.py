@@ -19,10 +19,11 @@ TESTED_BY = {
     "dashboard/address/steps.py": "tests/browser/test_job_panel.py",
     "dashboard/open_job/showing.py": "tests/browser/test_reviews_page.py",
     "dashboard/open_job/review": "tests/dashboard/reviews/test_page.py",
+    "dashboard/open_job/seen.py": "tests/dashboard/reviews/test_page.py",
+    "dashboard/open_job/announcement.py": "tests/browser/test_accessibility.py",
     "dashboard/open_job/prompt_text.py": "tests/browser/test_inert_text.py",
     "dashboard/exports/file_check.py": "tests/browser/test_exports_page.py",
     "dashboard/exports/receipt_corner.py": "tests/browser/test_exports_page.py",
-    "dashboard/keyboard/": "tests/browser/test_job_panel.py",
     "dashboard/widgets/window.py": "tests/browser/test_job_layout.py",
     # Read from an address, by every page.
     "dashboard/address/": "tests/dashboard/address/test_view.py",

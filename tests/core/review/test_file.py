@@ -37,7 +37,10 @@ def test_the_file_holds_every_verdict(door: Door, databases: Databases, connecti
     insert_job(connection, is_prohibited=True, client_id="other")
     first = record_review(databases, ANN, [job(databases, job_id)], Review(Verdict.AGREE, frozenset()))
     second = record_review(
-        databases, ANN, [job(databases, job_id)], Review(Verdict.OVERTURN, frozenset(Category), '=1, "x"')
+        databases,
+        ANN,
+        [job(databases, job_id)],
+        Review(Verdict.OVERTURN, frozenset(Category), '=1, "x"', saw_text=False),
     )
     form = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
     times = connection.execute(
@@ -54,9 +57,9 @@ def test_the_file_holds_every_verdict(door: Door, databases: Databases, connecti
     assert body.decode() == (
         "\ufeffreview_id,act_id,person,job_id,client_id,job_created_at,is_prohibited,evaluated,"
         "category_ai_adult_general,category_underage,category_nsfw,verdict,categories,note,reviewed_at,superseded_at,"
-        "supersedes\n"
-        f"1,{first},{same},agree,none,,{times[0][0]},{times[0][1]},\n"
-        f'2,{second},{same},overturn,ai_adult_general underage nsfw,"\'=1, ""x""",{times[1][0]},,1\n'
+        "supersedes,saw_text\n"
+        f"1,{first},{same},agree,none,,{times[0][0]},{times[0][1]},,\n"
+        f'2,{second},{same},overturn,ai_adult_general underage nsfw,"\'=1, ""x""",{times[1][0]},,1,false\n'
     )
     last = events(connection)[-1]
     assert (last["event"], last["subject"]) == ("reviews-exported", headers["x-export-id"])

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button
+from streamlit.testing.v1.element_tree import Button, ButtonGroup
 
 from core.actor import DEMO_PERSON
 from core.auth.tickets import TicketOffice
@@ -65,6 +65,19 @@ def button(app: AppTest, name: str) -> Button:
     return found
 
 
+def judge(app: AppTest, verdict: str) -> None:
+    """Reveal the text where it is hidden, and give a verdict."""
+    if any(str(item.key).startswith("reveal_") for item in app.button):
+        button(app, "reveal").click().run()
+    button(app, f"verdict_{verdict}").click().run()
+
+
+def pills(app: AppTest) -> ButtonGroup[str]:
+    """Return the categories that one would set."""
+    [found] = [item for item in app.pills if str(item.key).startswith("review_categories_")]
+    return found
+
+
 def verdicts(connection: psycopg.Connection) -> list[tuple[str, str | None]]:
     return connection.execute(
         "SELECT verdict, note FROM reviews WHERE superseded_at IS NULL ORDER BY review_id"
@@ -83,7 +96,7 @@ def test_three_jobs_one_after_the_other(open_page: OpenPage, connection: psycopg
     seen = []
     for verdict in ("agree", "overturn", "unsure"):
         seen.append(address(app)["job"])
-        button(app, f"verdict_{verdict}").click().run()
+        judge(app, verdict)
 
     assert seen == ids
     assert verdicts(connection) == [("agree", None), ("overturn", None), ("unsure", None)]
@@ -91,17 +104,125 @@ def test_three_jobs_one_after_the_other(open_page: OpenPage, connection: psycopg
     assert "job" not in address(app)
 
 
+def test_a_verdict_without_the_text_asks_first(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Nothing is recorded before it is confirmed; then the verdict says so, here, in the audit and for colleagues."""
+    job_id = insert_job(connection, is_prohibited=True)
+    app = open_page(job=str(job_id))
+
+    button(app, "verdict_agree").click().run()
+    before = verdicts(connection)
+    said = rendered(app)
+    button(app, "give_unseen").click().run()
+
+    assert before == []
+    assert "A verdict without it is marked as such." in said
+    assert verdicts(connection) == [("agree", None)]
+    assert connection.execute("SELECT saw_text FROM reviews").fetchall() == [(False,)]
+    events = "SELECT details -> 'text' FROM audit_events WHERE event = 'reviewed'"
+    assert connection.execute(events).fetchall() == [(False,)]
+    assert "without having seen the text" in shown(open_page(job=str(job_id)))
+
+
+def test_a_text_that_was_shown_is_seen(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Revealed and hidden again, or never hidden, it is seen; in another look at the job it is not."""
+    hidden, plain = insert_job(connection, is_prohibited=True), insert_job(connection, is_prohibited=False)
+    insert_log(connection, plain)
+    app = open_page(job=str(hidden))
+    button(app, "reveal").click().run()
+    button(app, "hide").click().run()
+    button(app, "verdict_agree").click().run()
+    app = open_page(job=str(plain), decision="pass")
+    judge(app, "overturn")
+    app = open_page(job=str(hidden))
+
+    button(app, "verdict_unsure").click().run()
+    button(app, "show_unseen").click().run()
+
+    assert connection.execute("SELECT verdict, saw_text FROM reviews ORDER BY review_id").fetchall() == [
+        ("agree", True),
+        ("overturn", True),
+    ]
+    assert not [item for item in app.button if str(item.key).startswith(("give_unseen_", "reveal_"))]
+
+
+def test_back_to_the_job_before_and_on_again(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """K leads back over judged and skipped jobs, J on over the same; how far one is says what was done."""
+    ids = [
+        str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
+        for number in range(4)
+    ]
+    app = open_page()
+    button(app, "start").click().run()
+    judge(app, "agree")
+    button(app, "skip").click().run()
+    seen = [address(app)["job"]]
+    far = shown(app)
+    for key in ("back", "back", "skip", "skip", "skip"):
+        button(app, key).click().run()
+        seen.append(address(app)["job"])
+    button(app, "back").click().run()
+    judge(app, "overturn")
+
+    assert seen == [ids[place] for place in (2, 1, 0, 1, 2, 3)]
+    assert "1 of 4 · 1 skipped" in far
+    assert address(app)["job"] == ids[3]
+    assert "2 of 4 · 1 skipped" in shown(app)
+    assert button(app, "back")
+    assert connection.execute("SELECT job_id::text FROM reviews ORDER BY review_id").fetchall() == [
+        (ids[0],),
+        (ids[2],),
+    ]
+
+
+def test_each_queue_says_what_it_holds(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """The numbers are of the filter, and go down with one's verdicts; where it takes too long nothing is said."""
+    for number in range(3):
+        job_id = insert_job(connection, is_prohibited=number < 2)
+        connection.execute(
+            """
+            INSERT INTO reviews
+                (act_id, person, job_id, client_id, job_created_at, is_prohibited, evaluated, verdict)
+            VALUES (gen_random_uuid(), 'user:other', %s, 'acme', %s, true, false, 'overturn')
+            """,
+            (job_id, NOON),
+        )
+    for _ in range(2):
+        insert_job(connection, is_prohibited=True)
+    insert_job(connection, is_prohibited=None)
+
+    app = open_page(decision="reject")
+    before = app.radio(key="queue").proto.captions[:]
+    button(app, "start").click().run()
+    judge(app, "agree")
+
+    assert list(before) == ["2 jobs", "2 jobs", "0 jobs", "0 jobs"]
+    assert list(app.radio(key="queue").proto.captions) == ["1 job", "2 jobs", "0 jobs", "0 jobs"]
+
+
+def test_none_of_the_categories_puts_the_others_out(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """What was pressed last counts: none of them, or a category."""
+    job_id = insert_job(connection, is_prohibited=True)
+    app = open_page(job=str(job_id))
+
+    chosen = []
+    for value in (["nsfw"], ["nsfw", "none"], ["none", "underage"]):
+        pills(app).set_value(value).run()
+        chosen.append(pills(app).value)
+
+    assert chosen == [["nsfw"], ["none"], ["underage"]]
+
+
 def test_an_escalation_asks_for_a_note(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """Without a note nothing is recorded and the page says why; the note survives, and then it is."""
     job_id = insert_job(connection, is_prohibited=True)
 
     app = open_page(job=str(job_id))
-    button(app, "verdict_escalate").click().run()
+    judge(app, "escalate")
     refused = [error.value for error in app.error]
     app.text_area(key="review_note").set_value("please look").run()
     app = open_page(job=str(job_id))
     draft = app.text_area(key="review_note").value
-    button(app, "verdict_escalate").click().run()
+    judge(app, "escalate")
 
     assert refused == ["Say in a note why somebody else should look at this job."]
     assert draft == "please look"
@@ -117,7 +238,7 @@ def test_take_back_returns_to_the_job(open_page: OpenPage, connection: psycopg.C
 
     app = open_page()
     button(app, "start").click().run()
-    button(app, "verdict_agree").click().run()
+    judge(app, "agree")
     assert address(app)["job"] == ids[1]
     button(app, "take_back").click().run()
 
@@ -134,8 +255,8 @@ def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg
     app = open_page()
     button(app, "start").click().run()
     app.text_area(key="review_note").set_value("the first note").run()
-    button(app, "verdict_agree").click().run()
-    button(app, "verdict_overturn").click().run()
+    judge(app, "agree")
+    judge(app, "overturn")
 
     button(app, "take_back").click().run()
     after_one = (address(app)["job"], verdicts(connection))
@@ -151,12 +272,12 @@ def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connec
     """Who comes back to a job finds what they said in the fields, and may withdraw it in another session, too."""
     job_id = insert_job(connection, is_prohibited=True)
     app = open_page(job=str(job_id), queue="escalated")
-    app.pills(key="review_categories").set_value(["nsfw"]).run()
+    pills(app).set_value(["nsfw"]).run()
     app.text_area(key="review_note").set_value("a note").run()
-    button(app, "verdict_agree").click().run()
+    judge(app, "agree")
 
     app = open_page(job=str(job_id))
-    filled = (app.text_area(key="review_note").value, app.pills(key="review_categories").value)
+    filled = (app.text_area(key="review_note").value, pills(app).value)
     button(app, "take_back").click().run()
 
     assert filled == ("a note", ["nsfw"])
@@ -200,7 +321,7 @@ def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Conne
     box = app.checkbox(key="review_all")
     assert box.label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
     box.check().run()
-    button(app, "verdict_agree").click().run()
+    judge(app, "agree")
 
     assert verdicts(connection) == [("agree", None)] * 3
 
@@ -209,13 +330,13 @@ def test_all_means_what_one_has_not_reviewed(open_page: OpenPage, connection: ps
     """The number leaves out what one reviewed before; what was decided the other way is said; U undoes all of it."""
     ids = [insert_job(connection, is_prohibited=number != 1, prompt="the same " * 100_000) for number in range(4)]
     app = open_page(job=str(ids[0]))
-    button(app, "verdict_unsure").click().run()
+    judge(app, "unsure")
 
     app = open_page(job=str(ids[1]))
     box = app.checkbox(key="review_all")
     label, said = box.label, rendered(app)
     box.check().run()
-    button(app, "verdict_agree").click().run()
+    judge(app, "agree")
     applied = sorted(verdicts(connection))
     button(app, "take_back").click().run()
 
@@ -238,7 +359,7 @@ def test_others_are_shown_after_ones_own_as_text(open_page: OpenPage, connection
 
     app = open_page(job=str(job_id), queue="disagreed")
     before = shown(app) + rendered(app)
-    button(app, "verdict_agree").click().run()
+    judge(app, "agree")
     app = open_page(job=str(job_id))
 
     assert "bold" not in before
@@ -261,14 +382,14 @@ def test_a_verdict_in_another_window_is_not_replaced_without_a_word(
     """The second window is told, shows what counts and keeps what was chosen there; pressed again it replaces it."""
     job_id = insert_job(connection, is_prohibited=True)
     first, second = open_page(job=str(job_id)), open_page(job=str(job_id))
-    button(first, "verdict_agree").click().run()
+    judge(first, "agree")
 
     second.text_area(key="review_note").set_value("the opposite").run()
-    button(second, "verdict_overturn").click().run()
+    judge(second, "overturn")
     told, shown = [error.value for error in second.error], [text.value for text in second.text]
     before = verdicts(connection)
     kept = second.text_area(key="review_note").value
-    button(second, "verdict_overturn").click().run()
+    judge(second, "overturn")
 
     assert told == [
         "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: go on, "
@@ -286,11 +407,11 @@ def test_a_verdict_that_was_taken_back_in_another_window_is_told(
     """Also what does not count any more is no silent beginning of another verdict."""
     job_id = insert_job(connection, is_prohibited=True)
     first = open_page(job=str(job_id))
-    button(first, "verdict_agree").click().run()
+    judge(first, "agree")
     second = open_page(job=str(job_id))
     button(first, "take_back").click().run()
 
-    button(second, "verdict_overturn").click().run()
+    judge(second, "overturn")
 
     assert [error.value.split(",")[0] for error in second.error] == [
         "Your verdict on this job has changed in another window meanwhile"
@@ -318,7 +439,7 @@ def test_a_verdict_that_waited_when_the_server_was_stopped_is_told(
 
     app = open_page(job=str(job_id))
     told, note = [error.value for error in app.error], app.text_area(key="review_note").value
-    button(app, "verdict_overturn").click().run()
+    judge(app, "overturn")
     later = open_page(job=str(job_id))
 
     assert told == [

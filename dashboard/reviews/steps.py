@@ -1,0 +1,104 @@
+"""A look at the page of reviews, and the steps from job to job: each claims a job, and leaves another to others."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import streamlit as st
+
+from core.actor import Actor
+from core.errors import QueryTooSlow
+from core.review.claims import release_claim, renew_claim
+from core.review.queues import Queue, claim_next
+from dashboard.address.view import View
+from dashboard.open_job.showing import is_shown, leave_showing
+from dashboard.reviews.address import go_to
+from dashboard.reviews.walk import Walk
+from dashboard.session.resources import Resources
+
+# What is to be said where there is no job.
+SAID = "queue_said"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one run of the page is about: the jobs, the queue and the order, and which showing of a job."""
+
+    resources: Resources
+    view: View
+    queue: Queue
+    is_sampled: bool
+    walk: Walk
+    showing: str
+
+    def go(self, job: UUID | None) -> None:
+        go_to(self.view, self.queue, self.is_sampled, job)
+
+
+def step_on(person: Actor, room: Room, none: str) -> None:
+    """Go on from the job that is on screen; `none` is said where nothing comes."""
+    if is_shown(room.showing):
+        advance(person, room, none)
+        leave_showing()
+
+
+def step_back(person: Actor, room: Room) -> None:
+    """Open the job before once more."""
+    earlier = room.walk.before(room.view.job)
+    if not is_shown(room.showing) or earlier is None:
+        return
+    _release(person, room)
+    room.go(earlier)
+    leave_showing()
+
+
+def stop(person: Actor, room: Room) -> None:
+    """Close the job, and leave it to others."""
+    if not is_shown(room.showing):
+        return
+    _release(person, room)
+    room.go(None)
+    leave_showing()
+
+
+def advance(person: Actor, room: Room, none: str) -> None:
+    """Open the job that comes after the open one, or claim the next, and leave the open one to others."""
+    walk, job = room.walk, room.view.job
+    walk.count_time()
+    if job is not None and job not in walk.jobs:
+        walk.open(job)
+    ours = room.resources.databases.ours
+    again = next((later for later in walk.following(job) if renew_claim(ours, person, later)), None)
+    following = _claim_next(person, room, none) if again is None else again
+    _release(person, room)
+    room.go(following)
+
+
+def _claim_next(person: Actor, room: Room, none: str) -> UUID | None:
+    """Claim the next job of the queue, or say that there is none."""
+    walk = room.walk
+    walk.turn += 1
+    try:
+        found = claim_next(
+            room.resources.databases,
+            person,
+            room.view.job_filter,
+            room.queue,
+            after=None if room.is_sampled else walk.after,
+            sample=walk.turn if room.is_sampled and room.queue is Queue.NEW else None,
+            leaving=room.view.job,
+            timeout=room.resources.settings.fencepost_page_timeout,
+        )
+    except QueryTooSlow as error:
+        st.session_state[SAID] = str(error)
+        return None
+    if found is None:
+        st.session_state[SAID] = f"{none} in this queue for this filter."
+        return None
+    walk.after = found.after
+    walk.open(found.job_id)
+    return found.job_id
+
+
+def _release(person: Actor, room: Room) -> None:
+    if room.view.job is not None:
+        release_claim(room.resources.databases.ours, person, room.view.job)
