@@ -14,10 +14,11 @@ from core.auth.api_keys import find_key, parse_key
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
-async def authenticate(request: Request, services: Services) -> Actor:
+async def authenticate(request: Request, services: Services, *scopes: Scope) -> Actor:
     """Return the actor whose key the request carries, in the order of the contract's table.
 
-    Raises `ApiError` 401 without asking the database where the key cannot be one of ours; then 503, 403, 429.
+    Of some scopes one is needed; by default `job:read`. Raises `ApiError` 401 without asking the database where the key
+    cannot be one of ours; then 503, 403, 429.
     """
     headers = request.headers.getlist("authorization")
     match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
@@ -29,7 +30,7 @@ async def authenticate(request: Request, services: Services) -> Actor:
         raise unauthorized()
     services.last_use.note(key.key_id)
     actor = Actor(f"key:{key.key_id}", key.wall, key.scopes, remote_address=remote_address(request))
-    await admit(actor, services, path=request.scope["path"])
+    await admit(actor, services, *scopes, path=request.scope["path"])
     return actor
 
 
@@ -38,14 +39,15 @@ def remote_address(request: HTTPConnection) -> str | None:
     return None if request.client is None else request.client.host
 
 
-async def admit(actor: Actor, services: Services, scope: Scope = Scope.JOB_READ, *, path: str) -> None:
-    """Count a request of somebody recognised; raise `ApiError` 403 without the scope, 429 beyond the rate.
+async def admit(actor: Actor, services: Services, *scopes: Scope, path: str) -> None:
+    """Count a request of somebody recognised; raise `ApiError` 403 without any of the scopes, 429 beyond the rate.
 
     That the scope was missing is in the audit, as often as the rate allows.
     """
     retry_after = services.requests.count(actor.limited_as)
-    if scope not in actor.scopes:
-        error = forbidden(f"The scope {scope.value} is missing: ask for it to be granted.")
+    needed = scopes or (Scope.JOB_READ,)
+    if actor.scopes.isdisjoint(needed):
+        error = forbidden(f"The scope {needed[0].value} is missing: ask for it to be granted.")
         if retry_after is None:
             await record_refusal(services, actor, error.status, error.message, {"path": path})
         raise error

@@ -16,7 +16,7 @@ from api.pages import error_page, make_report
 from api.parameters import query_params
 from api.refusals import record_refusal, recorded_refusals
 from api.services import Services, ask
-from api.streaming import serve_audit_file, serve_export, serve_review_file, serve_sample_file
+from api.streaming import serve_audit_file, serve_export, serve_sample_file
 from core.actor import ANONYMOUS, Actor, Scope
 from core.audit.events import Event, record
 from core.auth.tickets import (
@@ -34,6 +34,7 @@ from core.auth.tickets import (
     TicketOffice,
 )
 from core.export.receipts import Via
+from core.export.review_export import ReviewExport
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed
 from core.quality.samples import find_sample
@@ -116,9 +117,19 @@ class Downloads:
                     await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
 
             case ReviewsTicket(job_filter=job_filter):
-                details = {"path": REVIEWS_PATH, "filter": job_filter.to_params()}
+                details = {"via": Via.DASHBOARD.value, "path": REVIEWS_PATH, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
-                    await serve_review_file(request, send, self._services, actor, job_filter, is_allowed=is_allowed)
+                    actor.check_client(job_filter)
+                    await serve_export(
+                        request,
+                        send,
+                        self._services,
+                        actor,
+                        job_filter,
+                        Via.DASHBOARD,
+                        kind=ReviewExport,
+                        is_allowed=is_allowed,
+                    )
 
     async def _serve_sample(self, request: Request, send: Send, actor: Actor, ticket: SampleTicket) -> Response | None:
         """Stream the file of a sample, or return its report."""

@@ -1,11 +1,15 @@
 """The description of the API (OpenAPI 3.1) that it serves of itself."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from core.export.job_columns import COLUMNS
-from core.export.receipts import Status, Via
+from core.export.receipts import Contents, Status, Via
+from core.export.review_columns import COLUMNS as REVIEW_COLUMNS
+from core.export.review_export import PARAMETERS as REVIEW_PARAMETERS
 from core.jobs.filter import PARAMETERS
 from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text
+from core.review.verdicts import Verdict
 
 VERSION = "0.1.0"
 
@@ -67,7 +71,7 @@ def _parameter(parameter: Parameter[Any]) -> dict[str, Any]:
 _ERROR_STATUSES = {
     "400": "A parameter is wrong; the message names it.",
     "401": "No valid API key.",
-    "403": "The key lacks the scope `job:read`, or another client was asked for.",
+    "403": "The key lacks the scope (`job:read`, `review:read` for verdicts), or another client was asked for.",
     "429": "Too many requests in a minute, or too many exports at once.",
     "500": "A fault of the server.",
     "503": "The database cannot be asked.",
@@ -93,6 +97,27 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return schema | {"type": [schema["type"], "null"]}
 
 
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`count=exact` asks for `X-Total-Count` (RFC 7240).",
+    "schema": {"type": "string"},
+}
+
+
+def _csv(columns: Iterable[str]) -> dict[str, Any]:
+    """Describe the body of an export."""
+    return {
+        "description": f"UTF-8 with a byte order mark; columns {', '.join(columns)}.",
+        "headers": {
+            "Content-Disposition": {"schema": {"type": "string"}},
+            "X-Export-Id": {"schema": {"type": "string", "format": "uuid"}},
+            "X-Total-Count": {"schema": {"type": "integer", "minimum": 0}},
+        },
+        "content": {"text/csv": {"schema": {"type": "string"}}},
+    }
+
+
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
@@ -109,24 +134,45 @@ DOCUMENT: dict[str, Any] = {
                 "summary": "Export jobs as CSV",
                 "parameters": [
                     *map(_parameter, PARAMETERS.values()),
+                    _PREFER,
+                ],
+                "responses": {
+                    "200": _csv(COLUMNS),
+                    **_errors("400", "401", "403", "429", "500", "503"),
+                },
+            }
+        },
+        "/api/v1/reviews/export": {
+            "get": {
+                "operationId": "exportReviews",
+                "summary": "Export verdicts on jobs as CSV",
+                "parameters": [*map(_parameter, REVIEW_PARAMETERS.values()), _PREFER],
+                "responses": {
+                    "200": _csv(REVIEW_COLUMNS),
+                    **_errors("400", "401", "403", "429", "500", "503"),
+                },
+            }
+        },
+        "/api/v1/jobs/{job_id}/reviews": {
+            "get": {
+                "operationId": "listReviews",
+                "summary": "The verdicts on a job",
+                "parameters": [
                     {
-                        "name": "Prefer",
-                        "in": "header",
-                        "description": "`count=exact` asks for `X-Total-Count` (RFC 7240).",
-                        "schema": {"type": "string"},
-                    },
+                        "name": "job_id",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "string", "format": "uuid"},
+                    }
                 ],
                 "responses": {
                     "200": {
-                        "description": "UTF-8 with a byte order mark; columns " + ", ".join(COLUMNS) + ".",
-                        "headers": {
-                            "Content-Disposition": {"schema": {"type": "string"}},
-                            "X-Export-Id": {"schema": {"type": "string", "format": "uuid"}},
-                            "X-Total-Count": {"schema": {"type": "integer", "minimum": 0}},
-                        },
-                        "content": {"text/csv": {"schema": {"type": "string"}}},
+                        "description": "Every verdict in the order in which they were given, superseded ones included.",
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Reviews"}}},
                     },
-                    **_errors("400", "401", "403", "429", "500", "503"),
+                    **_errors(
+                        "400", "401", "403", "429", "500", "503", _404="No job of this key's client has this id."
+                    ),
                 },
             }
         },
@@ -234,16 +280,50 @@ DOCUMENT: dict[str, Any] = {
                     "statusCode": {"type": "integer"},
                 },
             },
+            "Reviews": {
+                "type": "object",
+                "required": ["job_id", "reviews"],
+                "properties": {
+                    "job_id": {"type": "string", "format": "uuid"},
+                    "reviews": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["review_id", "act_id", "person", "verdict", "is_prohibited", "reviewed_at"],
+                            "properties": {
+                                "review_id": {"type": "integer"},
+                                "act_id": {"type": "string", "format": "uuid"},
+                                "person": {"type": "string"},
+                                "is_prohibited": {"type": "boolean"},
+                                "verdict": {"type": "string", "enum": list(Verdict)},
+                                "categories": {"type": ["array", "null"], "items": {"type": "string"}},
+                                "note": _nullable({"type": "string"}),
+                                "reviewed_at": _INSTANT,
+                                "superseded_at": _nullable(_INSTANT),
+                            },
+                        },
+                    },
+                },
+            },
             "Receipt": {
                 "type": "object",
                 "required": [
-                    *("export_id", "requested_by", "via", "client_id", "filter", "snapshot_at", "started_at"),
+                    *(
+                        "export_id",
+                        "requested_by",
+                        "via",
+                        "client_id",
+                        "filter",
+                        "snapshot_at",
+                        "started_at",
+                    ),
                     *("heartbeat_at", "finished_at", "status", "rows", "bytes", "sha256"),
                 ],
                 "properties": {
                     "export_id": {"type": "string", "format": "uuid"},
                     "requested_by": {"type": "string"},
                     "via": {"type": "string", "enum": list(Via)},
+                    "contents": {"const": Contents.REVIEWS.value, "description": "Only where it holds verdicts."},
                     "client_id": _nullable({"type": "string"}),
                     "filter": {"type": "object", "additionalProperties": {"type": "string"}},
                     "snapshot_at": _nullable(_INSTANT),

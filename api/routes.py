@@ -1,6 +1,7 @@
 """The routes of the API, and the ASGI application that they make."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -19,13 +20,22 @@ from api.refusals import recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_export
 from core.actor import Actor
+from core.actor import Scope as KeyScope
 from core.auth.api_keys import is_key_of, is_key_valid
+from core.errors import InvalidParameter
+from core.export.export import Export
 from core.export.receipts import Via, find_receipt
+from core.export.review_export import ReviewExport, parse_review_filter
 from core.jobs.filter import JobFilter
+from core.jobs.job import find_job
+from core.jobs.wall import Wall
 from core.metrics.scrape import CONTENT_TYPE, scrape
 from core.program import VERSION
+from core.review.history import list_reviews, print_review
 
 EXPORT_PATH = "/api/v1/jobs/export"
+REVIEWS_PATH = "/api/v1/reviews/export"
+JOB_REVIEWS_PATH = re.compile(r"/api/v1/jobs/([^/]+)/reviews")
 RECEIPT_PATH = "/api/v1/exports/"
 OPENAPI_PATH = "/api/v1/openapi.json"
 HEALTH_PATH = "/health"
@@ -55,6 +65,7 @@ class Api:
         path = request.scope["path"]
         handlers: dict[str, Handler] = {
             EXPORT_PATH: self._export,
+            REVIEWS_PATH: self._export_reviews,
             OPENAPI_PATH: self._openapi,
             HEALTH_PATH: self._health,
             READY_PATH: self._ready,
@@ -63,6 +74,8 @@ class Api:
         handler = handlers.get(path)
         if handler is None and path.startswith(RECEIPT_PATH) and "/" not in path.removeprefix(RECEIPT_PATH):
             handler = self._receipt
+        if handler is None and JOB_REVIEWS_PATH.fullmatch(path):
+            handler = self._job_reviews
         if handler is None:
             raise not_found()
         if request.method != "GET":
@@ -71,15 +84,39 @@ class Api:
 
     async def _export(self, request: Request, send: Send) -> None:
         actor = await authenticate(request, self._services)
-        job_filter = JobFilter.from_params(query_params(request))
+        await self._serve(request, send, actor, JobFilter.from_params(query_params(request)), Export)
+
+    async def _export_reviews(self, request: Request, send: Send) -> None:
+        actor = await authenticate(request, self._services, KeyScope.REVIEW_READ)
+        await self._serve(request, send, actor, parse_review_filter(query_params(request)), ReviewExport)
+
+    async def _serve(
+        self, request: Request, send: Send, actor: Actor, job_filter: JobFilter, kind: type[Export]
+    ) -> None:
         details = {"via": Via.API.value, "filter": job_filter.to_params()}
         is_allowed = partial(is_key_valid, self._services.databases.ours, actor.name.removeprefix("key:"))
         async with recorded_refusals(self._services, actor, details):
             actor.check_client(job_filter)
-            await serve_export(request, send, self._services, actor, job_filter, Via.API, is_allowed=is_allowed)
+            await serve_export(
+                request, send, self._services, actor, job_filter, Via.API, kind=kind, is_allowed=is_allowed
+            )
+
+    async def _job_reviews(self, request: Request, send: Send) -> Response:
+        actor = await authenticate(request, self._services, KeyScope.REVIEW_READ)
+        match = JOB_REVIEWS_PATH.fullmatch(request.scope["path"])
+        try:
+            job_id = UUID(match[1] if match else "")
+        except ValueError:
+            raise not_found() from None
+        if query_params(request):
+            raise InvalidParameter("This address takes no parameters: remove them.")
+        found = await ask(list_reviews, self._services.databases.ours, actor.wall, job_id)
+        if not found and not await ask(_has_job, self._services, actor.wall, job_id):
+            raise not_found()
+        return JSONResponse({"job_id": str(job_id), "reviews": list(map(print_review, found))}, headers=PROTECTED)
 
     async def _receipt(self, request: Request, send: Send) -> Response:
-        actor = await authenticate(request, self._services)
+        actor = await authenticate(request, self._services, KeyScope.JOB_READ, KeyScope.REVIEW_READ)
         try:
             export_id = UUID(request.scope["path"].removeprefix(RECEIPT_PATH))
         except ValueError:
@@ -129,6 +166,11 @@ class Api:
 def handles(path: str) -> bool:
     """Tell whether a path belongs to the API."""
     return path in ("/api", HEALTH_PATH, READY_PATH, METRICS_PATH) or path.startswith("/api/")
+
+
+def _has_job(services: Services, wall: Wall, job_id: UUID) -> bool:
+    with services.databases.source.transaction(timeout=services.settings.fencepost_page_timeout) as connection:
+        return find_job(connection, job_id, wall) is not None
 
 
 def _select_one(services: Services) -> None:

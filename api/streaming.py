@@ -20,7 +20,6 @@ from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
 from core.jobs.filter import JobFilter
 from core.quality.file import start_sample_file
-from core.review.file import start_review_file
 
 log = logging.getLogger("fencepost.api")
 
@@ -36,6 +35,7 @@ async def serve_export(
     job_filter: JobFilter,
     via: Via,
     *,
+    kind: type[Export] = Export,
     is_allowed: Callable[[], bool],
 ) -> None:
     """Stream an export to whoever asked for it, as long as `is_allowed`, which is asked in a thread, says so.
@@ -50,6 +50,7 @@ async def serve_export(
             actor,
             via=via,
             reader=reader,
+            kind=kind,
             with_total=_prefers_count(request),
             first_byte_timeout=services.settings.fencepost_first_byte_timeout,
             workers=services.settings.fencepost_export_workers,
@@ -71,23 +72,6 @@ async def serve_audit_file(
     with services.slots.take(actor.limited_as):
         timeout = services.settings.fencepost_first_byte_timeout
         starting = start_audit_file(services.databases, audit_filter, actor, first_byte_timeout=timeout)
-        timeout = services.settings.fencepost_send_timeout
-        await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
-
-
-async def serve_review_file(
-    request: Request,
-    send: Send,
-    services: Services,
-    actor: Actor,
-    job_filter: JobFilter,
-    *,
-    is_allowed: Callable[[], bool],
-) -> None:
-    """Stream all verdicts to whoever asked for them. Raises `ApiError` 429 where too many exports are running."""
-    with services.slots.take(actor.limited_as):
-        timeout = services.settings.fencepost_first_byte_timeout
-        starting = start_review_file(services.databases, job_filter, actor, first_byte_timeout=timeout)
         timeout = services.settings.fencepost_send_timeout
         await send_export(request.receive, send, starting, Reader(), is_allowed=is_allowed, send_timeout=timeout)
 

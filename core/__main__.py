@@ -4,7 +4,7 @@ import click
 
 from core.cli.audit import audit
 from core.cli.check import check_command
-from core.cli.export import export, verify
+from core.cli.export import export, reviews, verify
 from core.cli.facts import facts
 from core.cli.import_files import import_command
 from core.cli.keys import keys
@@ -23,7 +23,7 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, facts, keys, export, verify, sample),
+    *(migrate_command, seed, facts, keys, export, verify, reviews, sample),
 ):
     main.add_command(command)
 

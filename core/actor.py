@@ -9,9 +9,14 @@ from core.jobs.wall import Wall
 
 
 class Scope(StrEnum):
-    """What somebody may do. `job:read`: browse and export; `admin:config`: keys, everybody's exports, audit."""
+    """What somebody may do.
+
+    `job:read`: browse and export; `review:read`: everybody's verdicts; `admin:config`: keys, everybody's exports, and
+    the audit.
+    """
 
     JOB_READ = "job:read"
+    REVIEW_READ = "review:read"
     ADMIN_CONFIG = "admin:config"
 
 

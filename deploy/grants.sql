@@ -4,6 +4,6 @@ GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, sessions, review_drafts, review_claims, syncs, noted_reasons TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at) ON reviews TO fencepost_app;
-GRANT SELECT, INSERT ON samples, sample_strata, sample_jobs TO fencepost_app;
+GRANT SELECT, INSERT ON samples, sample_strata, sample_jobs, review_exports TO fencepost_app;
 GRANT EXECUTE ON FUNCTION job_facts_fill_next, job_facts_settle_some, job_counts_add_up TO fencepost_app;
 GRANT EXECUTE ON FUNCTION audit_begin, audit_append TO fencepost_app;

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import click
@@ -17,21 +17,30 @@ from core.cli.runner import open_checked
 from core.db.databases import Databases
 from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
+from core.export.review_export import PARAMETERS as REVIEW_PARAMETERS
+from core.export.review_export import ReviewExport
 from core.export.verification import verify_file
 from core.jobs.filter import PARAMETERS, JobFilter
+from core.jobs.parameters import Parameter
 from core.settings import load_settings
 
+Command = Callable[..., None]
 
-def parameter_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for every parameter of the export, so that none can be forgotten."""
-    for name, parameter in reversed(list(PARAMETERS.items())):
-        flag = f"--{name.replace('_', '-')}"
-        command = click.option(flag, name, metavar="VALUE", multiple=True, help=parameter.meaning)(command)
-    return command
+
+def parameter_options(parameters: Mapping[str, Parameter[Any]]) -> Callable[[Command], Command]:
+    """Give a command an option for every parameter of an export, so that none can be forgotten."""
+
+    def give(command: Command) -> Command:
+        for name, parameter in reversed(list(parameters.items())):
+            flag = f"--{name.replace('_', '-')}"
+            command = click.option(flag, name, metavar="VALUE", multiple=True, help=parameter.meaning)(command)
+        return command
+
+    return give
 
 
 @click.command(short_help="Write jobs as CSV: the bytes of the API's export.")
-@parameter_options
+@parameter_options(PARAMETERS)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
 )
@@ -52,7 +61,25 @@ def export(output: Path | None, **given: tuple[str, ...]) -> None:
             asyncio.run(_export(databases, job_filter, file))
 
 
-async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -> None:
+@click.group()
+def reviews() -> None:
+    """Verdicts of people on jobs."""
+
+
+@reviews.command("export", short_help="Write verdicts as CSV: the bytes of the API's export.")
+@parameter_options(REVIEW_PARAMETERS)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new file.")
+def export_reviews(output: Path, **given: tuple[str, ...]) -> None:
+    """Write the bytes of GET /api/v1/reviews/export to a file.
+
+    The parameters are those of the API, with hyphens for underscores.
+    """
+    job_filter = JobFilter.from_params((name, value) for name in REVIEW_PARAMETERS for value in given[name])
+    with open_checked(load_settings()) as databases, open_output(output) as file:
+        asyncio.run(_export(databases, job_filter, file, ReviewExport))
+
+
+async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO, kind: type[Export] = Export) -> None:
     settings, reader = load_settings(), Reader()
     started = start_export(
         databases,
@@ -60,6 +87,7 @@ async def _export(databases: Databases, job_filter: JobFilter, file: BinaryIO) -
         COMMAND_LINE,
         via=Via.CLI,
         reader=reader,
+        kind=kind,
         with_total=sys.stderr.isatty(),
         first_byte_timeout=settings.fencepost_first_byte_timeout,
         workers=settings.fencepost_export_workers,

@@ -47,7 +47,7 @@ def sample() -> None:
 @click.option("--open", "is_open", is_flag=True, help="Decisions are seen while they are judged.")
 @click.option("--categories", "needs_categories", is_flag=True, help="Who judges must say categories, too.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed draws the same jobs.")
-@parameter_options
+@parameter_options(PARAMETERS)
 def draw_command(
     name: str,
     size: int,

@@ -12,7 +12,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
         ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs", "noted_reasons"), _KEEP
     ),
     "reviews": (*_ADD, "UPDATE (superseded_at)"),
-    **dict.fromkeys(("samples", "sample_strata", "sample_jobs"), _ADD),
+    **dict.fromkeys(("samples", "sample_strata", "sample_jobs", "review_exports"), _ADD),
 }
 
 # Only where the jobs are in the same database.

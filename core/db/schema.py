@@ -209,6 +209,9 @@ exports = Table(
     Column("sha256", Text),
 )
 
+# Those of the exports that hold verdicts and not jobs.
+review_exports = Table("review_exports", ours, Column("export_id", Uuid, primary_key=True))
+
 # Verdicts of staff on decisions. A row remembers the job as it was then, because the job may live elsewhere; a newer
 # verdict of the same person supersedes it, and so does taking it back.
 reviews = Table(

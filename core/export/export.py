@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,7 @@ from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropp
 from core.export.fact_slices import are_usable_in, go_by_facts
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
-from core.export.receipts import HEARTBEAT, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+from core.export.receipts import HEARTBEAT, Contents, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
 from core.export.snapshot import take_snapshot
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
@@ -48,10 +48,13 @@ class Reader:
 
 
 class Export:
-    """A running export whose first block is in hand already.
+    """A running export of jobs whose first block is in hand already.
 
     `total` is the number of records, where it was asked for: counted in the export's own snapshot.
     """
+
+    contents = Contents.JOBS
+    header = HEADER
 
     def __init__(
         self, export_id: UUID, databases: Databases, job_filter: JobFilter, actor: Actor, via: Via, workers: int
@@ -75,7 +78,7 @@ class Export:
         """The name of the file, after the UTC dates of its bounds."""
         start, end = (instant.date().isoformat() for instant in (self._filter.range.start, self._filter.range.end))
         suffix = f"_filtered_{str(self.export_id)[:8]}" if self._filter.narrows() else ""
-        return f"jobs_{start}_{end}{suffix}.csv"
+        return f"{self.contents.value}_{start}_{end}{suffix}.csv"
 
     async def stream(self) -> AsyncGenerator[bytes]:
         """Yield the body: BOM, header, records. Ends only after the receipt was committed as `complete`.
@@ -85,7 +88,7 @@ class Export:
         """
         assert self._blocks is not None
         digest = hashlib.sha256()
-        start = BOM + HEADER
+        start = BOM + self.header
         block = self._first
         self._first = None
         while block is not None:
@@ -98,10 +101,14 @@ class Export:
             yield data
             # Other tasks get their turn even where neither the database nor the reader makes this one wait.
             await asyncio.sleep(0)
-            with self._databases.source.translated_errors():
+            with self._translated_errors():
                 block = await anext(self._blocks, None)
         await asyncio.to_thread(self._close_receipt, Status.COMPLETE, sha256=digest.hexdigest())
         self.is_complete = True
+
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        database = self._databases.source if self.contents is Contents.JOBS else self._databases.ours
+        return database.translated_errors()
 
     async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
         """Take the snapshot and fetch the first block; return the snapshot's time.
@@ -194,6 +201,7 @@ async def start_export(
     *,
     via: Via,
     reader: Reader,
+    kind: type[Export] = Export,
     with_total: bool = False,
     first_byte_timeout: float,
     workers: int,
@@ -206,8 +214,10 @@ async def start_export(
     seconds.
     """
     began = time.perf_counter()
-    export = Export(uuid4(), databases, job_filter, actor, via, workers)
-    opening = _in_thread(partial(open_receipt, databases, actor, export.export_id, job_filter, via=via))
+    export = kind(uuid4(), databases, job_filter, actor, via, workers)
+    opening = _in_thread(
+        partial(open_receipt, databases, actor, export.export_id, job_filter, via=via, contents=kind.contents)
+    )
     try:
         await asyncio.shield(opening)
     except asyncio.CancelledError:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, func, sel
 
 from core.db.databases import Databases
 from core.db.schema import api_keys, exports, people
-from core.export.receipts import Status, close_lost_receipts
+from core.export.receipts import CONTENTS, Status, close_lost_receipts
 
 _KEY = (exports.c.started_at, exports.c.export_id)
 
@@ -79,7 +79,7 @@ def _select_receipts(requested_by: str | None) -> Select[Any]:
         api_keys, api_keys.c.key_id == func.substring(exports.c.requested_by, "^key:(.*)$")
     )
     return (
-        select(exports, people.c.address, api_keys.c.name.label("key_name"), func.now().label("read_at"))
+        select(exports, CONTENTS, people.c.address, api_keys.c.name.label("key_name"), func.now().label("read_at"))
         .select_from(named)
         .where(*_of(requested_by))
     )

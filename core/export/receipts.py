@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, case, exists, func, insert, select, update
 
 from core.actor import HOUSE, Actor
 from core.audit.events import Event, append
 from core.db.database import Database
 from core.db.databases import Databases
-from core.db.schema import exports
+from core.db.schema import exports, review_exports
 from core.errors import ExportCut
 from core.instants import print_exact
 from core.jobs.filter import JobFilter
@@ -31,6 +31,13 @@ class Via(StrEnum):
     CLI = "cli"
 
 
+class Contents(StrEnum):
+    """What an export holds."""
+
+    JOBS = "jobs"
+    REVIEWS = "reviews"
+
+
 class Status(StrEnum):
     """`interrupted`: the reader went away or stopped reading; `failed`: we did."""
 
@@ -38,6 +45,15 @@ class Status(StrEnum):
     COMPLETE = "complete"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
+
+
+# What an export holds, as a column of a query of exports.
+CONTENTS = case(
+    (exists().where(review_exports.c.export_id == exports.c.export_id), Contents.REVIEWS.value),
+    else_=Contents.JOBS.value,
+).label("contents")
+
+_RECEIPT = select(exports, CONTENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,15 @@ class Progress:
     bytes: int = 0
 
 
-def open_receipt(databases: Databases, by: Actor, export_id: UUID, job_filter: JobFilter, *, via: Via) -> None:
+def open_receipt(
+    databases: Databases,
+    by: Actor,
+    export_id: UUID,
+    job_filter: JobFilter,
+    *,
+    via: Via,
+    contents: Contents = Contents.JOBS,
+) -> None:
     """Commit the row of an export that is about to start, and its event. Without them there is no export."""
     asked = {
         "via": via.value,
@@ -58,6 +82,9 @@ def open_receipt(databases: Databases, by: Actor, export_id: UUID, job_filter: J
     with databases.ours.transaction() as connection:
         _close_lost(connection, databases.audit_key)
         connection.execute(insert(exports).values(export_id=export_id, requested_by=by.name, **asked))
+        if contents is Contents.REVIEWS:
+            connection.execute(insert(review_exports).values(export_id=export_id))
+            asked |= {"contents": contents.value}
         append(connection, databases.audit_key, Event.EXPORT_STARTED, by, subject=str(export_id), details=asked)
 
 
@@ -92,7 +119,7 @@ def find_receipt(databases: Databases, export_id: UUID) -> dict[str, Any] | None
     """Return a receipt as JSON values, or None."""
     with databases.ours.transaction() as connection:
         _close_lost(connection, databases.audit_key)
-        row = connection.execute(select(exports).where(exports.c.export_id == export_id)).one_or_none()
+        row = connection.execute(_RECEIPT.where(exports.c.export_id == export_id)).one_or_none()
     return None if row is None else _as_json(row)
 
 
@@ -103,8 +130,7 @@ def find_complete_receipt(database: Database, sha256: str, *, preferred: str | N
     """
     with database.transaction() as connection:
         row = connection.execute(
-            select(exports)
-            .where(exports.c.sha256 == sha256, exports.c.status == Status.COMPLETE.value)
+            _RECEIPT.where(exports.c.sha256 == sha256, exports.c.status == Status.COMPLETE.value)
             .order_by((exports.c.requested_by == (preferred or "")).desc(), exports.c.finished_at.desc())
             .limit(1)
         ).one_or_none()
@@ -145,7 +171,9 @@ def _update_running(connection: Connection, export_id: UUID, values: dict[str, A
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:
-    return {name: _json_value(value) for name, value in row._mapping.items()}
+    """Print a receipt; one of verdicts says so, and one of jobs needs not."""
+    values = {name: _json_value(value) for name, value in row._mapping.items()}
+    return values if values.pop("contents") == Contents.JOBS else values | {"contents": Contents.REVIEWS.value}
 
 
 def _json_value(value: Any) -> Any:

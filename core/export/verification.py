@@ -11,6 +11,7 @@ from core.db.databases import Databases
 from core.errors import NotPossible
 from core.export.job_columns import HEADER
 from core.export.receipts import Status, find_complete_receipt, find_receipt
+from core.export.review_columns import HEADER as REVIEW_HEADER
 
 READ_SIZE = 1024 * 1024
 
@@ -42,7 +43,7 @@ class Inspector:
     def take(self, chunk: bytes) -> None:
         self._digest.update(chunk)
         self._size += len(chunk)
-        self._start += chunk[: max(0, len(BOM + HEADER) - len(self._start))]
+        self._start += chunk[: max(0, len(BOM + max(HEADER, REVIEW_HEADER, key=len)) - len(self._start))]
         self._last = chunk[-1:] or self._last
         # A line end closes a record where the number of quotes before it is even (RFC 4180).
         for part_number, part in enumerate(chunk.split(b'"')):
@@ -55,7 +56,7 @@ class Inspector:
             bytes=self._size,
             sha256=self._digest.hexdigest(),
             has_bom=self._start.startswith(BOM),
-            has_header=self._start.removeprefix(BOM).startswith(HEADER),
+            has_header=self._start.removeprefix(BOM).startswith((HEADER, REVIEW_HEADER)),
             records=max(0, self._line_ends - 1),
             is_closed=self._quotes % 2 == 0 and self._last == b"\n",
         )

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 
 from core.characters import quote
 from core.errors import InvalidParameter
-from core.export.receipts import Status, Via
+from core.export.receipts import Contents, Status, Via
 from core.instants import print_time
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
@@ -114,7 +114,8 @@ def name_requester(receipt: Row[Any], person: str) -> str:
 def _sentence(receipt: Row[Any], longest: int | None) -> str:
     job_filter = find_filter(receipt)
     if job_filter is not None:
-        return describe_filter(job_filter, longest=longest)
+        verdicts = "" if receipt.contents == Contents.JOBS else "Verdicts on these: "
+        return f"{verdicts}{describe_filter(job_filter, longest=longest)}"
     return ", ".join(f"{name} = {quote(str(value), longest)}" for name, value in receipt.filter.items())
 
 

@@ -24,6 +24,7 @@ from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
     Scope.JOB_READ: "job:read – export jobs and read receipts",
+    Scope.REVIEW_READ: "review:read – everybody's verdicts",
     Scope.ADMIN_CONFIG: "admin:config – keys, all exports, audit",
 }
 
@@ -56,7 +57,7 @@ def create_dialog(person: Actor) -> None:
         client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="key_client")
         scopes = st.multiselect(
             "It may",
-            [scope for scope in Scope if scope in person.scopes],
+            [scope for scope in Scope if scope in person.scopes | {Scope.REVIEW_READ}],
             default=[scope for scope in (Scope.JOB_READ,) if scope in person.scopes],
             format_func=SCOPE_WORDS.__getitem__,
             help="You can give only what you have yourself.",

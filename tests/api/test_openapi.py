@@ -35,7 +35,7 @@ def settings(api: ApiProcess) -> Settings:
 
 @pytest.fixture
 def key(databases: Databases) -> str:
-    return make_key(databases, None)
+    return make_key(databases, None, scopes=frozenset(Scope))
 
 
 def test_the_server_keeps_what_its_description_promises(api: ApiProcess, key: str, pytestconfig: pytest.Config) -> None:
@@ -78,6 +78,8 @@ def test_description_is_valid_and_lists_what_there_is(api: ApiProcess) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert {path: list(methods) for path, methods in document["paths"].items()} == {
         "/api/v1/jobs/export": ["get"],
+        "/api/v1/reviews/export": ["get"],
+        "/api/v1/jobs/{job_id}/reviews": ["get"],
         "/api/v1/exports/{export_id}": ["get"],
         "/api/v1/openapi.json": ["get"],
         "/health": ["get"],

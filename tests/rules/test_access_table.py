@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -17,26 +17,31 @@ from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import revoke_key, rotate_key
 from core.auth.tickets import DOWNLOAD_PATH, TicketOffice
 from core.db.databases import Databases
+from core.review.verdicts import Verdict
 from core.settings import Settings
+from tests.core.quality.test_answers import ANN, judge
 from tests.support.asgi import EXPORT, Answer, ask, create_api, make_key
 from tests.support.rows import insert_job
 
 # `A`, `B`: 200 with the jobs, or the receipt, of that client; `AB`: of both; `ok`: 200 with nobody's data. A number is
 # the status of an error. A person's row gets its headers from ACTORS like everybody else's, a further route a column.
 TABLE = """
-actor            export export-A export-B receipt-A receipt-B receipt-none openapi health ready metrics download unknown
-anonymous        401    401      401      401       401       401          ok      ok     ok    404     403      404
-malformed        401    401      401      401       401       401          ok      ok     ok    404     403      404
-without-scope    403    403      403      403       403       403          ok      ok     ok    404     403      404
-admin-scope-only 403    403      403      403       403       403          ok      ok     ok    404     403      404
-client-A         A      A        403      A         404       404          ok      ok     ok    404     403      404
-client-B         B      403      B        404       B         404          ok      ok     ok    404     403      404
-staff            AB     A        B        A         B         404          ok      ok     ok    404     403      404
-revoked          401    401      401      401       401       401          ok      ok     ok    404     403      404
-expired          401    401      401      401       401       401          ok      ok     ok    404     403      404
-rotated-within   A      A        403      A         404       404          ok      ok     ok    404     403      404
-rotated-after    401    401      401      401       401       401          ok      ok     ok    404     403      404
-successor        A      A        403      A         404       404          ok      ok     ok    404     403      404
+actor          export export-A export-B receipt-A receipt-B no-receipt reviews of-B openapi health ready metrics ticket other
+anonymous      401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
+malformed      401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
+without-scope  403    403      403      403       403       403        403     403  ok      ok     ok    404     403    404
+admin-only     403    403      403      403       403       403        403     403  ok      ok     ok    404     403    404
+client-A       A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
+client-B       B      403      B        404       B         404        403     403  ok      ok     ok    404     403    404
+staff          AB     A        B        A         B         404        403     403  ok      ok     ok    404     403    404
+revoked        401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
+expired        401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
+rotated-within A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
+rotated-after  401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
+successor      A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
+reviewer-A     403    403      403      A         404       404        A       404  ok      ok     ok    404     403    404
+reviewer-B     403    403      403      404       B         404        B       B    ok      ok     ok    404     403    404
+review-staff   403    403      403      A         B         404        AB      B    ok      ok     ok    404     403    404
 """
 
 CLIENTS = {"A": "acme", "B": "other"}
@@ -50,6 +55,7 @@ class World:
     databases: Databases
     connection: psycopg.Connection
     receipts: dict[str, str]
+    jobs: dict[str, UUID]
 
 
 def _rotated(world: World, overlap: timedelta) -> tuple[str, str]:
@@ -78,7 +84,7 @@ ACTORS: dict[str, Callable[[World], tuple[str, ...]]] = {
     "anonymous": lambda world: (),
     "malformed": lambda world: (make_key(world.databases)[:-1],),
     "without-scope": lambda world: (make_key(world.databases, scopes=frozenset[Scope]()),),
-    "admin-scope-only": lambda world: (make_key(world.databases, None, scopes=frozenset({Scope.ADMIN_CONFIG})),),
+    "admin-only": lambda world: (make_key(world.databases, None, scopes=frozenset({Scope.ADMIN_CONFIG})),),
     "client-A": lambda world: (make_key(world.databases, CLIENTS["A"]),),
     "client-B": lambda world: (make_key(world.databases, CLIENTS["B"]),),
     "staff": lambda world: (make_key(world.databases, None),),
@@ -87,6 +93,9 @@ ACTORS: dict[str, Callable[[World], tuple[str, ...]]] = {
     "rotated-within": lambda world: _rotated(world, timedelta(hours=1))[:1],
     "rotated-after": lambda world: _rotated(world, timedelta())[:1],
     "successor": lambda world: _rotated(world, timedelta())[1:],
+    "reviewer-A": lambda world: (make_key(world.databases, CLIENTS["A"], scopes=frozenset({Scope.REVIEW_READ})),),
+    "reviewer-B": lambda world: (make_key(world.databases, CLIENTS["B"], scopes=frozenset({Scope.REVIEW_READ})),),
+    "review-staff": lambda world: (make_key(world.databases, None, scopes=frozenset({Scope.REVIEW_READ})),),
 }
 
 ROUTES: dict[str, Callable[[World], str]] = {
@@ -95,14 +104,17 @@ ROUTES: dict[str, Callable[[World], str]] = {
     "export-B": lambda world: f"{EXPORT}&client_id={CLIENTS['B']}",
     "receipt-A": lambda world: f"/api/v1/exports/{world.receipts['A']}",
     "receipt-B": lambda world: f"/api/v1/exports/{world.receipts['B']}",
-    "receipt-none": lambda world: f"/api/v1/exports/{uuid4()}",
+    "no-receipt": lambda world: f"/api/v1/exports/{uuid4()}",
+    "reviews": lambda world: EXPORT.replace("jobs", "reviews"),
+    # Of a job of B.
+    "of-B": lambda world: f"/api/v1/jobs/{world.jobs['B']}/reviews",
     "openapi": lambda world: "/api/v1/openapi.json",
     "health": lambda world: "/health",
     "ready": lambda world: "/ready",
     "metrics": lambda world: "/metrics",
     # What a page offers to a person, no key opens.
-    "download": lambda world: DOWNLOAD_PATH,
-    "unknown": lambda world: "/api/v1/jobs",
+    "ticket": lambda world: DOWNLOAD_PATH,
+    "other": lambda world: "/api/v1/jobs",
 }
 
 HEAD, *LINES = [line.split() for line in TABLE.strip().splitlines()]
@@ -117,8 +129,12 @@ def database_url(emptied_url: str) -> str:
 
 @pytest.fixture
 def world(databases: Databases, settings: Settings, connection: psycopg.Connection) -> World:
-    for mark, client in CLIENTS.items():
-        insert_job(connection, client_id=client, prompt=f"<{mark}>")
+    jobs = {
+        mark: insert_job(connection, client_id=client, prompt=f"<{mark}>", is_prohibited=True)
+        for mark, client in CLIENTS.items()
+    }
+    for mark, job_id in jobs.items():
+        judge(databases, ANN, job_id, Verdict.AGREE, note=f"<{mark}>")
     api = create_api(databases, settings)
     receipts = {
         mark: ask(api, EXPORT, make_key(databases, client)).headers["x-export-id"] for mark, client in CLIENTS.items()
@@ -128,7 +144,7 @@ def world(databases: Databases, settings: Settings, connection: psycopg.Connecti
     async def app(scope: RequestScope, receive: Receive, send: Send) -> None:
         await (downloads if scope["path"] == DOWNLOAD_PATH else api)(scope, receive, send)
 
-    return World(app, databases, connection, receipts)
+    return World(app, databases, connection, receipts, jobs)
 
 
 def outcome_of(answer: Answer) -> str:

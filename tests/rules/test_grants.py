@@ -211,7 +211,10 @@ def test_the_application_has_these_rights_only(
     rights = {
         **{table: {"SELECT"} for table in ("jobs", "moderation_logs", "alembic_version", "audit_events")},
         # Of a review, only the column that says that it was superseded may change.
-        **{table: {"SELECT", "INSERT"} for table in ("reviews", "samples", "sample_strata", "sample_jobs")},
+        **{
+            table: {"SELECT", "INSERT"}
+            for table in ("reviews", "samples", "sample_strata", "sample_jobs", "review_exports")
+        },
         # Only the owner may lock it.
         "audit_lock": set(),
         **dict.fromkeys(

@@ -86,6 +86,8 @@ TESTED_BY = {
     "core/jobs/wall.py": "tests/rules/test_walls.py",
     "core/jobs/reason_hours.py": "tests/core/jobs/test_reasons.py",
     "core/quality/": "tests/core/quality/test_answers.py",
+    "core/export/review_columns.py": "tests/core/export/test_review_export.py",
+    "core/review/history.py": "tests/core/export/test_review_export.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/sync/": "tests/core/sync/test_sync.py",
     # Said by whatever is wrong, everywhere.

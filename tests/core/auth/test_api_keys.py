@@ -92,7 +92,7 @@ def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection:
         "key_id": key_id,
         "name": "nightly",
         "client_id": "acme",
-        "scopes": ["admin:config", "job:read"],
+        "scopes": ["admin:config", "job:read", "review:read"],
         "secret_sha256": hashlib.sha256(secret.encode()).digest(),
         "created_at": row["created_at"],
         "expires_at": TOMORROW,

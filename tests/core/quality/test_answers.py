@@ -27,12 +27,17 @@ ANN, BOB = (Actor(f"user:{name}", EVERYBODY, frozenset({Scope.JOB_READ})) for na
 
 
 def judge(
-    databases: Databases, by: Actor, job_id: UUID, verdict: Verdict, categories: frozenset[Category] | None = None
+    databases: Databases,
+    by: Actor,
+    job_id: UUID,
+    verdict: Verdict,
+    categories: frozenset[Category] | None = None,
+    note: str = "a note",
 ) -> UUID:
     with databases.source.transaction() as connection:
         job = find_job(connection, job_id, EVERYBODY)
     assert job is not None
-    return record_review(databases, by, [job], Review(verdict, categories, note="a note"))
+    return record_review(databases, by, [job], Review(verdict, categories, note))
 
 
 @pytest.fixture
