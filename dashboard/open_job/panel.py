@@ -22,6 +22,7 @@ from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
 from dashboard.open_job.announcement import announce
+from dashboard.open_job.conduct import HIDDEN, find_conduct
 from dashboard.open_job.prompt_text import show_text
 from dashboard.open_job.review import show_review
 from dashboard.open_job.seen import forget_seen, is_revealed, note_seen, reveal
@@ -81,24 +82,29 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         st.info(NOT_FOUND, icon=":material/search_off:")
         return None
     forget_other_job(job_id)
-    decision, created = DECISIONS[job.is_prohibited], name_time(job.created_at, zone)
+    conduct = find_conduct(job_id)
+    texts = conduct.narrow(texts)
+    decision = HIDDEN if conduct.is_blind else DECISIONS[job.is_prohibited]
+    created = name_time(job.created_at, zone)
     hidden = find_hidden(job, texts) if not is_revealed(job_id) else None
-    with_reason = hidden is None or find_hidden_reason(job, texts) is None
+    with_reason = hidden is None or (not conduct.is_blind and find_hidden_reason(job, texts) is None)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(decision, color=DECISION_COLORS[job.is_prohibited])
+        st.badge(decision, color=DECISION_COLORS[None if conduct.is_blind else job.is_prohibited])
         st.text(created, width="content")
         _show_hide(job_id)
     _record_look(resources, person, job_id, with_text=hidden is None)
     read = _read_texts(resources, person, job_id, with_prompt=hidden is None) if with_reason else None
-    if read is not None:
-        _show_reason(read)
-    _show_categories(job)
+    if not conduct.is_blind:
+        if read is not None:
+            _show_reason(read)
+        _show_categories(job)
     if hidden is not None:
         _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are")
     elif read is not None:
         _show_prompt(read, job_id)
     _show_facts(job, zone)
-    _show_logs(job, logs, zone)
+    if not conduct.is_blind:
+        _show_logs(job, logs, zone)
     _show_same_prompt(resources, person, job_id, zone)
     # Read out where another job is opened: the focus stays where it is.
     announce(f"Job opened: {decision[2:]}, {created}", key="job_announcement", number=str(job_id))

@@ -30,6 +30,7 @@ from core.review.verdicts import (
 )
 from dashboard.address.steps import write_address
 from dashboard.open_job.announcement import announce
+from dashboard.open_job.conduct import PASS, find_conduct, name_blind
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
 from dashboard.open_job.seen import is_seen, reveal
@@ -101,12 +102,12 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     alike: Alike | None = st.session_state["review_alike"]
     given = Given(showing, job, alike, on_done)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        for verdict, (word, _, key, meaning) in VERDICTS.items():
+        for verdict, name, (word, key, meaning) in _list_verdicts(job):
             st.button(
                 word,
                 shortcut=key,
                 help=meaning,
-                key=f"verdict_{verdict.value}_{showing}",
+                key=f"verdict_{name}_{showing}",
                 on_click=as_person(_judge),
                 args=(given, verdict),
             )
@@ -125,7 +126,8 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     with st.container(gap=None):
         show_note(job_id)
         say_act()
-    show_alike(alike, job)
+    if not find_conduct(job_id).is_blind:
+        show_alike(alike, job)
     if own is not None:
         _show_verdict("You", own, zone)
         for other in list_others(ours, person, job_id):
@@ -135,6 +137,23 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     unseen: tuple[str, Verdict] | None = st.session_state.get(UNSEEN)
     if unseen is not None and unseen[0] == showing:
         _ask(given, unseen[1])
+
+
+def _list_verdicts(job: Row[Any]) -> list[tuple[Verdict, str, tuple[str, str, str]]]:
+    """List the verdicts with what they are called; where the decision is hidden, neither name nor order tells it."""
+    named = [(verdict, *_name_verdict(verdict, job)) for verdict in VERDICTS]
+    if find_conduct(job.job_id).is_blind:
+        named[:2] = sorted(named[:2], key=lambda each: each[2] == PASS)
+    return named
+
+
+def _name_verdict(verdict: Verdict, job: Row[Any]) -> tuple[str, tuple[str, str, str]]:
+    """Return the name of a verdict, and its word, key and meaning."""
+    blind = name_blind(verdict, is_prohibited=job.is_prohibited) if find_conduct(job.job_id).is_blind else None
+    if blind is not None:
+        return blind[0].lower(), blind
+    word, _, key, meaning = VERDICTS[verdict]
+    return verdict.value, (word, key, meaning)
 
 
 def say_act() -> None:
@@ -156,7 +175,7 @@ def _end_question() -> None:
 @dialog("You have not seen the text", scopes=READERS, on_dismiss=admitted(_end_question))
 def _ask(_: Actor, given: Given, verdict: Verdict) -> None:
     """Ask whether a verdict is meant although the prompt was hidden all the time."""
-    word = VERDICTS[verdict][0]
+    word = _name_verdict(verdict, given.job)[1][0]
     st.write("The prompt of this job was hidden all the time. A verdict without it is marked as such.")
     with st.container(horizontal=True):
         is_answered = st.button(
@@ -264,6 +283,7 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
         review = Review(verdict, categories, st.session_state[NOTE], saw_text)
+        find_conduct(job.job_id).check(categories)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:
         st.session_state[TOLD] = (job.job_id, str(error))
@@ -274,7 +294,7 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         st.session_state["review_error"] = str(error)
         return
     st.session_state.setdefault(ACTS, []).append((act, job.job_id))
-    _say(f"{VERDICTS[verdict][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back.")
+    _say(f"{_name_verdict(verdict, job)[1][0]}: recorded for {_name_jobs(len(jobs))}. U takes it back.")
     if given.on_done is not None:
         given.on_done(person)
         st.session_state["other_job"] = True

@@ -9,14 +9,20 @@ from dashboard.address.reading import read_or_default
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What the address asks for: a sample and the one that it is held against, or the list (None)."""
+    """What the address asks for: a sample and the one that it is held against, or the list (None).
+
+    `is_judging`: the sample is judged, and `job` is the one that is open.
+    """
 
     sample: UUID | None = None
     other: UUID | None = None
+    is_judging: bool = False
+    job: UUID | None = None
 
     def to_params(self) -> dict[str, str]:
-        ids = {"sample": self.sample, "against": self.other}
-        return {name: str(one) for name, one in ids.items() if one is not None}
+        ids = {"sample": self.sample, "against": self.other, "job": self.job}
+        judging = {"judge": "true"} if self.is_judging else {}
+        return {name: str(one) for name, one in ids.items() if one is not None} | judging
 
 
 def read_address() -> Place:
@@ -27,12 +33,14 @@ def read_address() -> Place:
 def parse_place(params: list[tuple[str, str]]) -> Place:
     """Parse an address. Raises `InvalidParameter` where it is wrong in any way."""
     given = dict(params)
-    if len(given) < len(params) or not given.keys() <= {"sample", "against"}:
-        raise InvalidParameter("This page knows sample and against, once each: remove what is beside them.")
-    if "against" in given and "sample" not in given:
-        raise InvalidParameter("against is given without sample: choose a sample first.")
+    if len(given) < len(params) or not given.keys() <= {"sample", "against", "judge", "job"}:
+        raise InvalidParameter("This page knows sample, against, judge and job, once each: remove what is beside them.")
+    if given and "sample" not in given:
+        raise InvalidParameter("sample is missing: choose one first.")
+    if given.get("judge", "true") != "true" or ("job" in given and "judge" not in given):
+        raise InvalidParameter("judge takes true, and job stands beside it: go back to the sample.")
     try:
-        ids = [UUID(given[name]) if name in given else None for name in ("sample", "against")]
+        ids = [UUID(given[name]) if name in given else None for name in ("sample", "against", "job")]
     except ValueError:
-        raise InvalidParameter("sample and against are ids of samples: take them from the list.") from None
-    return Place(ids[0], ids[1])
+        raise InvalidParameter("sample, against and job are ids: take them from the list.") from None
+    return Place(ids[0], ids[1], "judge" in given, ids[2])

@@ -13,9 +13,11 @@ from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed, read_progress
 from core.quality.samples import list_samples
 from dashboard.address.steps import write_address
+from dashboard.open_job.panel import forget_other_job
 from dashboard.quality.address import Place, read_address
 from dashboard.quality.figure_rows import show_figures, show_groups
 from dashboard.quality.head import show_downloads, show_lapsed, show_progress, show_sample
+from dashboard.quality.room import show_room
 from dashboard.quality.sample_list import show_samples
 from dashboard.session.admission import admitted
 from dashboard.session.person import find_person
@@ -37,11 +39,18 @@ def show() -> None:
     if place.sample is None:
         show_samples(resources, samples)
         return
-    show_step("All samples", ":material/arrow_back:", {}, key="all_samples")
+    if place.is_judging:
+        show_step("The sample", ":material/arrow_back:", Place(place.sample).to_params(), key="the_sample")
+    else:
+        show_step("All samples", ":material/arrow_back:", {}, key="all_samples")
     sample = next((one for one in samples if one.sample_id == place.sample), None)
     if sample is None:
         st.info(NOT_FOUND, icon=":material/search_off:")
         return
+    if place.is_judging:
+        show_room(resources, person, place, sample)
+        return
+    forget_other_job(None)
     _show_sample(resources, person, place, sample, samples)
 
 
@@ -58,6 +67,8 @@ def _show_sample(
     show_sample(resources, sample, answer)
     show_progress(read_progress(databases, sample, without=len(lapsed.gone) + len(lapsed.changed)))
     show_lapsed(sample, lapsed)
+    judging = Place(sample.sample_id, is_judging=True).to_params()
+    show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
     show_downloads(sample.sample_id)
     other = _choose_other(place, sample, samples)
     before = None if other is None else answer_sample(databases, other.sample_id, other.strata)

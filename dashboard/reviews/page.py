@@ -22,6 +22,7 @@ from dashboard.reviews.controls import Counts, name_count, show_controls
 from dashboard.reviews.queue_counts import Count, count_queues
 from dashboard.reviews.steps import SAID, Room, advance, step_back, step_on, stop
 from dashboard.reviews.walk import find_walk
+from dashboard.samples.queues import show_sample_queues
 from dashboard.session.admission import as_person
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
@@ -65,11 +66,11 @@ def show() -> None:
         counts = _count(room, person)
         with beside:
             if window.is_wide:
-                _show_controls(room, counts)
+                _show_controls(room, person, counts)
             else:
                 held = name_count(counts.get(room.queue))
                 with st.popover(f"{QUEUES[room.queue]} · {held}", icon=":material/inbox:", key="queues"):
-                    _show_controls(room, counts)
+                    _show_controls(room, person, counts)
 
 
 def _show_entrance(room: Room, person: Actor) -> None:
@@ -155,12 +156,13 @@ def _chosen_texts(resources: Resources, person: Actor) -> Texts:
     return chosen
 
 
-def _show_controls(room: Room, counts: Counts) -> None:
+def _show_controls(room: Room, person: Actor, counts: Counts) -> None:
     def choose(queue: Queue, is_sampled: bool) -> None:
         go_to(room.view, queue, is_sampled, None)
         leave_showing()
 
     show_controls(room.view, room.queue, room.is_sampled, counts, choose)
+    show_sample_queues(room.resources, person)
 
 
 def _count(room: Room, person: Actor) -> Counts:

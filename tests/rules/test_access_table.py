@@ -26,22 +26,22 @@ from tests.support.rows import insert_job
 # `A`, `B`: 200 with the jobs, or the receipt, of that client; `AB`: of both; `ok`: 200 with nobody's data. A number is
 # the status of an error. A person's row gets its headers from ACTORS like everybody else's, a further route a column.
 TABLE = """
-actor          export export-A export-B receipt-A receipt-B no-receipt reviews of-B openapi health ready metrics ticket other
-anonymous      401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
-malformed      401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
-without-scope  403    403      403      403       403       403        403     403  ok      ok     ok    404     403    404
-admin-only     403    403      403      403       403       403        403     403  ok      ok     ok    404     403    404
-client-A       A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
-client-B       B      403      B        404       B         404        403     403  ok      ok     ok    404     403    404
-staff          AB     A        B        A         B         404        403     403  ok      ok     ok    404     403    404
-revoked        401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
-expired        401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
-rotated-within A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
-rotated-after  401    401      401      401       401       401        401     401  ok      ok     ok    404     403    404
-successor      A      A        403      A         404       404        403     403  ok      ok     ok    404     403    404
-reviewer-A     403    403      403      A         404       404        A       404  ok      ok     ok    404     403    404
-reviewer-B     403    403      403      404       B         404        B       B    ok      ok     ok    404     403    404
-review-staff   403    403      403      A         B         404        AB      B    ok      ok     ok    404     403    404
+actor          jobs jobs-A jobs-B receipt-A receipt-B no-receipt reviews of-B openapi health ready metrics ticket other
+anonymous      401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
+malformed      401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
+without-scope  403  403    403    403       403       403        403     403  ok      ok     ok    404     403    404
+admin-only     403  403    403    403       403       403        403     403  ok      ok     ok    404     403    404
+client-A       A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
+client-B       B    403    B      404       B         404        403     403  ok      ok     ok    404     403    404
+staff          AB   A      B      A         B         404        403     403  ok      ok     ok    404     403    404
+revoked        401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
+expired        401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
+rotated-within A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
+rotated-after  401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
+successor      A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
+reviewer-A     403  403    403    A         404       404        A       404  ok      ok     ok    404     403    404
+reviewer-B     403  403    403    404       B         404        B       B    ok      ok     ok    404     403    404
+review-staff   403  403    403    A         B         404        AB      B    ok      ok     ok    404     403    404
 """
 
 CLIENTS = {"A": "acme", "B": "other"}
@@ -99,9 +99,9 @@ ACTORS: dict[str, Callable[[World], tuple[str, ...]]] = {
 }
 
 ROUTES: dict[str, Callable[[World], str]] = {
-    "export": lambda world: EXPORT,
-    "export-A": lambda world: f"{EXPORT}&client_id={CLIENTS['A']}",
-    "export-B": lambda world: f"{EXPORT}&client_id={CLIENTS['B']}",
+    "jobs": lambda world: EXPORT,
+    "jobs-A": lambda world: f"{EXPORT}&client_id={CLIENTS['A']}",
+    "jobs-B": lambda world: f"{EXPORT}&client_id={CLIENTS['B']}",
     "receipt-A": lambda world: f"/api/v1/exports/{world.receipts['A']}",
     "receipt-B": lambda world: f"/api/v1/exports/{world.receipts['B']}",
     "no-receipt": lambda world: f"/api/v1/exports/{uuid4()}",

@@ -1,6 +1,5 @@
 """The page of quality, the dialog that leads to it, and what can be taken away, as somebody uses them."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
@@ -8,7 +7,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.actor import COMMAND_LINE, DEMO_PERSON, Actor, Scope
@@ -19,7 +17,6 @@ from core.auth.tickets import (
     REVIEWS_PATH,
     SAMPLE_PATH,
     SampleTicket,
-    TicketOffice,
 )
 from core.db.databases import Databases
 from core.jobs.strata import Stratification
@@ -27,42 +24,12 @@ from core.jobs.wall import Wall
 from core.quality.samples import Plan, draw_sample, find_sample, list_samples
 from core.review.verdicts import Verdict
 from core.settings import Settings
-from dashboard.session.resources import Resources, provide
 from tests.api.test_downloads import OFFICE, Door
-from tests.conftest import ROOT
 from tests.core.audit.test_events import events
 from tests.core.quality.test_answers import ANN, judge
+from tests.dashboard.quality.conftest import OpenPage, texts
 from tests.support.documents import APRIL, april
 from tests.support.rows import NOON, insert_job
-from tests.support.said import list_said
-
-MAIN = ROOT / "dashboard" / "main.py"
-OpenPage = Callable[..., AppTest]
-
-
-@pytest.fixture
-def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
-    """Open a page at an address, through the script that runs for all of them, as the demo person."""
-    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
-    demo = settings.model_copy(update={"fencepost_demo": True})
-    provide(Resources(databases, demo, TicketOffice("x" * 43)))
-
-    def open_at(page: str, **params: str) -> AppTest:
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
-        app.context = {"url": f"http://localhost:3051/{page}", "timezone": "UTC"}
-        app.run()
-        app.switch_page(f"{page}/page.py")
-        for name, value in params.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return open_at
-
-
-def texts(app: AppTest) -> str:
-    return "\n".join(text for _, text in list_said(app))
 
 
 @pytest.fixture

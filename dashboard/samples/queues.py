@@ -1,0 +1,32 @@
+"""The samples that somebody may judge, each with how many of its jobs are open for them."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from core.actor import Actor
+from core.quality.participants import why_not
+from core.quality.queue import count_open
+from core.quality.samples import list_samples
+from dashboard.session.resources import Resources
+from dashboard.widgets.markdown_escape import escape
+
+# Samples that are looked at, the newest.
+MOST = 5
+
+
+def show_sample_queues(resources: Resources, person: Actor) -> None:
+    """Show the way to each sample of which somebody may judge jobs now; nothing where there is none."""
+    now = datetime.now(UTC)
+    for sample in list_samples(resources.databases, person.wall)[:MOST]:
+        if why_not(sample, person, now) is not None:
+            continue
+        left = count_open(resources.databases, person, sample)
+        if left:
+            jobs = "1 job" if left == 1 else f"{left:,} jobs"
+            st.page_link(
+                "quality/page.py",
+                label=f"Sample {escape(sample.name)}: {jobs}",
+                icon=":material/casino:",
+                query_params={"sample": str(sample.sample_id), "judge": "true"},
+            )
