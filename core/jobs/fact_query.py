@@ -20,8 +20,11 @@ from sqlalchemy import (
     FromClause,
     Select,
     SmallInteger,
+    Text,
+    case,
     func,
     literal,
+    literal_column,
     select,
     text,
     true,
@@ -87,9 +90,35 @@ def _list_facts(decision: bool | None) -> list[Fact]:
 FACTS = tuple(chain.from_iterable(map(_list_facts, _DECISIONS)))
 
 
+_CODE_OF_JOB = func.job_facts_code(
+    jobs.c.is_prohibited, latest_log.c.evaluated, *(latest_log.c[category.column] for category in Category)
+)
+
+
 def list_codes(job_filter: JobFilter) -> list[int]:
     """List the codes of the jobs that a filter means by decision and latest log: all where it asks for neither."""
     return [code for code, fact in enumerate(FACTS) if _is_meant(fact, job_filter)]
+
+
+def is_rejected(code: ColumnElement[int]) -> ColumnElement[bool]:
+    """Tell of a decided job by its code whether it was rejected."""
+    return code >= literal_column(str(next(number for number, fact in enumerate(FACTS) if fact.is_prohibited)))
+
+
+def name_flags(code: ColumnElement[int]) -> ColumnElement[str]:
+    """Name the categories that a job bears by its code, with spaces between them; null where it has no log."""
+    codes: dict[str, list[str]] = {}
+    for number, fact in enumerate(FACTS):
+        if fact.evaluated:
+            named = " ".join(category.value for category in Category if fact.cells[category])
+            codes.setdefault(named, []).append(str(number))
+    # Written out, so that parts of a statement that group by it are the same.
+    return case(
+        *(
+            (code.in_(list(map(literal_column, numbers))), literal_column(f"'{named}'", Text))
+            for named, numbers in codes.items()
+        )
+    )
 
 
 def are_usable(connection: Connection) -> bool:
@@ -225,6 +254,16 @@ def total_query(job_filter: JobFilter, access: JobAccess, breaks: Sequence[datet
     return select(union_all(whole, parts, _corrections(job_filter, access)).subquery("totals"))
 
 
+def row_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+    """Build the query of the jobs that a filter of facts means: id, client and code of each, in no order."""
+    is_settled = ~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()
+    settled = select(job_facts.c.job_id, job_facts.c.client_id, job_facts.c.code).where(
+        *_range_and_client(job_filter, access), _has_code(job_filter), is_settled
+    )
+    of_jobs = (jobs.c.job_id, jobs.c.client_id, _CODE_OF_JOB.label("code"))
+    return select(union_all(settled, _select_unsettled(of_jobs, conditions_of(job_filter, access))).subquery("rows"))
+
+
 def _corrections(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
     """Take away what facts say of jobs that are noted as unsettled, and add what the jobs say."""
     noted = select(job_facts_unsettled.c.job_id, job_facts_unsettled.c.created_at)
@@ -236,10 +275,9 @@ def _corrections(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
         .join(job_facts, (job_facts.c.created_at == keys.c.created_at) & (job_facts.c.job_id == keys.c.job_id))
         .where(*_range_and_client(job_filter, access), _has_code(job_filter))
     )
-    code = func.job_facts_code(
-        jobs.c.is_prohibited, latest_log.c.evaluated, *(latest_log.c[category.column] for category in Category)
+    given = _select_unsettled(
+        (jobs.c.created_at, _CODE_OF_JOB, literal(1).label("total")), conditions_of(job_filter, access)
     )
-    given = _select_unsettled((jobs.c.created_at, code, literal(1).label("total")), conditions_of(job_filter, access))
     return select(union_all(taken, given).subquery("corrections"))
 
 

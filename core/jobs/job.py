@@ -8,9 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, null, select, true
 
 from core.db.schema import jobs, moderation_logs
+from core.jobs.access import JobAccess
+from core.jobs.filter import JobFilter
 from core.jobs.pages import JOB_COLUMNS
-from core.jobs.query import latest_log
-from core.jobs.wall import Wall, is_one
+from core.jobs.query import latest_log, select_jobs
+from core.jobs.wall import Wall, is_one, of_clients
 
 # Logs of one job that are shown, the latest; more than a handful is a fault of the service.
 MOST_LOGS = 100
@@ -59,3 +61,16 @@ def list_logs(connection: Connection, job_id: UUID, wall: Wall) -> list[Row[Any]
         .limit(MOST_LOGS)
     )
     return list(connection.execute(query))[::-1]
+
+
+def find_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Return those of some jobs that a filter means and the wall allows, without their texts."""
+    query = select_jobs(job_filter, access, list(JOB_COLUMNS))
+    return list(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))))
+
+
+def read_decisions(connection: Connection, wall: Wall, ids: Sequence[UUID]) -> dict[UUID, bool | None]:
+    """Return the decisions that some jobs have now; those that are gone or behind the wall are not there."""
+    query = select(jobs.c.job_id, jobs.c.is_prohibited).where(jobs.c.job_id == func.any(list(ids)))
+    rows = connection.execute(query.where(*of_clients(jobs.c.client_id, wall)))
+    return {row.job_id: row.is_prohibited for row in rows}

@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, select
 
 from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs
-from core.jobs.strata import read_decisions
+from core.jobs.job import read_decisions
 from core.jobs.wall import Wall
 
 # What the pace is taken from: the last so many days, or as many as there are since the first verdict.

@@ -18,9 +18,11 @@ from core.db.schema import sample_jobs, sample_strata, samples
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import make_access
 from core.jobs.filter import Decision, JobFilter
-from core.jobs.strata import Stratification, count_strata, draw_jobs, find_jobs
+from core.jobs.job import find_jobs
+from core.jobs.strata import Stratification
 from core.jobs.wall import Wall, of_clients
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
+from core.quality.drawing import count_strata, draw_jobs
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200

@@ -1,6 +1,7 @@
 """Samples: drawn by chance, the same for the same seed, behind the wall, and kept with what they were drawn from."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,8 +12,10 @@ from core.actor import COMMAND_LINE, Actor, Scope
 from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
+from core.jobs.access import JobAccess, make_access
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
+from core.quality.drawing import count_strata, draw_jobs
 from core.quality.samples import MOST_STRATA, Plan, draw_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
@@ -151,3 +154,29 @@ def test_nothing_to_draw_is_said(databases: Databases, connection: psycopg.Conne
         insert_job(connection, reason=f"rule {number}", created_at=NOON)
     with pytest.raises(NotPossible, match="have 201 strata"):
         draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10, by=(Stratification.REASON,)))
+
+
+@pytest.mark.parametrize("kind", [Stratification.DECISION, Stratification.CLIENT, Stratification.CATEGORY])
+def test_facts_draw_what_the_jobs_themselves_draw(
+    databases: Databases, connection: psycopg.Connection, kind: Stratification
+) -> None:
+    """Where facts are kept beside the jobs the counts and the drawn jobs are the same, unsettled ones included."""
+    seed_jobs(databases, 1000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
+    flagged = insert_job(connection, client_id="acme", is_prohibited=True)
+    insert_log(connection, flagged, category_nsfw=True)
+    connection.execute(
+        "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 9"
+    )
+    by = tuple(dict.fromkeys((Stratification.DECISION, kind)))
+    access = make_access(databases, Wall(None))
+    assert access.has_facts
+
+    def draw(access: JobAccess) -> list[tuple[object, ...]]:
+        with databases.source.transaction() as reading:
+            counted = count_strata(reading, april(decision="reject,pass"), access, by)
+            shares = dict.fromkeys(counted, 0.5)
+            drawn = draw_jobs(reading, april(decision="reject,pass"), access, by, shares=shares, seed=5)
+        assert {stratum: jobs for stratum, jobs, _ in drawn} == counted
+        return sorted(drawn, key=str)
+
+    assert draw(access) == draw(replace(access, has_facts=False))
