@@ -24,7 +24,7 @@ CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disa
 PICTURES: tuple[tuple[str, str, str, int, Any], ...] = (
     ("jobs", "?range=30d&decision=reject", "Older", 1280, "light"),
     ("job", "?range=30d&decision=reject", "Older", 1280, "dark"),
-    ("narrow", "?range=30d&decision=reject", "Apply", 390, "light"),
+    ("narrow", "?range=30d&decision=reject", "Older", 390, "light"),
     ("categories", "categories", "Day by day", 1280, "light"),
     ("reviews", "reviews?range=30d&decision=reject", "Start", 1280, "light"),
     ("exports", "exports", "Verify a file", 1280, "light"),
@@ -33,7 +33,7 @@ PICTURES: tuple[tuple[str, str, str, int, Any], ...] = (
 )
 
 # The keys that are pressed before.
-KEYS = {"job": ("j", "j", "v"), "reviews": ("j", "v")}
+KEYS = {"job": ("j", "j", "j", "v"), "reviews": ("j", "v")}
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
             page.get_by_text(shown, exact=True).first.wait_for()
             for key in KEYS.get(name, ()):
                 page.keyboard.press(key)
-                page.wait_for_timeout(1500)
+                page.wait_for_timeout(2500)
             # Tables and charts are drawn on a canvas, which nothing announces.
             page.wait_for_timeout(4000)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from core.actor import Actor
 from core.audit.events import Event, record
 from core.characters import Invisible, find_invisible, quote
-from core.errors import QueryTooSlow
+from core.errors import FencepostError, QueryTooSlow
 from core.jobs.access import make_access
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
@@ -33,6 +33,9 @@ from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
 
 # Whether invisible characters are marked.
 MARKED = "mark_invisible"
+
+# Whether the job could not be read: trying it again is to draw the page, not the job alone.
+FAILED = "job_failed"
 
 # Characters of a text that are sent at first.
 LONGEST = 20_000
@@ -73,11 +76,18 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     The look is committed to the audit before anything is sent.
     """
     resources = get_resources()
-    noted = read_noted(resources.databases)
-    with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-        columns = reason_columns(make_access(resources.databases, person.wall), noted)
-        job = find_job(connection, job_id, person.wall, columns)
-        logs = [] if job is None else list_logs(connection, job_id, person.wall)
+    if st.session_state.pop(FAILED, False):
+        # What was missing is missing from the whole page.
+        st.rerun()
+    try:
+        noted = read_noted(resources.databases)
+        with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+            columns = reason_columns(make_access(resources.databases, person.wall), noted)
+            job = find_job(connection, job_id, person.wall, columns)
+            logs = [] if job is None else list_logs(connection, job_id, person.wall)
+    except FencepostError:
+        st.session_state[FAILED] = True
+        raise
     if job is None:
         st.info(NOT_FOUND, icon=":material/search_off:")
         return None

@@ -62,7 +62,7 @@ class Walk:
         judged = _judged()
         done = len(set(self.jobs) & judged)
         skipped = len(set(self.jobs) - judged - {job} - set(self.following(job)))
-        parts = [f"{done:,} reviewed" if self.total is None else f"{done:,} of {self.total}"]
+        parts = [f"{done:,} of {self.total}"] if self.total is not None else [f"{done:,} reviewed"] if done else []
         if skipped:
             parts.append(f"{skipped:,} skipped")
         if self.total is not None and self.total.is_exact and done >= FEWEST and self.total.jobs > done:

@@ -111,7 +111,15 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     finally:
         rows.execute("ALTER TABLE elsewhere RENAME TO reviews")
 
-    page.reload()
+    rows.execute("ALTER TABLE jobs RENAME TO elsewhere")
+    try:
+        page.reload()
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    finally:
+        rows.execute("ALTER TABLE elsewhere RENAME TO jobs")
+    # All of it comes back, the verdicts too.
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("button", name="Escalate")).to_be_visible()
     job_id = open_id(page)
     assert job_id is not None
     settle(page)

@@ -181,6 +181,19 @@ def test_with_data_a_page_shows_it(
     assert [part for part in shown if not any(part in text for text in texts)] == []
 
 
+@pytest.mark.parametrize("page", ["jobs", "categories", "reviews"])
+def test_without_a_database_a_page_says_so(open_page: OpenPage, connection: psycopg.Connection, page: str) -> None:
+    """Where the jobs cannot be read a sentence says what to do, and a button tries it again."""
+    connection.execute("ALTER TABLE jobs RENAME TO elsewhere")
+
+    app = open_page(page, **APRIL)
+
+    assert [error.value for error in app.error] == [
+        "The database does not answer at the moment. Nothing is lost: try again in a few seconds."
+    ]
+    assert app.button(key="try_again")
+
+
 FILTER = APRIL | {"client_id": HOSTILE, "type": HOSTILE, "q": HOSTILE}
 WRONG = {f"{HOSTILE} is": HOSTILE}
 
