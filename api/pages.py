@@ -1,5 +1,7 @@
 """Pages of their own, which need nothing else and run nothing: a refusal in plain words, and the report of a sample."""
 
+import hashlib
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -41,7 +43,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_POLICY = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
 def page(
@@ -54,8 +56,7 @@ def page(
     """Make a page that needs nothing else and runs nothing. `link`: an address on this server, and its words."""
     way_on = "" if link is None else f'\n<p><a href="{escape(link[0])}">{escape(link[1])}</a></p>'
     html = _PAGE.format(title=escape(title), sentence=escape(sentence), link=way_on)
-    protected = PROTECTED | {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(html, status, protected | (headers or {}))
+    return _answer(status, html, headers or {})
 
 
 def error_page(error: ApiError) -> HTMLResponse:
@@ -121,7 +122,15 @@ def make_report(sample: Row[Any], answer: Answer, lapsed: Lapsed) -> HTMLRespons
         paragraphs="\n".join(f"<p>{escape(text)}</p>" for text in paragraphs),
         tables="\n".join(tables),
     )
-    return HTMLResponse(html, 200, PROTECTED | {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"})
+    return _answer(200, html, {})
+
+
+def _answer(status: int, html: str, headers: dict[str, str]) -> HTMLResponse:
+    """Answer with a page that may have the style that stands in it, and nothing else."""
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    allowed = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    protected = PROTECTED | {"Content-Security-Policy": _POLICY.format(allowed), "Referrer-Policy": "no-referrer"}
+    return HTMLResponse(html, status, protected | headers)
 
 
 def _table(caption: str, figures: Sequence[tuple[str, Figure]]) -> str:

@@ -9,25 +9,39 @@ import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
+DASHBOARD = Path(__file__).parent.parent
+
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+# The styles that the installed Streamlit writes into its page: an empty one, whose rules its scripts add singly, and
+# two of React Aria, which it contains. `tests/browser/conftest.py` fails where there are others.
+STREAMLITS_STYLES = (
+    "",
+    "@layer {\n  [data-react-aria-pressable] {\n    touch-action: pan-x pan-y pinch-zoom;\n  }\n}",
+    "@layer {\n  * {\n    overscroll-behavior: contain;\n  }\n}",
+)
 
 
 def _policy() -> str:
-    """Write the Content-Security-Policy; the scripts within Streamlit's page are allowed by their hashes."""
+    """Write the Content-Security-Policy; scripts and styles within the page are allowed by their hashes.
+
+    What Streamlit does not do without: `blob:` for the scripts of components, which it loads from such addresses.
+    """
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    hashes = [
-        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-        for script in _INLINE_SCRIPT.findall(page)
-    ]
+    scripts = map(_hash, _INLINE_SCRIPT.findall(page))
+    # Streamlit strips those of our components.
+    own = (file.read_text(encoding="utf-8").strip() for file in sorted(DASHBOARD.rglob("*.css")))
+    styles = map(_hash, (*STREAMLITS_STYLES, *own))
     return "; ".join(
         [
             "default-src 'self'",
-            " ".join(["script-src 'self' blob:", *hashes]),
-            "style-src 'self' 'unsafe-inline'",
-            "img-src 'self' data: blob:",
+            " ".join(["script-src 'self' blob:", *scripts]),
+            " ".join(["style-src 'self'", *styles]),
+            "img-src 'self' data:",
             "font-src 'self' data:",
             "connect-src 'self'",
-            "worker-src 'self' blob:",
+            # The check of a file, which a component of ours starts.
+            "worker-src blob:",
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",
@@ -36,10 +50,16 @@ def _policy() -> str:
     )
 
 
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 HEADERS = {
     "Content-Security-Policy": _policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 

@@ -68,13 +68,21 @@ def dashboard(seeded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh profile in Berlin."""
+    """A fresh profile in Berlin. Nothing that a page does may be against its policy."""
+    against: list[str] = []
     opened = browser.new_context(
         viewport={"width": 1280, "height": 1000}, timezone_id="Europe/Berlin", accept_downloads=True
     )
     opened.set_default_timeout(PATIENCE)
+    opened.on("console", lambda message: against.append(message.text) if is_against_policy(message.text) else None)
     yield opened
     opened.close()
+    assert against == []
+
+
+def is_against_policy(text: str) -> bool:
+    """Tell whether the browser has stopped something; that Streamlit finds no WebAssembly is as it should be."""
+    return "Content Security Policy" in text and "WebAssembly" not in text
 
 
 @pytest.fixture

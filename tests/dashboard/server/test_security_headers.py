@@ -14,13 +14,15 @@ from tests.support.servers import serving_dashboard
 
 
 def test_the_policy_allows_no_script_but_streamlits_own() -> None:
-    """No inline script, no eval and no other host; the hash is that of the installed page."""
+    """No inline script or style, no eval and no other host; the hashes are those of what is installed."""
     policy = dict(part.split(" ", 1) for part in HEADERS["Content-Security-Policy"].split("; "))
 
-    assert re.fullmatch(r"'self' blob:( 'sha256-[A-Za-z0-9+/=]{44}')+", policy["script-src"])
+    hashes = r"( 'sha256-[A-Za-z0-9+/=]{44}')+"
+    assert re.fullmatch(f"'self' blob:{hashes}", policy["script-src"])
+    assert re.fullmatch(f"'self'{hashes}", policy["style-src"])
+    assert [name for name, value in policy.items() if "blob:" in value] == ["script-src", "worker-src"]
     assert policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
-    assert policy["style-src"] == "'self' 'unsafe-inline'"
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
@@ -47,6 +49,7 @@ def test_behind_tls_every_cookie_stays_there(scheme: str, secure: bool) -> None:
 def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Path) -> None:
     """Pages, files, API and refusals carry the headers and an id; the log has a line each, without query."""
     with serving_dashboard(database_url, tmp_path) as server:
+        allowed = httpx.get(f"{server.url}/_stcore/host-config", trust_env=False).json()["allowedOrigins"]
         answers = [
             httpx.get(server.url + target, headers=headers, trust_env=False)
             for target, headers in [
@@ -64,14 +67,19 @@ def test_every_response_is_protected_and_logged(database_url: str, tmp_path: Pat
 
     for answer in answers:
         assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "unsafe" not in answer.headers["content-security-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert "server" not in answer.headers
         assert f"{answer.status_code}" in log
+    assert allowed == []
     assert answers[0].headers["x-request-id"] == "given-1"
     assert re.fullmatch("[0-9a-f]{32}", answers[1].headers["x-request-id"])
     lines = [line.split("fencepost.requests: ")[1] for line in log.splitlines() if "fencepost.requests" in line]
     assert [re.sub(r"\d+ ms \S+$", "… ms", line) for line in lines] == [
         "GET /health 200 … ms",
+        "GET /_stcore/host-config 200 … ms",
         "GET / 200 … ms",
         "GET /api/v1/jobs/export 401 … ms",
         "GET /downloads/jobs.csv 403 … ms",
