@@ -1,6 +1,7 @@
 """Who asks: the key of a request, its scope, its rate."""
 
 import re
+from typing import NoReturn
 
 from starlette.requests import HTTPConnection, Request
 
@@ -28,8 +29,10 @@ async def authenticate(request: Request, services: Services, *scopes: Scope) -> 
     key = await ask(find_key, services.databases.ours, presented)
     if key is None:
         raise unauthorized()
-    services.last_use.note(key.key_id)
     actor = Actor(f"key:{key.key_id}", key.wall, key.scopes, remote_address=remote_address(request))
+    if not key.opens_from(actor.remote_address):
+        await _refuse_network(actor, services, path=request.scope["path"])
+    services.last_use.note(key.key_id)
     await admit(actor, services, *scopes, path=request.scope["path"])
     return actor
 
@@ -37,6 +40,14 @@ async def authenticate(request: Request, services: Services, *scopes: Scope) -> 
 def remote_address(request: HTTPConnection) -> str | None:
     """Return the network address that a request came from; behind a proxy that uvicorn trusts, the one it names."""
     return None if request.client is None else request.client.host
+
+
+async def _refuse_network(actor: Actor, services: Services, *, path: str) -> NoReturn:
+    """Raise `ApiError` 403; the audit has it as often as the rate of requests allows."""
+    error = forbidden("This key is bound to other networks than this request comes from: ask whoever made it.")
+    if services.requests.count(actor.limited_as) is None:
+        await record_refusal(services, actor, error.status, error.message, {"path": path})
+    raise error
 
 
 async def admit(actor: Actor, services: Services, *scopes: Scope, path: str) -> None:

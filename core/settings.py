@@ -1,5 +1,6 @@
 """The settings: the only module that reads the environment."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
     fencepost_address_claim: str = ""
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
+    # Days for which a key may live; unset: for good.
+    fencepost_key_days: int | None = Field(default=None, ge=1, le=36_600)
+
     fencepost_audit_key: SecretStr | None = None
     # Keys that were in force before, with commas between them: what they signed can still be checked.
     fencepost_audit_former_keys: SecretStr = SecretStr("")
@@ -58,6 +62,11 @@ class Settings(BaseSettings):
 
     # Where the dashboard listens: Streamlit's own setting, whose default is in .streamlit/config.toml.
     streamlit_server_port: int = Field(default=3051, ge=0, le=65535)
+
+    @property
+    def longest_key(self) -> timedelta | None:
+        """How long a new API key may live; None: for good."""
+        return None if self.fencepost_key_days is None else timedelta(days=self.fencepost_key_days)
 
     @property
     def embedded(self) -> bool:

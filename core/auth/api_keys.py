@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, case, exists, func, insert, or_, select,
 
 from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
+from core.auth.networks import is_within, parse_networks
 from core.characters import check_shown
 from core.db.database import Database
 from core.db.databases import Databases
@@ -34,6 +35,9 @@ _FORM = re.compile(
     rf"(fp_([0-9A-Za-z]{{{KEY_ID_LENGTH}}})_([0-9A-Za-z]{{{SECRET_LENGTH}}}))_([0-9A-Za-z]{{{CHECKSUM_LENGTH}}})",
     re.ASCII,
 )
+
+# The last day of a life may be chosen as a day.
+_GRACE = timedelta(days=1)
 
 # Longer, and two keys would be in use for good.
 LONGEST_OVERLAP = timedelta(days=30)
@@ -65,6 +69,12 @@ class ApiKey:
     key_id: str
     wall: Wall
     scopes: frozenset[Scope]
+    # Empty: from anywhere.
+    networks: tuple[str, ...] = ()
+
+    def opens_from(self, address: str | None) -> bool:
+        """Tell whether a request from this network address may use it."""
+        return not self.networks or is_within(self.networks, address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +93,13 @@ def create_key(
     wall: Wall,
     scopes: frozenset[Scope],
     expires_at: datetime | None,
+    networks: Iterable[str] = (),
+    longest: timedelta | None = None,
 ) -> str:
     """Store a new key and return it. It is never shown again: only the hash of its secret is stored.
 
-    Raises `Forbidden` where the key would do what `by` may not do, and `InvalidParameter` where it makes no sense.
+    It opens from `networks` alone, where there are any. `longest`: how long it may live; None: for good. Raises
+    `Forbidden` where the key would do what `by` may not do, and `InvalidParameter` where it makes no sense.
     """
     _check_admin(by)
     _check_grant(by, wall, scopes)
@@ -96,22 +109,37 @@ def create_key(
         raise InvalidParameter("client is empty: name the client whose jobs the key sees.")
     for field, value in {"name": name, "client": wall.client_id or ""}.items():
         check_shown(field, value)
+    bound = parse_networks(networks)
     with databases.ours.transaction() as connection:
-        if expires_at is not None and expires_at <= connection.execute(select(func.now())).scalar_one():
+        now = connection.execute(select(func.now())).scalar_one()
+        if expires_at is not None and expires_at <= now:
             raise InvalidParameter("expires is in the past: choose a time to come.")
+        if longest is not None and (expires_at is None or expires_at > now + longest + _GRACE):
+            raise InvalidParameter(f"expires is at most {longest.days} days from now here: choose a time within them.")
         key_id, key = _insert_key(
-            connection, by, name=name, client_id=wall.client_id, scopes=sorted(scopes), expires_at=expires_at
+            connection,
+            by,
+            name=name,
+            client_id=wall.client_id,
+            scopes=sorted(scopes),
+            expires_at=expires_at,
+            networks=bound or None,
         )
-        details = {"name": name, "client_id": wall.client_id, "scopes": sorted(scopes)}
+        details: dict[str, Any] = {"name": name, "client_id": wall.client_id, "scopes": sorted(scopes)}
+        if bound:
+            details["networks"] = bound
         append(connection, databases.audit_key, Event.KEY_CREATED, by, subject=key_id, details=details)
     return key
 
 
-def rotate_key(databases: Databases, by: Actor, key_id: str, *, overlap: timedelta) -> str:
+def rotate_key(
+    databases: Databases, by: Actor, key_id: str, *, overlap: timedelta, longest: timedelta | None = None
+) -> str:
     """Put a new key in the place of a valid one and return it; the old one ends after `overlap`, if not before.
 
-    Name, client, scopes and the length of life are those of the old one. Raises `NotPossible` where there is no such
-    key, or it has ended or been replaced; `Forbidden` where the new key would do what `by` may not do.
+    Name, client, scopes, networks and the length of life, `longest` at most, are those of the old one. Raises
+    `NotPossible` where there is no such key, or it has ended or been replaced; `Forbidden` where the new key would do
+    what `by` may not do.
     """
     _check_admin(by)
     if not timedelta() <= overlap <= LONGEST_OVERLAP:
@@ -131,13 +159,16 @@ def rotate_key(databases: Databases, by: Actor, key_id: str, *, overlap: timedel
         if old.replaced:
             raise NotPossible("Another key has replaced this one already: rotate that one, or create a new one.")
         _check_grant(by, Wall(old.client_id), old.scopes)
+        own = None if old.expires_at is None else old.expires_at - old.created_at
+        lives = [life for life in (own, longest) if life is not None]
         new_id, key = _insert_key(
             connection,
             by,
             name=old.name,
             client_id=old.client_id,
             scopes=old.scopes,
-            expires_at=None if old.expires_at is None else old.now + (old.expires_at - old.created_at),
+            expires_at=None if not lives else old.now + min(lives),
+            networks=old.networks,
             replaces=key_id,
         )
         ends = old.now + overlap if old.expires_at is None else min(old.now + overlap, old.expires_at)
@@ -163,9 +194,8 @@ def find_key(database: Database, presented: PresentedKey) -> ApiKey | None:
 
     Every refusal takes the same path: one query, and one comparison in constant time.
     """
-    query = select(api_keys.c.client_id, api_keys.c.scopes, api_keys.c.secret_sha256, _is_valid.label("valid")).where(
-        api_keys.c.key_id == presented.key_id
-    )
+    columns = (api_keys.c.client_id, api_keys.c.scopes, api_keys.c.networks, api_keys.c.secret_sha256)
+    query = select(*columns, _is_valid.label("valid")).where(api_keys.c.key_id == presented.key_id)
     with database.transaction() as connection:
         row = connection.execute(query).one_or_none()
     stored = bytes(32) if row is None else bytes(row.secret_sha256)
@@ -173,7 +203,7 @@ def find_key(database: Database, presented: PresentedKey) -> ApiKey | None:
     if row is None or not matches or not row.valid:
         return None
     scopes = frozenset(Scope(scope) for scope in row.scopes if scope in set(Scope))
-    return ApiKey(presented.key_id, Wall(row.client_id), scopes)
+    return ApiKey(presented.key_id, Wall(row.client_id), scopes, tuple(row.networks or ()))
 
 
 def is_key_valid(database: Database, key_id: str) -> bool:

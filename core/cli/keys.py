@@ -29,14 +29,27 @@ def keys() -> None:
     help="What the key may do; may be given several times.",
 )
 @click.option("--expires", metavar="ISO", help="When it ends, as 2027-01-01 or 2027-01-01T00:00:00Z.")
+@click.option(
+    "--network",
+    "networks",
+    metavar="CIDR",
+    multiple=True,
+    help="From where it opens, as 192.0.2.0/24; may be given several times. Without it: from anywhere.",
+)
 def create_key_command(
-    name: str, client: str | None, all_clients: bool, scopes: tuple[str, ...], expires: str | None
+    name: str,
+    client: str | None,
+    all_clients: bool,
+    scopes: tuple[str, ...],
+    expires: str | None,
+    networks: tuple[str, ...],
 ) -> None:
     """Print a new key, once, and nothing else."""
     if all_clients == (client is not None):
         raise click.UsageError("Give either --client ID or --all-clients.")
     expires_at = None if expires is None else parse_day("expires", expires)
-    with open_checked(load_settings()) as databases:
+    settings = load_settings()
+    with open_checked(settings) as databases:
         key = create_key(
             databases,
             COMMAND_LINE,
@@ -44,6 +57,8 @@ def create_key_command(
             wall=Wall(client),
             scopes=frozenset(Scope(scope) for scope in scopes),
             expires_at=expires_at,
+            networks=networks,
+            longest=settings.longest_key,
         )
     click.echo(key)
 
@@ -54,7 +69,19 @@ def list_keys_command() -> None:
     with open_checked(load_settings()) as databases:
         rows = list_keys(databases.ours)
     table = [
-        ("KEY ID", "NAME", "CLIENT", "SCOPES", "STATE", "CREATED", "CREATED BY", "LAST USED", "EXPIRES", "REVOKED"),
+        (
+            "KEY ID",
+            "NAME",
+            "CLIENT",
+            "SCOPES",
+            "STATE",
+            "CREATED",
+            "CREATED BY",
+            "LAST USED",
+            "EXPIRES",
+            "REVOKED",
+            "NETWORKS",
+        ),
     ]
     for row in rows:
         created, used, expires, revoked = (
@@ -62,7 +89,10 @@ def list_keys_command() -> None:
             for time in (row.created_at, row.last_used_at, row.expires_at, row.revoked_at)
         )
         client, scopes, maker = row.client_id or "(all clients)", ",".join(row.scopes), row.address or row.created_by
-        table.append((row.key_id, row.name, client, scopes, row.state, created, maker, used, expires, revoked))
+        networks = ",".join(row.networks or ["(anywhere)"])
+        table.append(
+            (row.key_id, row.name, client, scopes, row.state, created, maker, used, expires, revoked, networks)
+        )
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -80,8 +110,9 @@ def list_keys_command() -> None:
 def rotate_key_command(key_id: str, overlap: str) -> None:
     """Print a new key that takes the place of KEY_ID, once, and nothing else."""
     length = parse_length("overlap", overlap, like="0h, 24h or 7d")
-    with open_checked(load_settings()) as databases:
-        key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length)
+    settings = load_settings()
+    with open_checked(settings) as databases:
+        key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length, longest=settings.longest_key)
     click.echo(key)
 
 

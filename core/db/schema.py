@@ -132,6 +132,8 @@ api_keys = Table(
     # The name of the actor who made it, and the id of the key that it replaces.
     Column("created_by", Text, nullable=False),
     Column("replaces", Text),
+    # Where its requests may come from, as CIDR; null: from anywhere.
+    Column("networks", ARRAY(Text)),
     # At most a minute old.
     Column("last_used_at", DateTime(timezone=True)),
 )

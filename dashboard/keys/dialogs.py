@@ -64,6 +64,12 @@ def create_dialog(person: Actor) -> None:
             key="key_scopes",
         )
         expires_at = _ask_expiry()
+        networks = st.text_input(
+            "It works from",
+            placeholder="anywhere, or networks such as 192.0.2.0/24, 2001:db8::/32",
+            max_chars=1000,
+            key="key_networks",
+        )
         is_asked = st.button("Create key", type=emphasis(), icon=":material/key:", key="key_create")
 
     def create() -> str:
@@ -76,6 +82,8 @@ def create_dialog(person: Actor) -> None:
             wall=Wall(None if client is None else client.strip()),
             scopes=frozenset(scopes),
             expires_at=expires_at,
+            networks=networks.split(","),
+            longest=get_resources().settings.longest_key,
         )
 
     if is_asked:
@@ -96,7 +104,9 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
         is_asked = st.button("Rotate key", type=emphasis(), icon=":material/autorenew:", key="key_rotate")
 
     def rotate() -> str:
-        return rotate_key(get_resources().databases, person, key_id, overlap=OVERLAPS[overlap])
+        resources = get_resources()
+        longest = resources.settings.longest_key
+        return rotate_key(resources.databases, person, key_id, overlap=OVERLAPS[overlap], longest=longest)
 
     if is_asked:
         _show_new_key(place, rotate, can_export=can_export)
@@ -122,14 +132,21 @@ def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
 
 def _ask_expiry() -> datetime | None:
     """Ask when a key ends; a day that is picked is its last one, in UTC."""
-    choice = st.selectbox("It expires", [*LIVES, LAST_DAY, NEVER], index=1, key="key_expires")
-    now = datetime.now(UTC)
+    longest, now = get_resources().settings.longest_key, datetime.now(UTC)
+    lives = [name for name, days in LIVES.items() if longest is None or timedelta(days=days) <= longest]
+    choices = [*lives, LAST_DAY, *([NEVER] if longest is None else [])]
+    choice = st.selectbox("It expires", choices, index=min(1, len(choices) - 1), key="key_expires")
     if choice == NEVER:
         return None
     if choice != LAST_DAY:
         return now + timedelta(days=LIVES[choice])
     day = st.date_input(
-        "Its last day (UTC)", now.date(), min_value=now.date(), max_value=FURTHEST, format="YYYY-MM-DD", key="key_day"
+        "Its last day (UTC)",
+        now.date(),
+        min_value=now.date(),
+        max_value=FURTHEST if longest is None else (now + longest).date(),
+        format="YYYY-MM-DD",
+        key="key_day",
     )
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 

@@ -34,6 +34,8 @@ admin-only     403  403    403    403       403       403        403     403  ok
 client-A       A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
 client-B       B    403    B      404       B         404        403     403  ok      ok     ok    404     403    404
 staff          AB   A      B      A         B         404        403     403  ok      ok     ok    404     403    404
+other-network  403  403    403    403       403       403        403     403  ok      ok     ok    404     403    404
+own-network    A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
 revoked        401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
 expired        401  401    401    401       401       401        401     401  ok      ok     ok    404     403    404
 rotated-within A    A      403    A         404       404        403     403  ok      ok     ok    404     403    404
@@ -88,6 +90,10 @@ ACTORS: dict[str, Callable[[World], tuple[str, ...]]] = {
     "client-A": lambda world: (make_key(world.databases, CLIENTS["A"]),),
     "client-B": lambda world: (make_key(world.databases, CLIENTS["B"]),),
     "staff": lambda world: (make_key(world.databases, None),),
+    "other-network": lambda world: (
+        make_key(world.databases, CLIENTS["A"], networks=["192.0.2.0/24", "2001:db8::/32"]),
+    ),
+    "own-network": lambda world: (make_key(world.databases, CLIENTS["A"], networks=["192.0.2.0/24", "127.0.0.0/8"]),),
     "revoked": _revoked,
     "expired": _expired,
     "rotated-within": lambda world: _rotated(world, timedelta(hours=1))[:1],

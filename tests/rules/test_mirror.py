@@ -55,7 +55,6 @@ TESTED_BY = {
     # The parts of an answer of the API, by the routes that give it.
     "api/": "tests/api/test_routes.py",
     "api/pages.py": "tests/dashboard/quality/test_page.py",
-    "api/authentication.py": "tests/rules/test_access_table.py",
     "api/request_log.py": "tests/api/test_downloads.py",
     "core/auth/claims.py": "tests/core/auth/test_sign_in.py",
     # A command, by what it prints.

@@ -99,6 +99,7 @@ def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection:
         "revoked_at": None,
         "created_by": "cli",
         "replaces": None,
+        "networks": None,
         "last_used_at": None,
     }
     assert secret not in str(row)
@@ -209,7 +210,7 @@ def test_keys_are_listed_oldest_first_without_their_hashes(databases: Databases)
     assert [(row.key_id, row.name) for row in rows] == list(zip(keys, ["first", "second"], strict=True))
     assert list(rows[0]._fields) == [
         *("key_id", "name", "client_id", "scopes", "created_at", "expires_at", "revoked_at"),
-        *("created_by", "replaces", "last_used_at", "state", "address"),
+        *("created_by", "replaces", "networks", "last_used_at", "state", "address"),
     ]
 
 
@@ -435,3 +436,35 @@ def test_a_running_export_asks_whether_its_key_still_opens(
     connection.execute(spoiled.encode())
 
     assert is_key_valid(databases.ours, key.split("_")[1]) is valid
+
+
+def test_a_key_keeps_its_networks(databases: Databases, connection: psycopg.Connection) -> None:
+    """They are recorded, and the key that takes its place has the same."""
+    key = create(databases, networks=["192.0.2.0/24"])
+    presented = parse_key(key)
+    assert presented is not None
+
+    successor = rotate_key(databases, COMMAND_LINE, presented.key_id, overlap=DAY)
+
+    for each in (key, successor):
+        found = find(databases, each)
+        assert found is not None
+        assert (found.opens_from("192.0.2.1"), found.opens_from("192.0.3.1")) == (True, False)
+    details = connection.execute("SELECT details->'networks' FROM audit_events WHERE event = 'key-created'").fetchall()
+    assert details == [(["192.0.2.0/24"],)]
+
+
+def test_keys_must_expire_where_it_is_said(databases: Databases, connection: psycopg.Connection) -> None:
+    """Neither a new key nor one that takes another's place lives longer than allowed."""
+    month = timedelta(days=30)
+    for expires_at in (None, datetime.now(UTC) + timedelta(days=32)):
+        with pytest.raises(InvalidParameter, match="expires is at most 30 days from now here"):
+            create(databases, expires_at=expires_at, longest=month)
+    create(databases, expires_at=datetime.now(UTC) + month, longest=month)
+    for_good = parse_key(create(databases))
+    assert for_good is not None
+
+    rotate_key(databases, COMMAND_LINE, for_good.key_id, overlap=DAY, longest=month)
+
+    lives = "SELECT expires_at <= now() + interval '30 days' FROM api_keys ORDER BY created_at"
+    assert connection.execute(lives).fetchall() == [(True,)] * 3

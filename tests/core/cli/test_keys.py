@@ -15,7 +15,8 @@ def test_keys_are_made_listed_and_revoked(run_core: RunCore, databases: Database
     ours = ("keys", "create", "--name", "nightly", "--client", "acme", "--scope", "job:read")
     staff = ("keys", "create", "--name", "staff", "--all-clients", "--scope", "job:read", "--scope", "admin:config")
 
-    first = run_core(*ours, "--expires", "2999-01-01")
+    networks = ("--network", "192.0.2.0/24", "--network", "2001:db8::/32")
+    first = run_core(*ours, *networks, "--expires", "2999-01-01")
     second = run_core(*staff, "--expires", "2999-01-01T02:00:00+02:00")
     key = first.stdout.decode().removesuffix("\n")
     presented = parse_key(key)
@@ -30,11 +31,12 @@ def test_keys_are_made_listed_and_revoked(run_core: RunCore, databases: Database
     assert (revoked.returncode, revoked.stdout, revoked.stderr) == (0, b"", b"")
     assert find_key(databases.ours, presented) is None
     assert key.split("_")[2] not in listed
+    end = "2999-01-01T00:00:00Z"
     now = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
     assert re.fullmatch(
-        r"KEY ID +NAME +CLIENT +SCOPES +STATE +CREATED +CREATED BY  LAST USED +EXPIRES +REVOKED\n"
-        rf"{presented.key_id}  nightly  acme +job:read +revoked  {now}  cli +2999-01-01T00:00:00Z  {now}\n"
-        rf"\w{{12}}  staff +\(all clients\)  admin:config,job:read  valid +{now}  cli +2999-01-01T00:00:00Z\n",
+        r"KEY ID +NAME +CLIENT +SCOPES +STATE +CREATED +CREATED BY  LAST USED +EXPIRES +REVOKED +NETWORKS\n"
+        rf"{presented.key_id}  nightly  acme +job:read +revoked  {now}  cli +{end}  {now}  192.0.2.0/24,2001:db8::/32\n"
+        rf"\w{{12}}  staff +\(all clients\)  admin:config,job:read  valid +{now}  cli +{end} +\(anywhere\)\n",
         listed,
         re.ASCII,
     )

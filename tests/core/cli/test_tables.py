@@ -17,7 +17,7 @@ def test_migrate_makes_the_tables(run_core: RunCore, empty_database_url: str) ->
     assert (migrated.returncode, migrated.stdout, migrated.stderr) == (0, b"", b"")
     assert (after.returncode, after.stdout) == (
         0,
-        b"KEY ID  NAME  CLIENT  SCOPES  STATE  CREATED  CREATED BY  LAST USED  EXPIRES  REVOKED\n",
+        b"KEY ID  NAME  CLIENT  SCOPES  STATE  CREATED  CREATED BY  LAST USED  EXPIRES  REVOKED  NETWORKS\n",
     )
 
 

@@ -94,7 +94,8 @@ def test_no_secret_reaches_the_list(page: AppTest, databases: Databases) -> None
 
 def test_the_list_says_everything_in_words(databases: Databases, connection: psycopg.Connection) -> None:
     """A cell for the state, the client, the scopes, the times in the reader's zone, and who made the key."""
-    key = make_key(databases, None, name="nightly", expires_at=datetime(2999, 1, 1, tzinfo=UTC))
+    ends, networks = datetime(2999, 1, 1, tzinfo=UTC), ["192.0.2.0/24", "2001:db8::1"]
+    key = make_key(databases, None, name="nightly", expires_at=ends, networks=networks)
     connection.execute("UPDATE api_keys SET last_used_at = '2026-07-01T22:30Z', created_at = '2026-01-01T00:00Z'")
 
     frame = to_frame(list_keys(databases.ours), ZoneInfo("Europe/Berlin"))
@@ -106,6 +107,7 @@ def test_the_list_says_everything_in_words(databases: Databases, connection: psy
         "scopes": "job:read",
         "used": "2026-07-02 00:30",
         "expires": "2999-01-01 01:00",
+        "networks": "192.0.2.0/24, 2001:db8::1/128",
         "key": f"fp_{key_id(key)}_…",
         "maker": "command line",
         "created": "2026-01-01 01:00",
