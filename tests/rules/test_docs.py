@@ -44,6 +44,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert part in [re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings]
 
 
+@pytest.mark.parametrize("page", [ROOT / "SECURITY.md", ROOT / "docs" / "security.md"], ids=lambda page: page.name)
+def test_what_is_protected_is_tested(page: Path) -> None:
+    """Each threat and each section that is said to be held names tests, and these exist."""
+    text = page.read_text()
+    named = re.findall(r"`(tests/[^`]+)`", text)
+
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [
+        row for row in re.findall(r"^\| .*\| (?:yes|in part)[^|]*\| *\|$", text, re.MULTILINE) if "14.3" not in row
+    ] == []
+
+
 def test_the_drawing_names_every_package() -> None:
     """The README's drawing of the packages has each of them, and none that is not there."""
     (drawing,) = re.findall(r"## The packages\n\n```\n(.*?)```", README.read_text(), re.DOTALL)
