@@ -33,13 +33,20 @@ from core.auth.tickets import (
     Ticket,
     TicketOffice,
 )
+from core.counts.by_day import count_in_time
 from core.export.receipts import Via
 from core.export.review_export import ReviewExport
+from core.jobs.access import make_access
+from core.jobs.filter import JobFilter
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed
 from core.quality.samples import find_sample
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
+STEP_UP = (
+    "Your sign-in is too long ago for this download: go back and sign in again on the page that offers it, for jobs "
+    "under More downloads."
+)
 LOST = "You are signed out, or may no longer export: sign in again."
 
 # A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
@@ -108,12 +115,16 @@ class Downloads:
                 details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
+                    if not actor.is_fresh and await ask(self._is_large, actor, job_filter):
+                        raise forbidden(STEP_UP)
                     await serve_export(
                         request, send, self._services, actor, job_filter, Via.DASHBOARD, is_allowed=is_allowed
                     )
             case AuditTicket(audit_filter=audit_filter):
                 details = {"path": AUDIT_PATH, "filter": audit_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
+                    if not actor.is_fresh:
+                        raise forbidden(STEP_UP)
                     await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
 
             case ReviewsTicket(job_filter=job_filter):
@@ -147,6 +158,15 @@ class Downloads:
             await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
             answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
             return make_report(sample, answer, await ask(find_lapsed, databases, actor.wall, sample.sample_id))
+
+    def _is_large(self, actor: Actor, job_filter: JobFilter) -> bool:
+        """Tell whether a download has so many rows that it wants another sign-in."""
+        rows = self._services.settings.fencepost_step_up_rows
+        source = self._services.databases.source
+        access = make_access(self._services.databases, actor.wall)
+        with source.transaction() as connection:
+            count = count_in_time(connection, job_filter, access, limit=rows + 1)
+        return count is None or count > rows
 
     def _still_holds(self, ticket: AnyTicket, scope: Scope) -> bool:
         actor = self._recognise(ticket.person, ticket.session)

@@ -39,6 +39,8 @@ class Actor:
     remote_address: str | None = None
     # The sign-in that a person comes by.
     session: str | None = None
+    # Whether a person has signed in so lately that nothing asks for it again; others never do.
+    is_fresh: bool = True
 
     @property
     def limited_as(self) -> str:

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     fencepost_address_claim: str = ""
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
+    # Minutes since the sign-in after which keys, the audit and exports of more than so many rows want another one.
+    fencepost_step_up_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    fencepost_step_up_rows: int = Field(default=100_000, ge=0)
+
     # Days for which a key may live; unset: for good.
     fencepost_key_days: int | None = Field(default=None, ge=1, le=36_600)
 

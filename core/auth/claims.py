@@ -20,6 +20,7 @@ class Identity:
     provider: str
     is_verified: bool
     authenticated_at: datetime
+    is_time_said: bool
     provider_session: str | None
 
 
@@ -27,7 +28,8 @@ def read_identity(claims: Mapping[str, Any], provider: str, address_claim: str =
     """Read the claims of an ID token, or return None where they say too little."""
     issuer, subject, address = (claims.get(name) for name in ("iss", "sub", address_claim))
     verified = claims.get("email_verified")
-    authenticated_at = _instant(claims.get("auth_time")) or _instant(claims.get("iat"))
+    said_at = _instant(claims.get("auth_time"))
+    authenticated_at = said_at or _instant(claims.get("iat"))
     if authenticated_at is None or not all(map(is_text, (issuer, subject, address))):
         return None
     provider_session = claims.get("sid")
@@ -38,6 +40,7 @@ def read_identity(claims: Mapping[str, Any], provider: str, address_claim: str =
         # A boolean (OpenID Connect Core, section 5.1), which some providers send as text. It is said of `email` alone.
         is_verified=address_claim == EMAIL and (verified is True or verified == "true"),
         authenticated_at=authenticated_at,
+        is_time_said=said_at is not None,
         provider_session=str(provider_session) if is_text(provider_session) else None,
     )
 

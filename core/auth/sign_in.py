@@ -64,6 +64,8 @@ class Door:
         self._lists, self._trusted = parse_lists(settings, providers)
         self._claims = parse_claims(settings, providers, self._trusted)
         self.hours = timedelta(hours=settings.fencepost_session_hours)
+        minutes = settings.fencepost_step_up_minutes
+        self._step_up = None if minutes is None else timedelta(minutes=minutes)
 
     @staticmethod
     def check(settings: Settings, providers: tuple[str, ...]) -> None:
@@ -114,7 +116,7 @@ class Door:
             if row is None or self._has_ended(row):
                 return Visit(None, "" if row is None else row.address, self._explain_end(row), ended=True)
             scopes = self._scopes(row.provider, row.address, row.is_verified)
-            actor = Actor(row.person, Wall(None), scopes, row.address, remote_address, session=session)
+            actor = self._make_actor(row, scopes, remote_address)
             if row.is_allowed != bool(scopes):
                 self._tell(connection, actor, row.provider)
         return Visit(actor, row.address) if scopes else Visit(None, row.address, self._explain(row))
@@ -126,7 +128,7 @@ class Door:
         if row is None or self._has_ended(row):
             return None
         scopes = self._scopes(row.provider, row.address, row.is_verified)
-        return Actor(row.person, Wall(None), scopes, row.address, session=session) if scopes else None
+        return self._make_actor(row, scopes, None) if scopes else None
 
     def sign_out(self, actor: Actor) -> None:
         """End all sessions of a person, and with them the tickets that were made for them."""
@@ -150,6 +152,12 @@ class Door:
             ).one_or_none()
             _end(connection, session)
         return None if row is None else Leaving(row.provider, row.id_token)
+
+    def _make_actor(self, row: Row[Any], scopes: frozenset[Scope], remote_address: str | None) -> Actor:
+        is_fresh = self._step_up is None or (row.is_time_said and row.authenticated_at > row.now - self._step_up)
+        return Actor(
+            row.person, Wall(None), scopes, row.address, remote_address, session=row.session, is_fresh=is_fresh
+        )
 
     def _scopes(self, provider: str, address: str, is_verified: bool) -> frozenset[Scope]:
         if not is_verified and provider not in self._trusted:
@@ -233,6 +241,7 @@ def _begin(connection: Connection, identity: Identity, session: str, **kept: Any
             provider=identity.provider,
             is_verified=identity.is_verified,
             authenticated_at=identity.authenticated_at,
+            is_time_said=identity.is_time_said,
             provider_session=identity.provider_session,
             **kept,
         )

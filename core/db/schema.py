@@ -162,6 +162,8 @@ sessions = Table(
     Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
     # Whether the person held any scope when the session was last used: what the audit was told.
     Column("is_allowed", Boolean, nullable=False),
+    # Whether the provider has said when that was (`auth_time`), and not only when it made the token.
+    Column("is_time_said", Boolean, nullable=False, server_default=text("false")),
     # When it was ended by itself; a sign-out ends all of a person's, see `people`.
     Column("ended_at", DateTime(timezone=True)),
     # The provider's name for its own session (`sid`), and its ID token, to sign out there with.

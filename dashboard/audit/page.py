@@ -21,6 +21,7 @@ from dashboard.audit.table import show_events
 from dashboard.session.admission import ADMINS, admitted, fragment
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
+from dashboard.session.step_up import ask_again
 
 PAGE_SIZE = 100
 
@@ -37,6 +38,9 @@ def show() -> None:
         st.error("The audit is for administrators: ask for the scope admin:config.", icon=":material/lock:")
         st.stop()
     st.title("Audit")
+    if not person.is_fresh:
+        ask_again("the audit")
+        return
     zone = browser_zone()
     view = _read_address()
     _sync_widgets(view, zone)

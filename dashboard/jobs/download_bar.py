@@ -15,6 +15,7 @@ from core.jobs.filter import JobFilter
 from dashboard.exports.receipt_corner import await_receipt, show_receipt
 from dashboard.session.admission import admitted, as_person, fragment
 from dashboard.session.resources import get_resources
+from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis
 
 # Beyond this many the exact number costs more than it tells, unless somebody asks for it.
@@ -74,6 +75,8 @@ def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
     everything = JobFilter(range=job_filter.range)
     if job_filter != everything:
         _show_link("Download all jobs of this period", everything, person, key="download_everything")
+    if not person.is_fresh:
+        ask_again(f"a download of more than {get_resources().settings.fencepost_step_up_rows:,} rows")
     st.caption("On the command line: the same bytes, with an API key in `FENCEPOST_KEY` that may see these jobs.")
     st.code(curl_command(_origin(), wanted), language="bash", wrap_lines=True)
     st.caption("Times in the file are in UTC.")

@@ -20,6 +20,7 @@ from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
+from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
@@ -48,6 +49,9 @@ def find_admin() -> Actor | None:
 @dialog("Create a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
 def create_dialog(person: Actor) -> None:
     """Ask what the key is to be, then show it."""
+    if not person.is_fresh:
+        ask_again("keys")
+        return
     if st.session_state.get(DONE):
         st.rerun()
     place = st.empty()
@@ -93,6 +97,9 @@ def create_dialog(person: Actor) -> None:
 @dialog("Rotate a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
 def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) -> None:
     """Ask how long the old key still opens, then show the new one."""
+    if not person.is_fresh:
+        ask_again("keys")
+        return
     if st.session_state.get(DONE):
         st.rerun()
     place = st.empty()
@@ -115,6 +122,9 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
 @dialog("Revoke this key?", scopes=ADMINS, on_dismiss="rerun")
 def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
     """Ask once more, then revoke."""
+    if not person.is_fresh:
+        ask_again("keys")
+        return
     _name_key(key_id, name)
     st.write("Within 5 seconds it opens nothing any more, and its running exports are cut. This cannot be undone.")
     with st.container(horizontal=True):

@@ -12,14 +12,20 @@ from dashboard.address.zones import browser_zone
 from dashboard.keys.dialogs import create_dialog, find_admin, revoke_dialog, rotate_dialog
 from dashboard.keys.table import isolate, prefix, show_keys
 from dashboard.session.resources import get_resources
+from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis
 
 
 def show() -> None:
     """Run the page."""
     # `main.py` lists the page only for admins; that is not what keeps others out.
-    if find_admin() is None:
+    person = find_admin()
+    if person is None:
         st.stop()
+    if not person.is_fresh:
+        st.title("Keys")
+        ask_again("keys")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Keys")
         st.space("stretch")

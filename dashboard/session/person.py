@@ -65,9 +65,15 @@ def show_sign_in(visit: Visit | None) -> None:
         st.info(visit.refusal, icon=":material/lock_clock:")
     else:
         st.write("Sign in to see what your moderation rejected.")
+    show_sign_in_buttons("Sign in")
+
+
+def show_sign_in_buttons(words: str) -> None:
+    """Show a button for each provider, by which one comes back to the page that one is on."""
+    resources = get_resources()
     with st.container(horizontal=True):
         for name in resources.providers:
-            label = "Sign in" if len(resources.providers) == 1 else f"Sign in with {name.capitalize()}"
+            label = words if len(resources.providers) == 1 else f"{words} with {name.capitalize()}"
             named = None if len(resources.providers) == 1 and name == "default" else name
             st.button(
                 label, icon=":material/login:", type=emphasis(), on_click=st.login, args=(named,), key=f"sign_in_{name}"

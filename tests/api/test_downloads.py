@@ -13,7 +13,16 @@ import pytest
 from api.downloads import Downloads
 from api.services import create_services
 from core.actor import DEMO_PERSON, Actor, Scope
-from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket, TicketOffice
+from core.audit.filter import AuditFilter
+from core.auth.tickets import (
+    AUDIT_PATH,
+    BROWSER_COOKIE,
+    DOWNLOAD_PATH,
+    LIFETIME,
+    AuditTicket,
+    Ticket,
+    TicketOffice,
+)
 from core.db.databases import Databases
 from core.jobs.filter import DateRange, JobFilter
 from core.settings import Settings
@@ -175,3 +184,33 @@ def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Co
 
     assert (answer.status, answer.complete) == (200, False)
     assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
+
+
+@pytest.mark.parametrize(("rows", "status"), [(1, 403), (2, 200)])
+def test_a_large_download_wants_a_fresh_sign_in(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, rows: int, status: int
+) -> None:
+    """Whoever signed in long ago gets so many rows and no more, and the audit has the refusal."""
+    for _ in range(2):
+        insert_job(connection)
+    door = Door(databases, settings.model_copy(update={"fencepost_step_up_rows": rows}))
+    door.person = replace(DEMO_PERSON, is_fresh=False)
+
+    answer, _, body = door.get(ticket())
+
+    assert answer == status
+    assert (b"sign in again on the page that offers it" in body) == (status == 403)
+    refused = connection.execute("SELECT count(*) FROM audit_events WHERE event = 'export-refused'").fetchone()
+    assert refused == (int(status == 403),)
+
+
+def test_the_audit_wants_a_fresh_sign_in(door: Door) -> None:
+    """Its file is refused to whoever signed in long ago, and given to whoever did it lately."""
+    query = urlencode({"ticket": OFFICE.issue(AuditTicket(DEMO_PERSON.name, AuditFilter()), browser="browser-1")})
+
+    door.person = replace(DEMO_PERSON, is_fresh=False)
+    long_ago = door.get(query, path=AUDIT_PATH)[0]
+    door.person = DEMO_PERSON
+    lately = door.get(query, path=AUDIT_PATH)[0]
+
+    assert (long_ago, lately) == (403, 200)

@@ -1,6 +1,7 @@
 """Who may come in: claims, and the life of a session."""
 
 import time
+from typing import Any
 
 import psycopg
 import pytest
@@ -150,3 +151,28 @@ def test_another_kind_of_space_is_another_address(entrance: Entrance, space: str
     assert entrance.scopes(door, f"a@example.com{space}") == set()
     assert entrance.scopes(door, f"{space}a@example.com") == set()
     assert entrance.scopes(door, " a@example.com ") == {Scope.JOB_READ}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "claims", "is_fresh"),
+    [
+        (10, {"auth_time": time.time()}, True),
+        (10, {"auth_time": time.time() - 700}, False),
+        (10, {"auth_time": None}, False),
+        (None, {"auth_time": time.time() - 700}, True),
+        (None, {"auth_time": None}, True),
+    ],
+)
+def test_a_sign_in_is_fresh_for_so_many_minutes(
+    entrance: Entrance, minutes: float | None, claims: dict[str, Any], is_fresh: bool
+) -> None:
+    """What counts is when the provider says that somebody signed in there; that its token is new says nothing."""
+    door = entrance.door(staff="a@example.com", step_up_minutes=minutes)
+
+    actor = come_in(door, claims_of("a@example.com", **claims)).actor
+
+    assert actor is not None
+    assert actor.is_fresh is is_fresh
+    found = door.recognise(str(actor.session))
+    assert found is not None
+    assert found.is_fresh is is_fresh

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "fencepost_0017"
-down_revision = "fencepost_0008"
+revision = "fencepost_0019"
+down_revision = "fencepost_0017"
 branch_labels = None
 depends_on = None
 

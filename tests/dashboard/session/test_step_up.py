@@ -1,0 +1,56 @@
+"""Pages that want a sign-in that is not long ago."""
+
+import time
+
+import psycopg
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.auth.sign_in import Door
+from core.auth.tickets import TicketOffice
+from core.db.databases import Databases
+from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.core.auth.conftest import claims_of
+
+PEOPLE = {"fencepost_admins": "a@example.com", "fencepost_staff": "a@example.com"}
+
+
+def visit(page: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "dashboard" / page / "page.py"), default_timeout=60)
+    app.user = {"is_logged_in": True, "session": "a" * 64}
+    app.run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.parametrize("page", ["keys", "audit"])
+def test_keys_and_audit_want_a_fresh_sign_in(
+    databases: Databases,
+    settings: Settings,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+) -> None:
+    """Whoever signed in long ago is asked to do it again, sees nothing, and no look is recorded."""
+    chosen = settings.model_copy(update=PEOPLE | {"fencepost_step_up_minutes": 10})
+    door = Door(databases, chosen, ("company",))
+    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    monkeypatch.setattr(type(st.context), "cookies", {})
+
+    door.sign_in("a" * 64, claims_of("a@example.com", auth_time=time.time() - 700), "company")
+    before = visit(page)
+    looks = connection.execute("SELECT count(*) FROM audit_events WHERE event = 'audit-listed'").fetchone()
+    connection.execute("UPDATE sessions SET authenticated_at = now()")
+    after = visit(page)
+
+    sentence = "sign in again: that must not be longer ago than 10 minutes."
+    assert [info.value.endswith(sentence) for info in before.info] == [True]
+    assert [button.label for button in before.button] == ["Sign in again"]
+    assert not before.dataframe
+    assert looks == (0,)
+    assert "Sign in again" not in [button.label for button in after.button]
+    assert len(after.button) > 0
