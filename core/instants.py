@@ -58,6 +58,46 @@ def print_exact(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
 
 
+def in_zone(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Return an instant in a zone; at the ends of time, where its clocks would be beyond, the first or last time."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        end = datetime.min if instant.year == 1 else datetime.max
+        return end.replace(tzinfo=zone)
+
+
 def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+    """Return the instant in UTC at which a day begins in the zone, also where clocks change at midnight.
+
+    Of a day that begins before time does, the beginning of time.
+    """
+    try:
+        return datetime.combine(day, time(), zone).astimezone(UTC)
+    except OverflowError:
+        return (datetime.min if day.year == 1 else datetime.max).replace(tzinfo=UTC)
+
+
+def day_end(day: date, zone: ZoneInfo) -> datetime:
+    """Return the instant in UTC at which a day ends in the zone; of the last day of all, the end of time."""
+    return datetime.max.replace(tzinfo=UTC) if day == date.max else day_start(day + timedelta(days=1), zone)
+
+
+def print_local(instant: datetime, zone: ZoneInfo) -> str:
+    """Print an instant as the clocks of a zone show it, to the second.
+
+    With the offset in an hour that they show twice, and only there.
+    """
+    local = in_zone(instant, zone)
+    shown = local.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    return f"{shown} {name_offset(local)}" if is_repeated(local) else shown
+
+
+def is_repeated(local: datetime) -> bool:
+    """Tell whether the clocks of a time's zone show it twice, because they are set back."""
+    return local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
+
+
+def name_offset(local: datetime) -> str:
+    """Name how far a time's zone is from UTC, as +02:00."""
+    return local.isoformat()[-6:]

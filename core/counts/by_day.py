@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.counts.outcomes import Combination, Sums, sum_up
 from core.db.schema import jobs
-from core.instants import day_start
+from core.instants import day_start, in_zone
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS, are_usable, asks_only_for_facts, bounded_count_query, total_query
 from core.jobs.filter import Category, DateRange, JobFilter
@@ -121,8 +121,8 @@ def list_days(bounds: DateRange, zone: ZoneInfo) -> list[date]:
     """List the days in the zone that the range touches."""
     if bounds.start == bounds.end:
         return []
-    first = bounds.start.astimezone(zone).date()
-    last = (bounds.end - timedelta(microseconds=1)).astimezone(zone).date()
+    first = in_zone(bounds.start, zone).date()
+    last = in_zone(bounds.end - timedelta(microseconds=1), zone).date()
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 

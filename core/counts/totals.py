@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from core.counts.by_day import Day, break_down
 from core.jobs.access import JobAccess
 from core.jobs.filter import DateRange, JobFilter
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,9 @@ def compare(
 ) -> Comparison:
     """Read the figures of a range and of the time before it."""
     passed = min(bounds.end, max(now, bounds.start)) - bounds.start
-    start = bounds.start - (bounds.end - bounds.start)
-    before = DateRange(start, start + passed)
+    # There is no time before the first year.
+    start = bounds.start - min(bounds.end - bounds.start, bounds.start - _EARLIEST)
+    before = DateRange(start, min(start + passed, bounds.start))
     figures = (
         _add_up(
             break_down(

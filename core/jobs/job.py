@@ -11,7 +11,7 @@ from core.db.schema import jobs, moderation_logs
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.pages import JOB_COLUMNS
-from core.jobs.query import latest_log, select_jobs
+from core.jobs.query import key_column, latest_log, select_jobs
 from core.jobs.wall import Wall, is_one, of_clients
 
 # Logs of one job that are shown, the latest; more than a handful is a fault of the service.
@@ -37,6 +37,11 @@ def find_job(
     """Return a job without its texts, or None where the wall hides it or there is none; with `more` columns of it."""
     query = select(*JOB_COLUMNS, *more).select_from(jobs.outerjoin(latest_log, true())).where(*is_one(job_id, wall))
     return connection.execute(query).one_or_none()
+
+
+def api_key_columns(access: JobAccess) -> list[ColumnElement[Any]]:
+    """List what tells which API key a job was submitted with; null where the source does not say."""
+    return [key_column(access, column).label(column.name) for column in (jobs.c.api_key_id, jobs.c.api_key_name)]
 
 
 def read_texts(

@@ -177,7 +177,7 @@ def narrow_to(job_filter: JobFilter, part: Slice) -> JobFilter:
     start, end = job_filter.range.start, job_filter.range.end
     if part.start is not None:
         start = min(max(start, part.start.created_at), end)
-    if part.end is not None:
+    if part.end is not None and part.end.created_at < end:
         # A microsecond is the resolution of a timestamptz, so this is the least bound that keeps `end` inside.
         end = max(min(end, part.end.created_at + timedelta(microseconds=1)), start)
     return replace(job_filter, range=DateRange(start, end))

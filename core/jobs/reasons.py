@@ -73,6 +73,16 @@ def count_reasons(connection: Connection, job_filter: JobFilter, access: JobAcce
     return Reasons(counts, *hidden, jobs=int(found[0][3]) if found else 0)
 
 
+def list_rules(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int
+) -> dict[str, int] | None:
+    """Return the names of rules with their numbers of jobs, the commonest first; None where that is not counted."""
+    if not are_counted(connection, job_filter, access):
+        return None
+    found = connection.execute(_counted_query(job_filter, access).limit(limit + 1))
+    return {reason: int(total) for reason, total, _, _ in found if reason is not None}
+
+
 def count_with_reason(connection: Connection, job_filter: JobFilter, access: JobAccess) -> int:
     """Count the jobs of a filter that have a reason."""
     plain = replace(job_filter, has_reason=None)

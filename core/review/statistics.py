@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, DateTime, and_, func, literal,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema import reviews
-from core.instants import day_start
+from core.instants import day_start, in_zone
 from core.jobs.filter import Category, DateRange
 from core.jobs.wall import Wall, of_clients
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
@@ -138,10 +138,11 @@ def _mondays(bounds: DateRange, zone: ZoneInfo) -> list[date]:
     if bounds.start == bounds.end:
         return []
     first, last = (
-        _monday(instant.astimezone(zone)) for instant in (bounds.start, bounds.end - timedelta(microseconds=1))
+        _monday(in_zone(instant, zone)) for instant in (bounds.start, bounds.end - timedelta(microseconds=1))
     )
     return [first + _WEEK * number for number in range((last - first) // _WEEK + 1)]
 
 
 def _monday(local: datetime) -> date:
+    # The first day of all is a Monday.
     return local.date() - timedelta(days=local.weekday())

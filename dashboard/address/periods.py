@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from core.errors import InvalidParameter
-from core.instants import day_start
+from core.instants import day_end, day_start, in_zone, is_repeated, name_offset
 from core.jobs.filter import LONGEST_RANGE, DateRange
 
 # What the address says, and what a person reads.
@@ -56,21 +56,29 @@ def days_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRan
     except OverflowError:
         raise InvalidParameter("These days are too far away: choose others.") from None
     if end - start > LONGEST_RANGE:
+        if (last - first).days < LONGEST_RANGE.days:
+            hours = (end - start - LONGEST_RANGE) / timedelta(hours=1)
+            raise InvalidParameter(
+                f"Clocks are set back within these 366 days, which makes them {hours:g} h longer than what may be "
+                "asked for at once: choose a day fewer."
+            )
         raise InvalidParameter("These are more than 366 days: choose fewer.")
     return DateRange(start, end)
 
 
 def shown_days(bounds: DateRange, zone: ZoneInfo) -> tuple[date, date]:
     """Return the first and the last day in the zone that the range touches."""
-    first = bounds.start.astimezone(zone).date()
-    last = max(bounds.start, bounds.end - timedelta(microseconds=1)).astimezone(zone).date()
+    first = in_zone(bounds.start, zone).date()
+    # A range at the beginning of time may be empty.
+    end = bounds.end - timedelta(microseconds=1) if bounds.end > bounds.start else bounds.start
+    last = in_zone(end, zone).date()
     return first, last
 
 
 def shown_times(bounds: DateRange, zone: ZoneInfo) -> tuple[time | None, time | None]:
     """Return the times of day, to the minute, at which the range begins and ends; None at the bounds of days."""
     start, end = (
-        bound.astimezone(zone).time().replace(second=0, microsecond=0) if _is_within_day(bound, zone) else None
+        in_zone(bound, zone).time().replace(second=0, microsecond=0) if _is_within_day(bound, zone) else None
         for bound in (bounds.start, bounds.end)
     )
     return start, end
@@ -95,7 +103,8 @@ def instants_range(
 
 
 def _is_within_day(instant: datetime, zone: ZoneInfo) -> bool:
-    return instant != day_start(instant.astimezone(zone).date(), zone)
+    day = in_zone(instant, zone).date()
+    return instant not in (day_start(day, zone), day_end(day, zone))
 
 
 def name_days(bounds: DateRange, zone: ZoneInfo) -> str:
@@ -114,9 +123,10 @@ def describe(bounds: DateRange, zone: ZoneInfo) -> str:
 
 
 def _words(instant: datetime, zone: ZoneInfo) -> str:
-    local = instant.astimezone(zone)
+    local = in_zone(instant, zone)
     seconds = f":{local:%S}" if local.second or local.microsecond else ""
-    return f"{local:%a} {local.day} {local:%b %Y, %H:%M}{seconds}"
+    offset = f" {name_offset(local)}" if is_repeated(local) else ""
+    return f"{local:%a} {local.day} {local:%b} {local.year}, {local:%H:%M}{seconds}{offset}"
 
 
 EARLIEST, LATEST = date(1970, 1, 2), date(2999, 12, 30)

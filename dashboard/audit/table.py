@@ -10,6 +10,7 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.characters import quote
+from core.instants import print_local
 from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
 
 # What says itself without quotes: times, ids, numbers, and words of ours.
@@ -42,7 +43,7 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo) -> pd.DataFrame:
     """Turn events into text cells, the time in the zone."""
     return pd.DataFrame(
         {
-            "time": [f"{row.at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for row in rows],
+            "time": [print_local(row.at, zone) for row in rows],
             "event": [row.event for row in rows],
             "who": [row.address or row.actor for row in rows],
             "subject": [row.subject or "" for row in rows],

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from core.counts.log_coverage import Coverage, cover
 from core.counts.outcomes import Combination, Sums, count_together, sum_up
-from core.instants import day_start
+from core.instants import day_end, day_start
 from core.jobs.filter import Category, DateRange
 
 
@@ -46,4 +46,4 @@ def name_day(day: date, *, with_year: bool = True) -> str:
 
 
 def _is_partial(day: date, bounds: DateRange, zone: ZoneInfo, now: datetime) -> bool:
-    return day_start(day, zone) < bounds.start or day_start(day + timedelta(days=1), zone) > min(bounds.end, now)
+    return day_start(day, zone) < bounds.start or day_end(day, zone) > min(bounds.end, now)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.categories.chart_styles import BLUE, DRAWN
+from dashboard.categories.chart_styles import BLUE, DRAWN, TEXT
 from dashboard.categories.charts import day_axis
 from dashboard.categories.days import ShownDay
 
 # Characters of a reason beside its row.
 SHORT = 40
+
+ABOVE = {"orient": "top", "direction": "horizontal", "tickCount": 3}
 
 # Pixels of a row, and of the largest mark's area.
 ROW, LARGEST = 34, 700
@@ -47,7 +49,7 @@ def chart_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, 
                 "field": "jobs",
                 "type": "quantitative",
                 "scale": {"rangeMax": LARGEST, "rangeMin": 0, "domainMin": 0},
-                "legend": {"title": "Jobs a day", "orient": "top", "direction": "horizontal", "tickCount": 3},
+                "legend": {"title": "Jobs a day", "titleColor": TEXT, **ABOVE},
             },
             "tooltip": [
                 {"field": "day", "title": "Day"},

@@ -28,6 +28,7 @@ from dashboard.address.periods import (
 from dashboard.address.view import View, find_zone, go, go_if_other
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.jobs.pasted_ids import read_ids
+from dashboard.jobs.reason_options import find_reason_options, name_option
 from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
@@ -70,7 +71,7 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
         if is_folded:
             _show_days()
             _show_decisions()
-            _show_more(wall)
+            _show_more(view, wall)
             st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,), type=emphasis())
             return
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -78,7 +79,7 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
             _show_decisions()
             with st.popover("More filters", icon=":material/tune:"):
                 st.caption(describe(view.job_filter.range, shown_zone(view)))
-                _show_more(wall)
+                _show_more(view, wall)
             st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
 
 
@@ -113,14 +114,14 @@ def show_form_error() -> None:
         st.error(st.session_state["apply_error"], icon=":material/error:")
 
 
-def _show_more(wall: Wall) -> None:
+def _show_more(view: View, wall: Wall) -> None:
     """Show all filters but the days and the decision."""
     # Fields of one line would drop the line breaks of what is pasted, and a limit of their own would cut it.
     st.text_area(
         TEXT_NAMES["q"], key=_key("q"), height="content", help="Regardless of case; every character stands for itself."
     )
     reason, part = st.columns(2)
-    reason.text_area(TEXT_NAMES["reason"], key=_key("reason"), height="content", help="The whole reason, exactly.")
+    _show_reasons(reason, view, wall)
     part.text_area(TEXT_NAMES["reason_contains"], key=_key("reason_contains"), height="content")
     st.text_area(
         "Job ids",
@@ -178,6 +179,22 @@ def _show_more(wall: Wall) -> None:
     st.selectbox("Time zone", _zones(), key=_key("zone"))
 
 
+def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
+    """Find reasons as somebody types: names of rules are offered, and any other reason can be typed."""
+    offered = find_reason_options(view, wall)
+    chosen = _value("reason")
+    column.selectbox(
+        TEXT_NAMES["reason"],
+        [*offered, *({chosen} - {None, *offered})],
+        key=_key("reason"),
+        index=None,
+        format_func=lambda reason: name_option(reason, offered.get(reason)),
+        placeholder="Any",
+        accept_new_options=True,
+        help="The whole reason, exactly. Offered are names of rules, with their jobs of this period.",
+    )
+
+
 def _show_boolean(column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
     column.selectbox(label, list(words), key=_key(name), index=None, format_func=words.__getitem__, placeholder="Any")
 
@@ -227,7 +244,7 @@ def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
         "zone": zone.key,
         "decision": list(job_filter.decision),
         "q": job_filter.q or "",
-        "reason": job_filter.reason or "",
+        "reason": job_filter.reason,
         "reason_contains": job_filter.reason_contains or "",
         "job_id": ", ".join(job_filter.job_id),
         "api_key_id": list(job_filter.api_key_id),

@@ -6,6 +6,7 @@ from datetime import MAXYEAR, MINYEAR, timedelta
 import streamlit as st
 
 from core.errors import QueryTooSlow
+from core.instants import in_zone
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.pages import find_newest
@@ -58,7 +59,7 @@ def _offer_newest(view: View, wall: Wall) -> None:
         st.caption(f"{said} Choose another one.")
         return
     zone = shown_zone(view)
-    last = newest.astimezone(zone).date()
+    last = in_zone(newest, zone).date()
     named = f"{last:%a} {last.day} {last:%b %Y}"
     st.caption(f"{said} The newest one is of {named}.")
     week = replace(view.job_filter, range=days_range(last - timedelta(days=6), last, zone))

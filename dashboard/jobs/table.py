@@ -1,6 +1,6 @@
 """The preview: a page of jobs as a table whose cells say everything in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
+from core.instants import print_local
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason
@@ -22,7 +23,9 @@ KEY = "jobs"
 # Headings of the narrow columns; the whole name is their help.
 SHORT_NAMES = {Category.AI_ADULT_GENERAL: "Adult", Category.UNDERAGE: "Underage", Category.NSFW: "NSFW"}
 
-# Pixels of each column, in the order in which they stand. Texts take what is left.
+# Pixels of each column, in the order in which they stand; texts share what is left, in these parts. They get no more:
+# what is written from right to left would begin beyond the edge of the list.
+PARTS = {"reason": 1, "prompt": 2}
 WIDTHS = {
     "time": 153,
     "decision": 98,
@@ -41,6 +44,9 @@ PRIORITIES: tuple[tuple[str, ...], ...] = (
     tuple(category.value for category in Category),
     *(("reason",), ("prompt",), ("type",), ("client",), ("status",), ("id",)),
 )
+
+# Pixels of a time that says its offset, too.
+OFFSET_WIDTH = 52
 
 # Seconds within which a browser may still say what was chosen before, because it has not drawn yet what J opened.
 LATE = 2.0
@@ -82,13 +88,15 @@ def show_jobs(
         on_open(rows[numbers[0]].job_id if numbers and numbers[0] < len(rows) else None)
 
     frame = to_frame(rows, zone, texts=texts)
+    widen = OFFSET_WIDTH if frame["time"].str.len().max() > len("2026-04-15 12:00:00") else 0
+    order = list_columns([str(name) for name in frame], width - widen)
     st.dataframe(
         frame,
         hide_index=True,
         height=min(max(height, LEAST_HEIGHT), (len(rows) + 1) * ROW_HEIGHT + 3),
-        column_order=list_columns([str(name) for name in frame], width),
+        column_order=order,
         row_height=ROW_HEIGHT,
-        column_config=_columns(zone),
+        column_config=_columns(zone, fit_widths(order, width, widen=widen)),
         key=KEY,
         on_select=admitted(hear),
         selection_mode="single-row",
@@ -99,7 +107,7 @@ def show_jobs(
 def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts) -> pd.DataFrame:
     """Turn jobs into text cells: the time in the zone, decisions and flags in words."""
     columns: dict[str, list[str]] = {
-        "time": [f"{row.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for row in rows],
+        "time": [print_local(row.created_at, zone) for row in rows],
         "decision": [DECISIONS[row.is_prohibited] for row in rows],
     }
     for category in Category:
@@ -133,9 +141,16 @@ def list_columns(names: Sequence[str], width: int) -> list[str]:
     return [name for name in WIDTHS if name in shown]
 
 
-def _columns(zone: ZoneInfo) -> dict[str, Any]:
+def fit_widths(shown: Sequence[str], width: int, *, widen: int = 0) -> dict[str, int]:
+    """Share a width in pixels out among columns: texts get what the others leave."""
+    widths = {name: WIDTHS[name] for name in shown} | {"time": WIDTHS["time"] + widen}
+    left = max(0, width - MARK_WIDTH - sum(widths[name] for name in shown))
+    parts = {name: part for name, part in PARTS.items() if name in shown}
+    return widths | {name: widths[name] + left * part // sum(parts.values()) for name, part in parts.items()}
+
+
+def _columns(zone: ZoneInfo, widths: Mapping[str, int]) -> dict[str, Any]:
     text = st.column_config.TextColumn
-    stretched = ("reason", "prompt")
     headings = {
         "time": f"Created ({zone.key})",
         "decision": "Decision",
@@ -149,6 +164,6 @@ def _columns(zone: ZoneInfo) -> dict[str, Any]:
     }
     helps = {category.value: CATEGORY_NAMES[category] for category in Category}
     return {
-        name: text(heading, width=None if name in stretched else WIDTHS[name], help=helps.get(name))
+        name: text(heading, width=widths.get(name, WIDTHS[name]), help=helps.get(name))
         for name, heading in headings.items()
     }

@@ -91,6 +91,9 @@ export default function ({ data, setTriggerValue }) {
       event.stopImmediatePropagation();
     }
   };
+  // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
+  // worth it say so themselves.
+  document.documentElement.translate = false;
   window.addEventListener("keydown", hear, true);
   window.addEventListener("click", once, true);
   forget = () => {

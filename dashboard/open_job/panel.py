@@ -14,11 +14,12 @@ from core.actor import Actor
 from core.audit.events import Event, record
 from core.characters import Invisible, find_invisible, quote
 from core.errors import FencepostError, QueryTooSlow
+from core.instants import print_local
 from core.jobs.access import make_access
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason, reason_columns
-from core.jobs.job import MOST_LOGS, JobTexts, find_job, list_logs, read_texts
+from core.jobs.job import MOST_LOGS, JobTexts, api_key_columns, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
 from dashboard.open_job.announcement import announce
@@ -82,7 +83,8 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     try:
         noted = read_noted(resources.databases)
         with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-            columns = reason_columns(make_access(resources.databases, person.wall), noted)
+            access = make_access(resources.databases, person.wall)
+            columns = [*reason_columns(access, noted), *api_key_columns(access)]
             job = find_job(connection, job_id, person.wall, columns)
             logs = [] if job is None else list_logs(connection, job_id, person.wall)
     except FencepostError:
@@ -243,6 +245,8 @@ def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
         "Type and status": f"{quote(job.type)}, {job.status}",
         "Completed": _name_completed(job, zone),
     }
+    if job.api_key_id is not None or job.api_key_name is not None:
+        facts["API key"] = _name_api_key(job)
     with st.grid(2, min_column_width=200):
         for label, value in facts.items():
             with st.container(gap=None):
@@ -250,6 +254,12 @@ def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
                 st.text(value)
     st.caption("Job id")
     st.code(str(job.job_id), language=None)
+
+
+def _name_api_key(job: Row[Any]) -> str:
+    """Name the key that a job was submitted with by its name and its id, as far as they are known."""
+    name, key_id = (None if each is None else quote(each) for each in (job.api_key_name, job.api_key_id))
+    return f"{name}, id {key_id}" if name and key_id else name or f"id {key_id}"
 
 
 def _name_completed(job: Row[Any], zone: ZoneInfo) -> str:
@@ -268,7 +278,7 @@ def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
     st.caption("Moderation logs, the last one counts" if len(logs) > 1 else "Moderation log")
     frame = pd.DataFrame(
         {
-            "time": [f"{log.created_at.astimezone(zone):%Y-%m-%d %H:%M:%S}" for log in logs],
+            "time": [print_local(log.created_at, zone) for log in logs],
             "after": [_name_delay(log.created_at, job.created_at) for log in logs],
             "changed": [
                 "first log" if previous is None else _name_changes(previous, log)

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.instants import in_zone, is_repeated, name_offset
+
 # Sign and word, so that no state is told by colour alone.
 DECISIONS = {True: "✕ Rejected", False: "✓ Passed", None: "? Undecided"}
 
@@ -38,8 +40,9 @@ def name_duration(duration: timedelta) -> str:
 
 def name_time(instant: datetime, zone: ZoneInfo) -> str:
     """Write a time in the zone, which is named."""
-    local = instant.astimezone(zone)
-    return f"{local:%a} {local.day} {local:%b} {local.year}, {local:%H:%M:%S} ({zone.key})"
+    local = in_zone(instant, zone)
+    offset = f" {name_offset(local)}" if is_repeated(local) else ""
+    return f"{local:%a} {local.day} {local:%b} {local.year}, {local:%H:%M:%S}{offset} ({zone.key})"
 
 
 def count_of(number: int, noun: str) -> str:

@@ -276,3 +276,37 @@ def test_nothing_is_asked_where_nobody_has_signed_in(
     assert [list(app.exception) for app in apps] == [[]] * 4
     assert [[title.value for title in app.title] for app in apps] == [["Fencepost"], [], ["Fencepost"], []]
     assert [text for app in apps for _, text in list_said(app) if "acme" in text or "a prompt" in text] == []
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"])
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00Z", "0002-01-01T00:00:00Z"),
+        ("9998-12-31T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_the_ends_of_time_are_no_fault(
+    open_page: OpenPage, connection: psycopg.Connection, start: str, end: str, zone: str
+) -> None:
+    """Addresses and jobs of the first and the last year show what there is, in zones on both sides of UTC."""
+    for number, at in enumerate(("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999998Z"), start=10):
+        job_id = insert_job(connection, job_id=UUID(int=number), created_at=at, is_prohibited=True, completed_at=at)
+        insert_log(connection, job_id, created_at=at)
+    connection.commit()
+    for page, more in (
+        ("jobs", {}),
+        ("jobs", {"job": str(UUID(int=10))}),
+        ("jobs", {"job": str(UUID(int=11))}),
+        ("jobs", {"after": f"{end}_{UUID(int=9)}"}),
+        ("categories", {}),
+        ("reviews", {}),
+        ("quality", {}),
+        ("audit", {}),
+    ):
+        app = open_page(page, **{"from": start, "to": end, "tz": zone, **more})
+
+        assert not [error.value for error in app.error if "address" not in error.value], page
+        assert not [text for text in list_said(app) if "went wrong" in text], page

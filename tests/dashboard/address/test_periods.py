@@ -74,6 +74,18 @@ def test_days_that_make_no_range_get_a_sentence(first: date | None, last: date |
     assert str(refused.value) == sentence
 
 
+def test_366_days_with_an_hour_more_are_refused_for_that_hour() -> None:
+    """They are not too many days: the sentence names the clocks."""
+    berlin = ZoneInfo("Europe/Berlin")
+
+    with pytest.raises(InvalidParameter, match=r"Clocks are set back within these 366 days.* 1 h longer.* a day fewer"):
+        days_range(date(2025, 10, 25), date(2026, 10, 25), berlin)
+
+    assert days_range(date(2025, 10, 25), date(2026, 10, 24), berlin)
+    with pytest.raises(InvalidParameter, match="These are more than 366 days"):
+        days_range(date(2025, 10, 25), date(2026, 10, 26), berlin)
+
+
 def test_366_days_are_allowed() -> None:
     """366 days are the longest range."""
     found = days_range(date(2025, 1, 1), date(2026, 1, 1), ZoneInfo("UTC"))

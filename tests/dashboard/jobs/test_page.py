@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -242,6 +243,50 @@ def test_the_form_shows_the_address_and_writes_it(open_page: OpenPage, connectio
     assert not app.error
 
 
+def test_the_filter_finds_reasons_with_their_numbers(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases
+) -> None:
+    """Names of rules are offered, and no reason that may quote a prompt; what is chosen or typed is looked for."""
+    for number in range(6):
+        insert_job(connection, prompt=f"prompt {number}", reason="a *rule*", is_prohibited=True)
+    insert_job(connection, prompt="secret", reason="quotes a secret", is_prohibited=True)
+    connection.commit()
+    keep_facts(databases.ours)
+
+    def find(app: AppTest) -> Any:
+        return next(box for box in app.selectbox if box.label == "Reason is")
+
+    app = open_page()
+    assert find(app).options == ["a *rule* · 6 jobs"]
+    find(app).select_index(0)
+    app.button(key="FormSubmitter:filter-Apply").click().run()
+    assert address(app) == {**APRIL, "reason": "a *rule*"}
+    assert find(app).value == "a *rule*"
+    assert find(open_page(reason="typed by hand")).options == ["a *rule* · 6 jobs", "typed by hand"]
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ({"api_key_id": "key-7", "api_key_name": "nightly *run*"}, "“nightly *run*”, id “key-7”"),
+        ({"api_key_id": "key-7"}, "id “key-7”"),
+        ({"api_key_name": "nightly"}, "“nightly”"),
+        ({}, None),
+    ],
+)
+def test_an_open_job_says_its_api_key(
+    open_page: OpenPage, connection: psycopg.Connection, key: dict[str, str], shown: str | None
+) -> None:
+    """By name and id, as far as the source tells them."""
+    job_id = insert_job(connection, **key)
+
+    app = open_page(job=str(job_id))
+
+    captions, texts = [caption.value for caption in app.caption], [text.value for text in app.text]
+    assert ("API key" in captions) is (shown is not None)
+    assert shown is None or shown in texts
+
+
 def fill(app: AppTest, label: str, text: str) -> AppTest:
     """Fill in a field of the form and apply it."""
     next(area for area in app.text_area if area.label == label).set_value(text)
@@ -281,10 +326,10 @@ def test_what_is_pasted_is_found(
             "you gave it.",
         ),
         (
-            "Reason is",
+            "Reason contains",
             "x" * 501,
-            "“Reason is” holds 501 characters, and 500 can be looked for: shorten it. It still stands there as you "
-            "gave it.",
+            "“Reason contains” holds 501 characters, and 500 can be looked for: shorten it. It still stands there as "
+            "you gave it.",
         ),
         (
             "Job ids",

@@ -1,8 +1,12 @@
 """Which columns the list of jobs has room for."""
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from dashboard.jobs.table import WIDTHS, list_columns
+from core.instants import print_local
+from dashboard.jobs.table import MARK_WIDTH, WIDTHS, fit_widths, list_columns
 
 SHORT = ["time", "decision", "ai_adult_general", "underage", "nsfw"]
 
@@ -28,3 +32,34 @@ def test_columns_are_whole_or_not_there(width: int, shown: list[str]) -> None:
 
     assert found == [name for name in WIDTHS if name in shown]
     assert sum(WIDTHS[name] for name in found) <= width
+
+
+@pytest.mark.parametrize("width", [358, 508, 682, 1240, 1760])
+@pytest.mark.parametrize("widen", [0, 52])
+def test_columns_end_where_the_list_does(width: int, widen: int) -> None:
+    """No column stands beyond the edge, where a text from right to left would begin unseen."""
+    shown = list_columns(list(WIDTHS), width - widen)
+
+    widths = fit_widths(shown, width, widen=widen)
+
+    assert list(widths) == shown
+    assert all(widths[name] >= WIDTHS[name] for name in shown)
+    left = width - MARK_WIDTH - sum(widths.values())
+    assert left >= 0
+    assert left < 2 or "reason" not in shown
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "shown"),
+    [
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "Europe/Berlin", "2026-10-25 02:30:00 +02:00"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "Europe/Berlin", "2026-10-25 02:30:00 +01:00"),
+        (datetime(2026, 10, 25, 2, 0, tzinfo=UTC), "Europe/Berlin", "2026-10-25 03:00:00"),
+        (datetime(2026, 3, 29, 1, 30, tzinfo=UTC), "Europe/Berlin", "2026-03-29 03:30:00"),
+        (datetime(1, 1, 1, tzinfo=UTC), "America/New_York", "0001-01-01 00:00:00"),
+        (datetime.max.replace(tzinfo=UTC), "Pacific/Kiritimati", "9999-12-31 23:59:59"),
+    ],
+)
+def test_times_say_their_offset_in_the_hour_that_comes_twice(instant: datetime, zone: str, shown: str) -> None:
+    """There and nowhere else; before the first and after the last time there is no other one to show."""
+    assert print_local(instant, ZoneInfo(zone)) == shown
