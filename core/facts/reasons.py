@@ -103,7 +103,7 @@ $$""",
 CREATE FUNCTION job_reasons_count_wrong() RETURNS bigint LANGUAGE plpgsql STABLE {{path}} AS $$
 DECLARE
     hours timestamptz[] := ARRAY(
-        SELECT DISTINCT hour FROM job_counts WHERE total > 0
+        (SELECT hour FROM job_counts WHERE total > 0 UNION SELECT hour FROM job_reason_counts)
         EXCEPT SELECT hour FROM job_counts WHERE is_new
         EXCEPT SELECT date_bin('1 hour', created_at, '2000-01-01Z') FROM job_facts_unsettled
         EXCEPT SELECT date_bin('1 hour', jobs.created_at, '2000-01-01Z')

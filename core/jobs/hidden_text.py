@@ -77,13 +77,14 @@ def find_hidden(job: Row[Any], texts: Texts) -> str | None:
 
 def find_hidden_reason(job: Row[Any], texts: Texts) -> str | None:
     """Return why the reason of a job is hidden, or None where it is shown; `reason_is_read` is the same in SQL."""
-    return None if job.reason_is_rule else find_hidden(job, texts)
+    return find_hidden(job, texts) if job.has_reason and not job.reason_is_rule else None
 
 
 def reason_columns(access: JobAccess, noted: NotedReasons) -> list[ColumnElement[Any]]:
     """List what tells of a job's reason without telling the reason itself."""
     is_rule, is_underage = reason_is_rule(access, noted), _is_among(noted.underage)
-    return [is_rule.label("reason_is_rule"), is_underage.label("reason_is_underage")]
+    has_one = jobs.c.reason.is_not(None).label("has_reason")
+    return [has_one, is_rule.label("reason_is_rule"), is_underage.label("reason_is_underage")]
 
 
 def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:

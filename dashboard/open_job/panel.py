@@ -18,7 +18,7 @@ from core.instants import print_local
 from core.jobs.access import make_access
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason, reason_columns
+from core.jobs.hidden_text import Texts, find_hidden, reason_columns
 from core.jobs.job import MOST_LOGS, JobTexts, api_key_columns, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
@@ -99,7 +99,7 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     decision = HIDDEN if conduct.is_blind else DECISIONS[job.is_prohibited]
     created = name_time(job.created_at, zone)
     hidden = find_hidden(job, texts) if not is_revealed(job_id) else None
-    with_reason = hidden is None or (not conduct.is_blind and find_hidden_reason(job, texts) is None)
+    with_reason = hidden is None or (not conduct.is_blind and job.reason_is_rule)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(decision, color=DECISION_COLORS[None if conduct.is_blind else job.is_prohibited])
         st.text(created, width="content")

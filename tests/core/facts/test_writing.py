@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from core.counts.fact_upkeep import keep_facts
+from core.counts.fact_upkeep import begin_anew, keep_facts
 from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.jobs.fact_query import FACTS
@@ -184,3 +184,55 @@ def test_facts_are_those_of_the_jobs_after_each_commit(kept: Databases, seed: in
         check(reader)
         assert reader.execute("SELECT count(*) FROM job_facts_unsettled").fetchone() == (0,)
         assert are_complete(reader)
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+def test_a_reason_that_changes_is_counted_anew(kept: Databases, role: str, isolation: str) -> None:
+    """By itself, and with its job that is put back as it was, whatever the session; until then jobs are asked."""
+    with connect(kept) as connection:
+        job_id = insert_job(connection, created_at=START, is_prohibited=True, reason="before")
+        keep_facts(kept.ours)
+        for statements in (
+            ["UPDATE jobs SET reason = 'after'"],
+            ["UPDATE jobs SET reason = NULL"],
+            ["CREATE TEMPORARY TABLE copy AS TABLE jobs", "DELETE FROM jobs", "UPDATE copy SET reason = 'again'",
+             "INSERT INTO jobs TABLE copy", "DROP TABLE copy"],
+        ):  # fmt: skip
+            connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+            connection.execute(f"SET LOCAL session_replication_role = {role}")
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("COMMIT")
+            check(connection)
+            keep_facts(kept.ours)
+            keep_facts(kept.ours)
+            check(connection)
+        counted = connection.execute(
+            "SELECT client_id, total FROM job_reason_counts WHERE reason_hash = hashtextextended('again', 0) ORDER BY 1"
+        ).fetchall()
+        assert counted == [("acme", 1), (None, 1)]
+        assert connection.execute("SELECT job_id FROM jobs").fetchall() == [(job_id,)]
+
+
+def test_filling_anew_counts_reasons_anew(kept: Databases) -> None:
+    """What was written while triggers were off is found, and put right by what fills facts."""
+    with connect(kept) as connection:
+        for number in range(5):
+            insert_job(connection, created_at=START, prompt=f"prompt {number}", reason="before")
+        keep_facts(kept.ours)
+        connection.execute("ALTER TABLE jobs DISABLE TRIGGER USER")
+        connection.execute("UPDATE jobs SET reason = 'after'")
+        connection.execute("ALTER TABLE jobs ENABLE TRIGGER USER")
+        connection.execute("ALTER TABLE jobs ENABLE ALWAYS TRIGGER job_facts_truncate")
+        connection.execute("ALTER TABLE jobs ENABLE REPLICA TRIGGER job_facts_replica")
+        assert connection.execute("SELECT job_reasons_count_wrong()").fetchone() != (0,)
+
+        begin_anew(kept.ours)
+        keep_facts(kept.ours)
+
+        check(connection)
+        assert connection.execute("SELECT reason, cardinality(prompts) FROM job_reasons").fetchall() == [("after", 5)]
+        connection.execute("TRUNCATE jobs, moderation_logs")
+        check(connection)
+        assert connection.execute("SELECT FROM job_reason_counts UNION ALL SELECT FROM job_reasons").fetchall() == []

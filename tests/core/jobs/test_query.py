@@ -348,12 +348,12 @@ def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
     event.listen(stocked.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
 
     hidden = read_page(stocked, april(), limit=5, after=PageKey(TIMES[9], UUID(int=0)))
-    asked = [statement for statement in statements if "jobs" in statement]
+    asked = [statement for statement in statements if "FROM jobs " in statement]
     shown = read_page(stocked, april(), limit=5, texts=Texts.ALL)
 
     columns = ["job_id", "client_id", "type", "status", "is_prohibited", "created_at", "completed_at"]
     columns += [*(category.column for category in Category), "evaluated"]
-    columns += ["reason_is_rule", "reason_is_underage", "reason"]
+    columns += ["has_reason", "reason_is_rule", "reason_is_underage", "reason"]
     assert list(hidden.rows[0]._fields) == columns
     assert list(shown.rows[0]._fields) == [*columns, "prompt"]
     assert {row.reason for row in hidden.rows} == {None}

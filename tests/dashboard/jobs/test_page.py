@@ -598,7 +598,9 @@ def test_a_step_reads_the_job_and_neither_list_nor_totals(
     event.listen(databases.source.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
 
     def of_the_range() -> int:
-        return sum("jobs.created_at >=" in statement for statement in statements)
+        # What the filter offers is counted anew less often.
+        asked = (statement for statement in statements if "changed" not in statement)
+        return sum("jobs.created_at >=" in statement for statement in asked)
 
     app = open_page(decision="reject")
     opened = of_the_range()
