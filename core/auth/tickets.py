@@ -73,10 +73,10 @@ class TicketOffice:
     def __init__(self, *keys: str | bytes) -> None:
         """Sign with the first key; those that follow were in force before, and what they signed is still accepted."""
         oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
-        self._serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost download")
-        self._audit_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost audit download")
-        self._reviews_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost reviews download")
-        self._sample_serializer = URLSafeTimedSerializer(oldest_first, salt="fencepost sample download")
+        self._serializer = _make_serializer(oldest_first, "fencepost download")
+        self._audit_serializer = _make_serializer(oldest_first, "fencepost audit download")
+        self._reviews_serializer = _make_serializer(oldest_first, "fencepost reviews download")
+        self._sample_serializer = _make_serializer(oldest_first, "fencepost sample download")
 
     def issue(self, ticket: AnyTicket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
@@ -136,6 +136,11 @@ class TicketOffice:
             except BadData:
                 continue
         return None
+
+
+def _make_serializer(keys: list[bytes], purpose: str) -> URLSafeTimedSerializer:
+    """Sign by HMAC with SHA-256; of itself it takes SHA-1."""
+    return URLSafeTimedSerializer(keys, salt=purpose, signer_kwargs={"digest_method": hashlib.sha256})
 
 
 def _load(serializer: URLSafeTimedSerializer, text: str, browser: str) -> tuple[str, str | None, dict[str, str]]:

@@ -1,5 +1,6 @@
 """Tickets: who may download what, in which browser, and for how long."""
 
+import hashlib
 import time
 
 import pytest
@@ -72,6 +73,9 @@ def test_what_is_no_ticket_is_refused(text: str) -> None:
     assert OFFICE.accept(text, browser="cookie") is None
 
 
+SHA_256 = {"digest_method": hashlib.sha256}
+
+
 class Clock(TimestampSigner):
     """Signs as of another time: so many seconds ago."""
 
@@ -85,7 +89,9 @@ class Clock(TimestampSigner):
 def test_a_ticket_is_good_for_two_minutes(seconds_ago: int, accepted: bool) -> None:
     """A ticket that is older than two minutes is refused."""
     signer = type("Aged", (Clock,), {"seconds_ago": seconds_ago})
-    aged = URLSafeTimedSerializer("a secret of the server", salt="fencepost download", signer=signer)
+    aged = URLSafeTimedSerializer(
+        "a secret of the server", salt="fencepost download", signer=signer, signer_kwargs=SHA_256
+    )
     text = str(aged.dumps(aged.loads(issue())))
 
     found = OFFICE.accept(text, browser="cookie")
@@ -110,3 +116,16 @@ def test_tickets_outlive_the_rotation_of_their_key() -> None:
     assert newest.accept(old, browser="b") is None
     assert newest.accept(new, browser="b") == TICKET
     assert former.accept(new, browser="b") is None
+
+
+def test_tickets_are_signed_with_sha_256() -> None:
+    """A signature has 256 bits, and one of the same key with SHA-1 is none."""
+    content = [TICKET.person, TICKET.session, TICKET.job_filter.to_params(), hashlib.sha256(b"cookie").hexdigest()]
+    weak, strong = (
+        URLSafeTimedSerializer("a secret of the server", salt="fencepost download", signer_kwargs=kwargs).dumps(content)
+        for kwargs in ({}, SHA_256)
+    )
+
+    assert len(issue().rpartition(".")[2]) == 43
+    assert OFFICE.accept(strong, browser="cookie") == TICKET
+    assert OFFICE.accept(weak, browser="cookie") is None
