@@ -33,7 +33,7 @@ _MISCONFIGURED = (
     "Your provider does not accept Fencepost as it is set up: tell whoever runs Fencepost to compare the client, its "
     "redirect_uri and its scopes with what the provider knows."
 )
-_TOO_LATE = f"It took too long at your provider, or this page was opened once more: {_AGAIN}"
+_TOO_LATE = f"It took too long, this page was opened once more, or your provider and this server disagreed: {_AGAIN}"
 
 
 def with_plain_failure(scope: Scope, receive: Receive, send: Send) -> Send:
