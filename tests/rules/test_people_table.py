@@ -113,7 +113,7 @@ def test_each_person_gets_the_pages_of_the_table(
     monkeypatch.setattr(type(st.context), "cookies", {})
 
     app = visit("main.py")
-    shown = [page for page in PAGES if switched(app, page).title[0].value.lower() == page]
+    shown = [page for page in PAGES if name_page(switched(app, page)) == page]
     with databases.ours.transaction() as connection:
         seen = find_looks(connection)
     for page in PAGES:
@@ -141,6 +141,13 @@ def switched(app: AppTest, page: str) -> AppTest:
         app.switch_page(f"{page}/page.py").run()
     assert not app.exception
     return app
+
+
+def name_page(app: AppTest) -> str:
+    """Name the page that is shown; Reviews has no title, and a button to start with."""
+    if app.title:
+        return app.title[0].value.lower()
+    return "reviews" if any(str(button.key).startswith("start_") for button in app.button) else ""
 
 
 def find_looks(connection: Connection) -> int:
