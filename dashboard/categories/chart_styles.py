@@ -17,7 +17,7 @@ GREY = "#75808a"
 
 # The colour of the page's text: charts are drawn as SVG, which inherits it.
 TEXT = "currentColor"
-_LABELS = {"labelColor": TEXT}
+_LABELS = {"labelColor": TEXT, "titleColor": TEXT}
 # Streamlit's own grey for the names at axes and legends has too little contrast on a light page (WCAG 2.2, 1.4.3).
 DRAWN = {"usermeta": {"embedOptions": {"renderer": "svg"}}, "config": {"axis": _LABELS, "legend": _LABELS}}
 
