@@ -240,7 +240,7 @@ def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboa
     choose("Hide underage only")
     expect(page.get_by_text("Hidden: flagged underage").first).to_be_attached()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Reviews").click()
-    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_visible()
     page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
     page.get_by_role("button", name="Hidden text").click()
