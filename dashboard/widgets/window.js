@@ -10,7 +10,11 @@ let forget = () => {};
 export default function ({ data, setStateValue }) {
   forget();
   let timer, size;
-  const tell = () => setStateValue("size", size);
+  // A run of the whole page would close a dialog, and take away what somebody is writing in it.
+  const tell = () => {
+    if (document.querySelector("[aria-modal=true]")) timer = setTimeout(tell, QUIET);
+    else setStateValue("size", size);
+  };
   const look = () => {
     clearTimeout(timer);
     timer = undefined;

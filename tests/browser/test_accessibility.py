@@ -26,7 +26,9 @@ Tour = Callable[[Page, str], Iterator[str]]
 
 def jobs(page: Page, url: str) -> Iterator[str]:
     open_jobs(page, url)
-    expect(page.get_by_role("button", name="Older")).to_be_visible()
+    # Until the size of the window is known the list of the wide layout may be there, too.
+    expect(page.get_by_role("button", name="Older").first).to_be_visible()
+    wait_until_still(page)
     if (page.viewport_size or {"width": 0})["width"] < 600:
         # On a narrow screen the head is one button.
         page.get_by_role("button", name="Rejected jobs").click()
@@ -82,7 +84,8 @@ def reviews(page: Page, url: str) -> Iterator[str]:
 
 
 def quality(page: Page, url: str) -> Iterator[str]:
-    page.goto(f"{url}/?range=30d")
+    open_jobs(page, url, "?range=30d")
+    wait_until_still(page)
     page.get_by_role("button", name="Draw a sample").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Who judges them, and how").click()
