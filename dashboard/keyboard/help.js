@@ -10,14 +10,18 @@ const ONCE = ["verdict", "take_back", "skip", "back", "start", "reveal", "hide",
   .map((name) => `[class*=st-key-${name}_]`)
   .join();
 
+// Of these, what leads to another job.
+const LEAVES = ["verdict", "take_back", "skip", "back", "start"].map((name) => `[class*=st-key-${name}_]`).join();
+
 // What is open above the page, and is closed before anything else is.
 const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
-// Milliseconds within which the same key is the same press.
-const TWICE = 100;
+// Milliseconds within which the same key is the same press, and within which a mouse that clicks again has not seen what
+// its click led to.
+const TWICE = 100, UNSEEN = 300;
 
 let forget = () => {};
-let last = { key: "", at: 0 };
+let last = { key: "", at: 0 }, acted = -UNSEEN;
 
 function isTyped(at) {
   if (!(at instanceof Element)) return false;
@@ -40,6 +44,12 @@ function findControl(starts, within) {
     if (found.length > place) return found[place];
   }
   return null;
+}
+
+// The verdicts and the job are drawn one after the other: for a moment those of one stand beside the text of another.
+function isOfOtherJob(control) {
+  const shown = document.querySelector(".st-key-job_body code")?.textContent;
+  return control.matches("[class*=st-key-verdict_]") && !(shown && control.className.includes(shown));
 }
 
 function use(control) {
@@ -84,12 +94,17 @@ export default function ({ data, setTriggerValue }) {
       if (!again) use(control);
     }
   };
-  // The second click of a double click does nothing more.
+  // The second click of a double click, or of a stutter, does nothing more; nor does a verdict while its job is not the
+  // one that is on screen.
   const once = (event) => {
-    if (event.detail > 1 && event.target.closest(ONCE)) {
+    const control = event.target.closest?.(ONCE);
+    if (!control) return;
+    const now = performance.now(), leaves = control.matches(LEAVES);
+    const stutters = event.isTrusted && leaves && now - acted < UNSEEN;
+    if (event.detail > 1 || stutters || isOfOtherJob(control)) {
       event.preventDefault();
       event.stopImmediatePropagation();
-    }
+    } else if (leaves) acted = now;
   };
   // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
   // worth it say so themselves.

@@ -237,7 +237,8 @@ def test_keys_without_a_pause_judge_nothing_unseen(
     found = rows.execute("SELECT verdict, job_id::text FROM reviews WHERE review_id > %s", before).fetchall()
     pressed = {tuple(one) for one in page.evaluate("window.pressed")}
     keys = {verdict: key for key, verdict in KEYS.items()}
-    assert found
+    # Without any pause all of it may come at once, verdicts and the step to the next job: then nothing is judged.
+    assert found or delay == 0
     assert [one for one in found if (keys[one[0]], one[1]) not in pressed] == []
     job_id = open_id(page)
     assert job_id is not None
