@@ -78,6 +78,23 @@ _ERROR_STATUSES = {
 }
 
 
+def _probe(operation: str, summary: str, meaning: str, status: str) -> dict[str, Any]:
+    """Describe what tells a monitor one thing, without a key."""
+    version = {"description": "Which version answers.", "schema": {"type": "string"}}
+    schema = {"type": "object", "required": ["status"], "properties": {"status": {"const": status}}}
+    answer = {
+        "description": meaning,
+        "headers": {"X-Fencepost-Version": version},
+        "content": {"application/json": {"schema": schema}},
+    }
+    return {
+        "operationId": operation,
+        "summary": summary,
+        "security": [],
+        "responses": {"200": answer, **_errors("503")},
+    }
+
+
 def _errors(*statuses: str, **more: str) -> dict[str, Any]:
     described = {status: _ERROR_STATUSES[status] for status in statuses} | {k.strip("_"): v for k, v in more.items()}
     answers: dict[str, Any] = {}
@@ -210,61 +227,14 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
-        "/health": {
-            "get": {
-                "operationId": "getHealth",
-                "summary": "Whether the database answers",
-                "security": [],
-                "responses": {
-                    "200": {
-                        "description": "It does.",
-                        "headers": {
-                            "X-Fencepost-Version": {
-                                "description": "Which version answers.",
-                                "schema": {"type": "string"},
-                            }
-                        },
-                        "content": {
-                            "application/json": {
-                                "schema": {
-                                    "type": "object",
-                                    "required": ["status"],
-                                    "properties": {"status": {"const": "ok"}},
-                                }
-                            }
-                        },
-                    },
-                    **_errors("503"),
-                },
-            }
-        },
+        "/health": {"get": _probe("getHealth", "Whether the database answers", "It does.", "ok")},
         "/ready": {
-            "get": {
-                "operationId": "getReadiness",
-                "summary": "Whether requests may be sent to this process",
-                "security": [],
-                "responses": {
-                    "200": {
-                        "description": "They may: the database answers, and its tables are those of this version.",
-                        "headers": {
-                            "X-Fencepost-Version": {
-                                "description": "Which version answers.",
-                                "schema": {"type": "string"},
-                            }
-                        },
-                        "content": {
-                            "application/json": {
-                                "schema": {
-                                    "type": "object",
-                                    "required": ["status"],
-                                    "properties": {"status": {"const": "ready"}},
-                                }
-                            }
-                        },
-                    },
-                    **_errors("503"),
-                },
-            }
+            "get": _probe(
+                "getReadiness",
+                "Whether requests may be sent to this process",
+                "They may: the database answers, and its tables are those of this version.",
+                "ready",
+            )
         },
     },
     "components": {

@@ -22,6 +22,7 @@ from api.streaming import serve_export
 from core.actor import Actor
 from core.actor import Scope as KeyScope
 from core.auth.api_keys import is_key_of, is_key_valid
+from core.db.json_rows import print_row
 from core.errors import InvalidParameter
 from core.export.export import Export
 from core.export.receipts import Via, find_receipt
@@ -31,7 +32,7 @@ from core.jobs.job import find_job
 from core.jobs.wall import Wall
 from core.metrics.scrape import CONTENT_TYPE, scrape
 from core.program import VERSION
-from core.review.history import list_reviews, print_review
+from core.review.history import list_reviews
 
 EXPORT_PATH = "/api/v1/jobs/export"
 REVIEWS_PATH = "/api/v1/reviews/export"
@@ -113,7 +114,7 @@ class Api:
         found = await ask(list_reviews, self._services.databases.ours, actor.wall, job_id)
         if not found and not await ask(_has_job, self._services, actor.wall, job_id):
             raise not_found()
-        return JSONResponse({"job_id": str(job_id), "reviews": list(map(print_review, found))}, headers=PROTECTED)
+        return JSONResponse({"job_id": str(job_id), "reviews": list(map(print_row, found))}, headers=PROTECTED)
 
     async def _receipt(self, request: Request, send: Send) -> Response:
         actor = await authenticate(request, self._services, KeyScope.JOB_READ, KeyScope.REVIEW_READ)

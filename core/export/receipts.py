@@ -12,9 +12,9 @@ from core.actor import HOUSE, Actor
 from core.audit.events import Event, append
 from core.db.database import Database
 from core.db.databases import Databases
+from core.db.json_rows import print_row
 from core.db.schema import exports, review_exports
 from core.errors import ExportCut
-from core.instants import print_exact
 from core.jobs.filter import JobFilter
 
 # A running export renews its row this often (seconds), so that it is seen to grow, and can miss many renewals before it
@@ -172,15 +172,5 @@ def _update_running(connection: Connection, export_id: UUID, values: dict[str, A
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:
     """Print a receipt; one of verdicts says so, and one of jobs needs not."""
-    values = {name: _json_value(value) for name, value in row._mapping.items()}
+    values = print_row(row)
     return values if values.pop("contents") == Contents.JOBS else values | {"contents": Contents.REVIEWS.value}
-
-
-def _json_value(value: Any) -> Any:
-    match value:
-        case UUID():
-            return str(value)
-        case datetime():
-            return print_exact(value)
-        case _:
-            return value
