@@ -2,7 +2,7 @@
 // window is laid out anew: at once where list and job have no room beside each other, else when nobody is at it, because
 // a run that nobody asked for may overtake the one that they did.
 
-const STEP = 20, QUIET = 1000, YEAR = 31536000;
+const STEP = 20, QUIET = 1000, BUSY = 100, YEAR = 31536000;
 const ACTS = ["keydown", "pointerdown", "input"];
 
 let forget = () => {};
@@ -10,9 +10,11 @@ let forget = () => {};
 export default function ({ data, setStateValue }) {
   forget();
   let timer, size;
-  // A run of the whole page would close a dialog, and take away what somebody is writing in it.
+  // A run of the whole page would close a dialog, and take away what somebody is writing in it; so would one that is
+  // asked for while the run goes on that is to open it.
   const tell = () => {
-    if (document.querySelector("[aria-modal=true]")) timer = setTimeout(tell, QUIET);
+    if (document.querySelector("[role=dialog], [data-test-script-state]:not([data-test-script-state=notRunning])"))
+      timer = setTimeout(tell, BUSY);
     else setStateValue("size", size);
   };
   const look = () => {

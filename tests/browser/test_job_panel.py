@@ -118,6 +118,20 @@ def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
         page.wait_for_timeout(1000)
 
 
+def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, page: Page) -> None:
+    """What is asked stays on screen, with what was written in it, however large the window becomes meanwhile."""
+    open_jobs(page, dashboard.url)
+    wait_until_still(page)
+    page.get_by_role("button", name="Draw a sample").click()
+    name = page.get_by_role("dialog").get_by_label("Name")
+    name.fill("a name that is being written")
+    for width, height in ((1280, 1400), (390, 900), (1280, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(1300)
+        wait_until_still(page)
+        expect(name).to_have_value("a name that is being written")
+
+
 def test_steps_in_quick_succession_open_a_job(dashboard: RunningServer, page: Page) -> None:
     """J, four times within half a second, each while the page is still on its way: a job is open and whole."""
     open_jobs(page, dashboard.url)
