@@ -173,7 +173,7 @@ class Door:
                 "Fencepost to look into FENCEPOST_TRUST_EMAIL."
             )
         return (
-            "This address may not come in here: ask whoever runs Fencepost to add it, or sign out and come back with "
+            "This address has no access here: ask whoever runs Fencepost to add it, or sign out and come back with "
             "another account."
         )
 

@@ -160,7 +160,7 @@ def chart_coverage(days: Sequence[ShownDay], drops: Iterable[ShownDay]) -> dict[
     ]
     tooltip = [
         {"field": "day", "title": "Day"},
-        {"field": "without", "type": "quantitative", "format": ".1%", "title": "Without a log"},
+        {"field": "without", "type": "quantitative", "format": ".1%", "title": "Log missing"},
         {"field": "of", "title": "Decided jobs"},
     ]
     encoding = {

@@ -26,14 +26,14 @@ def show_totals(figures: Figures) -> None:
         _show_total("Rejected", sums.rejected, f"{print_share(sums.rejected, sums.decided)} of those decided")
         _show_total("Flagged", sums.any_flagged, f"{print_share(sums.any_flagged, sums.evaluated)} of those with a log")
         covered = print_share(sums.evaluated, sums.jobs)
-        _show_total("With a log", sums.evaluated, f"{covered} of all")
+        _show_total("Log recorded", sums.evaluated, f"{covered} of all")
     if figures.usual is not None and figures.drops:
         st.warning(sentences.say_drops(figures.usual, figures.drops), icon=":material/trending_down:")
 
 
 def show_disagreements(figures: Figures, zone: str | None) -> None:
     """Show how many jobs deserve a second look; each number opens exactly these on Jobs, in the address's zone."""
-    st.header("Worth a second look")
+    st.header("Possible mistakes")
     for column, suspects in zip(st.columns(3), figures.suspects, strict=True):
         with column.container(border=True, height="stretch", gap="small"):
             _show_suspects(suspects, zone)

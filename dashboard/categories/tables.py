@@ -72,9 +72,9 @@ def frame_coverage(days: Sequence[ShownDay]) -> pd.DataFrame:
         without = day.coverage.decided - day.coverage.with_log
         return {
             "Decided jobs": day.coverage.decided,
-            "With a log": day.coverage.with_log,
-            "Without a log": without,
-            f"Without a log, {SHARE}": share(without, day.coverage.decided),
+            "Log recorded": day.coverage.with_log,
+            "Log missing": without,
+            f"Log missing, {SHARE}": share(without, day.coverage.decided),
         }
 
     return _frame(days, cells)

@@ -33,7 +33,7 @@ def show_controls(
         on_change=admitted(choose),
     )
     st.toggle(
-        "Evenly over time",
+        "Spread over the whole period",
         key="sampled",
         disabled=queue is not Queue.NEW,
         help="Takes jobs from all parts of the period in turn, in place of the newest first.",

@@ -171,7 +171,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, sentence: str) -> 
     elif routes.handles(scope["path"]):
         await forbidden(sentence).response()(scope, receive, send)
     else:
-        await page(403, "This address is not meant", sentence)(scope, receive, send)
+        await page(403, "Host not allowed", sentence)(scope, receive, send)
 
 
 def _host(hosts: list[str]) -> str | None:

@@ -57,7 +57,7 @@ def show_sign_in(visit: Visit | None) -> None:
         )
         return
     if visit is not None and not visit.ended:
-        st.error("You have signed in, and may not come in.", icon=":material/block:")
+        st.error("You're signed in, but this account has no access.", icon=":material/block:")
         st.text(f"{visit.address or 'No address'}\n{visit.refusal}")
         st.button("Sign out", icon=":material/logout:", on_click=sign_out, key="sign_out")
         return

@@ -286,10 +286,10 @@ def tell(server: RunningServer, token: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("address", "claims", "reason"),
     [
-        ("outsider@example.org", {}, "may not come in here"),
-        ("staff@example.com.example.org", {}, "may not come in here"),
+        ("outsider@example.org", {}, "has no access here"),
+        ("staff@example.com.example.org", {}, "has no access here"),
         ("unverified@team.example.com", {"email_verified": False}, "does not say that this address is verified"),
-        ("**bold**<b>@example.org", {}, "may not come in here"),
+        ("**bold**<b>@example.org", {}, "has no access here"),
     ],
 )
 def test_whoever_is_not_meant_meets_a_refusal(
@@ -308,7 +308,7 @@ def test_whoever_is_not_meant_meets_a_refusal(
     provider.is_here(address, **claims)
     known = len(events(rows, address))
     sign_in(page, door.url)
-    expect(page.get_by_text("may not come in.")).to_be_visible()
+    expect(page.get_by_text("this account has no access.")).to_be_visible()
     expect(page.get_by_text(reason)).to_be_visible()
     expect(page.get_by_text(address)).to_be_visible()
     faults = find_faults(page)
@@ -383,7 +383,7 @@ def test_a_lost_scope_counts_at_once(
     secrets.write_text(rotated)
     with serve(FENCEPOST_STAFF="other@example.com", FENCEPOST_TRUST_EMAIL="company") as server:
         page.goto(server.url)
-        expect(page.get_by_text("may not come in here")).to_be_visible()
+        expect(page.get_by_text("has no access here")).to_be_visible()
 
         assert fetch(context, server.url + link).status_code == 403
 

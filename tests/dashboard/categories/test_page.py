@@ -128,7 +128,7 @@ def test_figures_are_told_in_numbers_links_and_charts(open_page: OpenPage, conne
         ("Jobs", "5"),
         ("Rejected", "3"),
         ("Flagged", "2"),
-        ("With a log", "4"),
+        ("Log recorded", "4"),
     ]
     plain = APRIL | {"tz": "Europe/Berlin"}
     assert links(app) == [
