@@ -18,7 +18,7 @@ from core.upkeep import upkeep
 def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
-    with open_checked(settings) as databases, upkeep(databases):
+    with open_checked(settings) as databases, upkeep(databases, settings):
         app = RequestLog(Api(create_services(databases, settings)))
         serve(
             app,

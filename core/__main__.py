@@ -7,6 +7,7 @@ from core.cli.check import check_command
 from core.cli.export import export, reviews, verify
 from core.cli.facts import facts
 from core.cli.import_files import import_command
+from core.cli.keeping.upkeep import upkeep_command
 from core.cli.keys import keys
 from core.cli.runner import run_command
 from core.cli.sample import sample
@@ -23,7 +24,7 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, facts, keys, export, verify, reviews, sample),
+    *(migrate_command, seed, facts, keys, export, verify, reviews, sample, upkeep_command),
 ):
     main.add_command(command)
 

@@ -55,6 +55,13 @@ class Settings(BaseSettings):
     fencepost_exports_per_client: int = Field(default=2, ge=1)
     fencepost_exports_total: int = Field(default=4, ge=1)
 
+    # Days for which rows are kept; 0: for ever. What proves something stays unless somebody says otherwise.
+    fencepost_keep_audit_days: int = Field(default=0, ge=0, le=36_600)
+    fencepost_keep_receipts_days: int = Field(default=0, ge=0, le=36_600)
+    fencepost_keep_verdicts_days: int = Field(default=0, ge=0, le=36_600)
+    fencepost_keep_sessions_days: int = Field(default=90, ge=0, le=36_600)
+    fencepost_keep_drafts_days: int = Field(default=90, ge=0, le=36_600)
+
     # How the lines of the log look, and what a monitor has to send to read /metrics; without it there is none.
     fencepost_log: Literal["text", "json"] = "text"
     fencepost_metrics_token: SecretStr | None = Field(default=None, min_length=16)

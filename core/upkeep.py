@@ -10,6 +10,8 @@ from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
+from core.keeping.forgetting import forget_daily
+from core.settings import Settings
 
 log = logging.getLogger("fencepost.upkeep")
 
@@ -21,8 +23,8 @@ NEXT_MONTH = timedelta(days=31)
 
 
 @contextmanager
-def upkeep(databases: Databases) -> Iterator[None]:
-    """Keep the facts of jobs in order and make months in time, in a thread, for the length of a block."""
+def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
+    """Keep facts, make months and forget what is old, each in time, in a thread, for the length of a block."""
     stopped = threading.Event()
 
     def work() -> None:
@@ -32,6 +34,9 @@ def upkeep(databases: Databases) -> Iterator[None]:
                     keep_facts(databases.ours)
                     now = datetime.now(UTC)
                     make_months(databases.ours.transaction, (now, now + NEXT_MONTH))
+                for forgotten in forget_daily(databases, settings):
+                    if forgotten.rows or forgotten.hindrance:
+                        log.info("%s", forgotten)
             except FencepostError as error:
                 # Nothing is wrong without it, only slower; the next round tries again.
                 log.warning("upkeep was not possible: %s", error)

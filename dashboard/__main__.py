@@ -35,7 +35,7 @@ def main(**streamlit_options: Any) -> None:
     config._main_script_path = str(MAIN)
     bootstrap.load_config_options(streamlit_options)
     check_configuration(settings)
-    with open_checked(settings) as databases, upkeep(databases):
+    with open_checked(settings) as databases, upkeep(databases, settings):
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104

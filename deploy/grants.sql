@@ -2,7 +2,9 @@
 GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettled, job_reason_counts, job_reasons TO fencepost_app;
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, sessions, review_drafts, review_claims, syncs, noted_reasons TO fencepost_app;
+GRANT SELECT, UPDATE ON upkeep_tasks TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at) ON reviews TO fencepost_app;
 GRANT SELECT, INSERT ON samples, sample_strata, sample_jobs, review_exports TO fencepost_app;
 GRANT EXECUTE ON FUNCTION job_facts_fill_next, job_facts_settle_some, job_counts_add_up TO fencepost_app;

@@ -39,6 +39,7 @@ class Event(StrEnum):
     KEY_REVOKED = "key-revoked"
     AUDIT_LISTED = "audit-listed"
     AUDIT_EXPORTED = "audit-exported"
+    AUDIT_CUT = "audit-cut"
     JOBS_IMPORTED = "jobs-imported"
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"

@@ -7,9 +7,10 @@ from itertools import chain, pairwise
 from json import loads
 from typing import Any
 
-from sqlalchemy import Connection, Text, cast, select, text
+from sqlalchemy import Connection, Text, cast, func, select, text
 
 from core.audit.chain import EMPTY, FIRST_IMPOSSIBLE, Head, chain_hash, name_key
+from core.audit.events import Event
 from core.csv.format import instant
 from core.db.databases import Databases
 from core.db.schema import audit_events
@@ -55,20 +56,28 @@ def check_chain(databases: Databases, expected: Head | None = None) -> str:
     `expected` is a head that was noted earlier: with it a cut tail is found, too, and a chain that somebody without
     the key has written anew. Raises `NotPossible`, which names every row that was changed, removed or inserted.
     """
-    keys = tuple(filter(None, (databases.audit_key, *databases.former_audit_keys)))
-    walk = _Walk(keys, expected)
     with databases.ours.transaction() as connection:
-        # Each batch is soon read, but all of them may take their time.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        with closing(_read_links(connection)) as links:
-            for link, following in pairwise(chain(links, (None,))):
-                assert link is not None
-                walk.step(link, following)
+        walk = _Walk(_keys(databases), expected, _find_last_cut(connection))
+        walk.read(connection)
     walk.end()
-    if walk.breaks:
-        more = walk.number - len(walk.breaks)
-        raise NotPossible(" ".join([*walk.breaks, *([f"There are {more:,} more breaks."] if more else [])]))
+    walk.refuse_breaks()
     return _conclude(walk)
+
+
+def check_beginning(connection: Connection, databases: Databases, through: int) -> None:
+    """Raise `NotPossible`, which names the breaks, where rows up to one are not as they were recorded."""
+    walk = _Walk(_keys(databases), None, _find_last_cut(connection))
+    walk.read(connection, through)
+    walk.refuse_breaks()
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """What the last cut says: up to which row the rows before it were removed, when, and its own number."""
+
+    through: Head
+    at: str
+    seq: int
 
 
 @dataclass(slots=True)
@@ -77,7 +86,8 @@ class _Walk:
 
     keys: tuple[bytes, ...]
     expected: Head | None
-    head: Head = EMPTY
+    cut: _Cut | None
+    head: Head = field(init=False)
     # The last row that was hashed without a key, where all before it were, too.
     last_plain: int = 0
     breaks: list[str] = field(default_factory=list)
@@ -89,6 +99,30 @@ class _Walk:
     unknown_keys: set[str] = field(default_factory=set)
     # Rows one after the other with the same break are named together: its kind, the first and the last of them.
     run: tuple[str, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        self.head = EMPTY if self.cut is None else self.cut.through
+
+    @property
+    def beginning(self) -> Head:
+        """What the first row continues."""
+        return EMPTY if self.cut is None else self.cut.through
+
+    def read(self, connection: Connection, through: int | None = None) -> None:
+        """Go on to the last row, or to the one named, in flat memory."""
+        # Each batch is soon read, but all of them may take their time.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        with closing(_read_links(connection, through)) as links:
+            for link, following in pairwise(chain(links, (None,))):
+                assert link is not None
+                self.step(link, following)
+        self._end_run()
+
+    def refuse_breaks(self) -> None:
+        """Raise `NotPossible` where there is a break."""
+        if self.breaks:
+            more = self.number - len(self.breaks)
+            raise NotPossible(" ".join([*self.breaks, *([f"There are {more:,} more breaks."] if more else [])]))
 
     def step(self, link: Link, following: Link | None) -> None:
         """Go on to a row."""
@@ -117,6 +151,13 @@ class _Walk:
         """Judge the chain as a whole, after its last row."""
         self._end_run()
         expected, seq = self.expected, self.head.seq
+        if expected is not None and expected.seq < self.beginning.seq:
+            self._say(
+                f"Row {expected.seq}, which was noted, has been cut since, with all rows up to {self.beginning.seq}: "
+                "give a head that was noted later."
+            )
+        elif expected is not None and expected.seq == self.beginning.seq and expected.hash != self.beginning.hash:
+            self._say(f"Row {expected.seq}, the last that was cut, is not the one that was noted.")
         if expected is not None and seq < expected.seq and not self.shift:
             self._say(f"Row {seq + 1} was removed: the tail was cut after row {seq}, and row {expected.seq} was noted.")
         if self.keys and self.last_plain > (expected.seq if expected is not None else 0):
@@ -132,7 +173,7 @@ class _Walk:
         if any(link.follows(head.hash, key, seq=seq) for key in self._keys_of(link)):
             self._end_run()
         elif link.key_id is None and link.follows(head.hash, None, seq=seq):
-            if not self.keys or self.last_plain == head.seq:
+            if not self.keys or (self.last_plain or self.beginning.seq) == head.seq:
                 self.last_plain = link.seq if self.keys else 0
                 self._end_run()
             else:
@@ -209,8 +250,30 @@ class _Walk:
             self.breaks.append(sentence)
 
 
-def _read_links(connection: Connection) -> Generator[Link]:
-    """Read all rows in their order, from one snapshot. Text where the driver could stumble over a forged value."""
+def _keys(databases: Databases) -> tuple[bytes, ...]:
+    return tuple(filter(None, (databases.audit_key, *databases.former_audit_keys)))
+
+
+def _find_last_cut(connection: Connection) -> _Cut | None:
+    """Find what the newest row of a cut says, which is to be believed only where the chain holds it."""
+    details = audit_events.c.details
+    through, hashed = (func.jsonb_extract_path_text(details, name) for name in ("through", "hash"))
+    query = (
+        select(audit_events.c.seq, instant(audit_events.c.at).label("at"), through, hashed)
+        .where(
+            audit_events.c.event == Event.AUDIT_CUT.value,
+            through.regexp_match(r"^[0-9]{1,18}$"),
+            hashed.regexp_match("^[0-9a-f]{64}$"),
+        )
+        .order_by(audit_events.c.seq.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _Cut(Head(int(row[2]), bytes.fromhex(row[3])), row.at, row.seq)
+
+
+def _read_links(connection: Connection, through: int | None) -> Generator[Link]:
+    """Read the rows in their order, from one snapshot. Text where the driver could stumble over a forged value."""
     columns = [
         instant(audit_events.c.at).label("at"),
         *(audit_events.c[name] for name in ("seq", "event", "actor", "address", "remote_address", "subject", "key_id")),
@@ -218,7 +281,9 @@ def _read_links(connection: Connection) -> Generator[Link]:
         audit_events.c.hash,
     ]
     query = select(*columns).order_by(audit_events.c.seq)
-    with connection.execution_options(yield_per=BATCH).execute(query) as rows:
+    if through is not None:
+        query = query.where(audit_events.c.seq <= through)
+    with connection.execute(query, execution_options={"yield_per": BATCH}) as rows:
         for row in rows:
             values = dict(row._mapping)
             yield Link(row.seq, bytes(values.pop("hash") or b""), values)
@@ -226,9 +291,14 @@ def _read_links(connection: Connection) -> Generator[Link]:
 
 def _conclude(walk: _Walk) -> str:
     """Say what an unbroken chain proves, and what it does not."""
-    expected = walk.expected
-    events = "1 event" if walk.head.seq == 1 else f"{walk.head.seq:,} events"
+    expected, number = walk.expected, walk.head.seq - walk.beginning.seq
+    events = "1 event" if number == 1 else f"{number:,} events"
     sentences = [f"The audit is one unbroken chain of {events} up to {walk.head}."]
+    if walk.cut is not None:
+        sentences.append(
+            f"It begins after row {walk.cut.through.seq}: what was older was removed, as row {walk.cut.seq} of "
+            f"{walk.cut.at} says."
+        )
     if expected is None:
         sentences.append("A cut tail is found only against a head that was noted earlier: --expect SEQ:HASH.")
     if not walk.keys:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 _ADD, _KEEP = ("SELECT", "INSERT"), ("SELECT", "INSERT", "UPDATE")
+# What is worth nothing after a while; evidence is removed by the owner alone.
+_PASSING = (*_KEEP, "DELETE")
 
 # By table, as they are granted.
 OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
     "audit_events": ("SELECT",),
-    **dict.fromkeys(
-        ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs", "noted_reasons"), _KEEP
-    ),
+    "upkeep_tasks": ("SELECT", "UPDATE"),
+    **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons"), _KEEP),
+    **dict.fromkeys(("sessions", "review_drafts", "review_claims"), _PASSING),
     "reviews": (*_ADD, "UPDATE (superseded_at)"),
     **dict.fromkeys(("samples", "sample_strata", "sample_jobs", "review_exports"), _ADD),
 }

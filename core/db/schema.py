@@ -335,3 +335,11 @@ syncs = Table(
     Column("length", Interval, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
+
+# When each task that runs once a day has begun last, in whichever process.
+upkeep_tasks = Table(
+    "upkeep_tasks",
+    ours,
+    Column("task", Text, primary_key=True),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+)

@@ -206,7 +206,8 @@ def test_the_check_knows_the_grants(least: Databases, empty_database_url: str, r
 def test_the_application_has_these_rights_only(
     least: Databases, empty_database_url: str, roles: tuple[str, str]
 ) -> None:
-    """What deploy/grants.sql grants is what the role has: rows are added, and changed only where they have a life."""
+    """What deploy/grants.sql grants is what the role has: rows are added, changed only where they have a life, and
+    removed where they are worth nothing any more."""
     living = {"SELECT", "INSERT", "UPDATE"}
     rights = {
         **{table: {"SELECT"} for table in ("jobs", "moderation_logs", "alembic_version", "audit_events")},
@@ -217,10 +218,9 @@ def test_the_application_has_these_rights_only(
         },
         # Only the owner may lock it.
         "audit_lock": set(),
-        **dict.fromkeys(
-            ("api_keys", "exports", "people", "sessions", "review_drafts", "review_claims", "syncs", "noted_reasons"),
-            living,
-        ),
+        **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons"), living),
+        **dict.fromkeys(("sessions", "review_drafts", "review_claims"), living | {"DELETE"}),
+        "upkeep_tasks": {"SELECT", "UPDATE"},
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
         **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},
         "job_facts_state": {"SELECT", "UPDATE"},

@@ -62,6 +62,7 @@ TESTED_BY = {
     "core/cli/audit.py": "tests/core/audit/test_verification.py",
     "core/cli/check.py": "tests/core/check/test_run.py",
     "core/cli/import_options.py": "tests/core/cli/test_import_files.py",
+    "core/cli/keeping/": "tests/core/keeping/test_forgetting.py",
     "core/cli/sync.py": "tests/core/sync/test_sync.py",
     # A rule of `core check`, by what the command says.
     "core/check/": "tests/core/check/test_run.py",
@@ -89,6 +90,7 @@ TESTED_BY = {
     "core/export/review_columns.py": "tests/core/export/test_review_export.py",
     "core/review/history.py": "tests/core/export/test_review_export.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
+    "core/keeping/": "tests/core/keeping/test_forgetting.py",
     "core/sync/": "tests/core/sync/test_sync.py",
     # Said by whatever is wrong, everywhere.
     "core/errors.py": "tests/api/test_errors.py",

@@ -48,7 +48,7 @@ FLOORS = (
     ("api",),
     ("core.__main__",),
     ("core.cli", "core.upkeep"),
-    ("core.check", "core.metrics", "core.sync"),
+    ("core.check", "core.keeping", "core.metrics", "core.sync"),
     ("core.intake", "core.quality"),
     ("core.counts", "core.export", "core.review"),
     ("core.auth",),

@@ -407,7 +407,7 @@ def test_servers_make_the_next_month_in_time(databases: Databases, connection: p
     wanted = {f"jobs_{instant:%Y_%m}" for instant in (now, now + upkeep.NEXT_MONTH)}
     assert names(connection) == {"jobs_other"}
 
-    with upkeep.upkeep(databases):
+    with upkeep.upkeep(databases, Settings()):
         wait_for(lambda: wanted <= names(connection), "the months")
 
 
@@ -517,7 +517,7 @@ def test_a_source_elsewhere_may_be_in_months(
     apart = open_databases(settings)
 
     document = export_document(apart, spring())
-    with upkeep.upkeep(apart):
+    with upkeep.upkeep(apart, settings):
         apart.check()
     apart.close()
 

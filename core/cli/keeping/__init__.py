@@ -1,0 +1,1 @@
+"""Commands that forget: by age, or for good."""

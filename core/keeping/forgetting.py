@@ -1,0 +1,155 @@
+"""Forgetting by age: once a day in whichever process, or by command, in short transactions that keep nobody waiting."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from core.actor import HOUSE, Actor
+from core.audit import cutting
+from core.audit.cutting import cut_audit, find_cut
+from core.db.databases import Databases
+from core.errors import DatabaseUnavailable
+from core.keeping.kinds import Kind, list_kinds
+from core.settings import Settings
+
+# Rows that are removed in one transaction.
+AT_ONCE = 5_000
+
+# Seconds that one transaction may take.
+TIMEOUT = 60
+
+AUDIT = "events of the audit"
+
+# One process is enough.
+_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('fencepost forgetting', 0))")
+
+# Of processes that come at one moment the second finds that the first has begun.
+_BEGIN = text("""
+    UPDATE upkeep_tasks SET begun_at = now()
+    WHERE task = 'forget' AND begun_at < now() - interval '1 day' RETURNING task
+""")
+
+_MAY_REMOVE = text("SELECT has_table_privilege(:table, 'DELETE')")
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What became of rows of one kind: how many older than `before` were removed, or are to be removed.
+
+    `before` None: they are kept for ever. `hindrance`: a sentence that says why old ones stay.
+    """
+
+    name: str
+    before: datetime | None
+    rows: int = 0
+    hindrance: str | None = None
+
+    def __str__(self) -> str:
+        if self.hindrance is not None:
+            return f"Old {self.name} stay: {self.hindrance}."
+        if self.before is None and not self.rows:
+            return f"{self.name.capitalize()} are kept for ever."
+        since = "" if self.before is None else f" from before {self.before:%Y-%m-%d}"
+        return f"{self.rows:,} {self.name}{since} removed."
+
+
+def forget_daily(databases: Databases, settings: Settings) -> list[Forgotten]:
+    """Remove what is old, unless some process has begun to do so within a day."""
+    with databases.ours.transaction() as connection:
+        if connection.execute(_BEGIN).one_or_none() is None:
+            return []
+    return list(forget_old(databases, settings, HOUSE, datetime.now(UTC)))
+
+
+def forget_old(databases: Databases, settings: Settings, by: Actor, now: datetime) -> Iterator[Forgotten]:
+    """Remove what is older than the settings say, kind by kind; give each once it is gone."""
+    removed = []
+    for kind in list_kinds(settings, now):
+        found = Forgotten(kind.name, None) if kind.is_for_ever else _forget(databases, kind, now)
+        if found.rows:
+            removed.append(kind.table)
+        yield found
+    audit = _forget_audit(databases, settings, by, now)
+    if audit.rows:
+        removed.append("audit_events")
+    yield audit
+    if removed:
+        # So that what comes next takes the place of what is gone; a role that may not is passed over.
+        with suppress(DatabaseUnavailable):
+            databases.ours.vacuum(*removed)
+
+
+def count_old(databases: Databases, settings: Settings, now: datetime) -> Iterator[Forgotten]:
+    """Count what `forget_old` would remove, and remove nothing."""
+    for kind in list_kinds(settings, now):
+        if kind.is_for_ever:
+            yield Forgotten(kind.name, None)
+            continue
+        with databases.ours.transaction(timeout=TIMEOUT) as connection:
+            counted = text(f"SELECT count(*) FROM {kind.table} WHERE {kind.old}")
+            rows = connection.execute(counted, _times(kind, now)).scalar_one()
+            yield Forgotten(kind.name, kind.before, rows, _find_hindrance(connection, kind.table))
+    before = _find_audit_limit(settings, now)
+    with databases.ours.transaction(timeout=TIMEOUT) as connection:
+        cut = None if before is None else find_cut(connection, before)
+        hindrance = None if before is None else _find_hindrance(connection, "audit_events")
+    yield Forgotten(AUDIT, before, 0 if cut is None else cut.rows, hindrance)
+
+
+def _forget(databases: Databases, kind: Kind, now: datetime) -> Forgotten:
+    rows, is_over = 0, False
+    while not is_over:
+        with databases.ours.transaction(timeout=TIMEOUT) as connection:
+            hindrance = _find_hindrance(connection, kind.table)
+            if hindrance is not None:
+                return Forgotten(kind.name, kind.before, rows, hindrance)
+            if not connection.execute(_LOCK).scalar_one():
+                return Forgotten(kind.name, kind.before, rows, "another process is at it")
+            found = _remove_some(connection, kind, now)
+        rows, is_over = rows + found, found < AT_ONCE
+    return Forgotten(kind.name, kind.before, rows)
+
+
+def _remove_some(connection: Connection, kind: Kind, now: datetime) -> int:
+    """Remove at most `AT_ONCE` rows; those that somebody has locked have their turn another day."""
+    old = f"SELECT {kind.key} FROM {kind.table} WHERE {kind.old} LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED"
+    if kind.first is None:
+        removal = text(f"DELETE FROM {kind.table} WHERE ({kind.key}) IN ({old})")
+        return connection.execute(removal, _times(kind, now)).rowcount
+    gone = {"gone": list(connection.execute(text(old), _times(kind, now)).scalars())}
+    connection.execute(text(kind.first), gone)
+    connection.execute(text(f"DELETE FROM {kind.table} WHERE {kind.key} = ANY (:gone)"), gone)
+    return len(gone["gone"])
+
+
+def _forget_audit(databases: Databases, settings: Settings, by: Actor, now: datetime) -> Forgotten:
+    before, rows = _find_audit_limit(settings, now), 0
+    if before is None:
+        return Forgotten(AUDIT, None)
+    with databases.ours.transaction() as connection:
+        hindrance = _find_hindrance(connection, "audit_events")
+    is_over = hindrance is not None
+    while not is_over:
+        found = cut_audit(databases, by, before)
+        rows, is_over = rows + found, found < cutting.AT_ONCE
+    return Forgotten(AUDIT, before, rows, hindrance)
+
+
+def _find_audit_limit(settings: Settings, now: datetime) -> datetime | None:
+    days = settings.fencepost_keep_audit_days
+    return now - timedelta(days=days) if days else None
+
+
+def _find_hindrance(connection: Connection, table: str) -> str | None:
+    if connection.execute(_MAY_REMOVE, {"table": table}).scalar_one():
+        return None
+    return "only the owner of the tables may remove them: run this as the owner"
+
+
+def _times(kind: Kind, now: datetime) -> dict[str, datetime | None]:
+    """Return the parameters of a condition; nothing is older than null."""
+    times = {"before": kind.before, "yesterday": now - timedelta(days=1)}
+    return {name: time for name, time in times.items() if f":{name}" in kind.old}
