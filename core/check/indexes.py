@@ -13,6 +13,7 @@ from core.check.plan import BITMAPS_ONLY, INDEXES_ONLY, Plan, explain
 from core.check.relation import Relation, is_plain
 from core.check.wanted_index import ENTRY, SORTED, TAKEN_APART, TRIGRAMS, Advisor, Wanted
 from core.db.folding import Folding
+from core.db.topology import topology_of
 
 # Jobs beyond which pages and exports cannot do without the two first indexes.
 MANY = 100_000
@@ -121,12 +122,15 @@ _NO_JOB = "'00000000-0000-0000-0000-000000000000'::uuid"
 
 def _check_one_job(connection: Connection, advisor: Advisor) -> Finding:
     plan = explain(connection, f"SELECT FROM jobs WHERE job_id = {_NO_JOB}", INDEXES_ONLY)
+    placed = topology_of(connection).jobs
+    # A key that is unique across nodes has the column by which they are told apart.
+    is_unique = not advisor.is_partitioned and (placed is None or placed.by_column == "job_id")
     if plan.is_bounded:
         return ok("An index on jobs (job_id) serves opening one job.")
     return advice(
         "No index on jobs (job_id) serves opening one job, so that each look reads all rows: make a unique one, "
         f"{advisor.cost(advisor.rows, ENTRY, SORTED)}.",
-        *advisor.statements(ONE_JOB, unique="" if advisor.is_partitioned else "UNIQUE "),
+        *advisor.statements(ONE_JOB, unique="UNIQUE " if is_unique else ""),
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from core.db.topology import topology_of
+
 NO_SETTINGS: Mapping[str, str] = {}
 
 # Costs are not to decide between an index and none on a small table; and an index is to give the order.
@@ -71,16 +73,27 @@ class Plan:
 
 
 def explain(connection: Connection, statement: str, settings: Mapping[str, str] = NO_SETTINGS) -> Plan:
-    """Ask for the plan of a statement, under settings that are forgotten afterwards."""
+    """Ask for the plan of a statement, under settings that are forgotten afterwards.
+
+    Where the tables are distributed by Citus, it is the plan of a node for the largest part.
+    """
     attempt = connection.begin_nested()
     try:
+        if topology_of(connection).is_distributed:
+            # The nodes get what is set from here on.
+            settings = {"citus.propagate_set_commands": "local", "citus.explain_all_tasks": "on", **settings}
         for name, value in settings.items():
-            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+            connection.execute(text(f"SET LOCAL {name} = {value}"))
         found = connection.execute(text(f"EXPLAIN (VERBOSE, FORMAT JSON) {statement}")).scalar_one()
     finally:
         attempt.rollback()
     plan = found if isinstance(found, list) else json.loads(found)
-    return Plan(list(_nodes(plan[0]["Plan"])))
+    nodes = list(_nodes(plan[0]["Plan"]))
+    job = next((node["Distributed Query"]["Job"] for node in nodes if "Distributed Query" in node), None)
+    if job is None:
+        return Plan(nodes)
+    parts = sorted((task["Remote Plan"][0][0]["Plan"] for task in job["Tasks"]), key=lambda part: part["Plan Rows"])
+    return Plan(list(_nodes(parts[-1] | {"Plan Rows": sum(part["Plan Rows"] for part in parts)})))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

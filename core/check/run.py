@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from core.check.columns import check_columns, fits
 from core.check.data import check_data
+from core.check.distribution import check_distribution
 from core.check.facts import check_facts
 from core.check.finding import Finding, Level, advice, problem
 from core.check.indexes import check_indexes
@@ -46,6 +47,7 @@ def _check_source(databases: Databases, settings: Settings) -> Iterator[Finding]
         jobs, logs = (relations[name] for name in NAMES)
         if jobs is None or logs is None:
             return
+        yield from list(check_distribution(connection, jobs, logs))
         found = [each for relation in (jobs, logs) for each in check_columns(connection, relation)]
         found += check_reading(connection, (jobs, logs))
         yield from found

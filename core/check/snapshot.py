@@ -8,10 +8,16 @@ from core.export.snapshot import take_snapshot
 
 async def check_snapshot(source: Database) -> Finding:
     """Export a snapshot from one connection and import it into another. Raises `DatabaseUnavailable`."""
+    topology = source.topology()
+    if topology.is_distributed:
+        return advice(
+            "The nodes of Citus share no snapshot: an export uses one connection, and reads each node as it was within "
+            "moments of the others (see docs/large.md)."
+        )
     leader = await source.connect_for_export()
     try:
         with source.translated_errors():
-            _, name = await take_snapshot(leader, shared=True)
+            _, name = await take_snapshot(leader, topology, shared=True)
         if name is None:
             return _alone("it gives none out")
         try:

@@ -9,10 +9,8 @@ import psycopg
 from psycopg import pq
 from sqlalchemy import Select
 
-from core.csv.format import (
-    _COPY,
-    _DIALECT,
-)
+from core.csv.format import _COPY, make_dialect
+from core.db.topology import ONE_SERVER, Topology
 
 # Bytes. Large enough that the work for a block (a hash, a send) does not count, small enough to stay flat in memory.
 BLOCK_SIZE = 128 * 1024
@@ -31,14 +29,16 @@ class Block:
     rows: int
 
 
-async def copy_csv(connection: psycopg.AsyncConnection, query: Select[Any]) -> AsyncGenerator[Block]:
+async def copy_csv(
+    connection: psycopg.AsyncConnection, query: Select[Any], topology: Topology = ONE_SERVER
+) -> AsyncGenerator[Block]:
     """Run the query as a COPY and yield its records in blocks of about 128 KiB, without BOM and header.
 
     Talks to libpq directly: a coroutine step a row would cost more than the row. The connection can be used for
     nothing else until the last block was taken; whoever stops earlier closes it, which ends the statement.
     """
     pgconn = connection.pgconn
-    pgconn.send_query(_COPY.format(render(connection, query)).encode())
+    pgconn.send_query(_COPY.format(render(connection, query, topology)).encode())
     await _flush(pgconn)
     started = await _next_result(pgconn)
     if started is None or started.status != pq.ExecStatus.COPY_OUT:
@@ -71,9 +71,9 @@ async def copy_csv(connection: psycopg.AsyncConnection, query: Select[Any]) -> A
         yield Block(b"".join(rows), len(rows))
 
 
-def render(connection: psycopg.AsyncConnection, query: Select[Any]) -> str:
+def render(connection: psycopg.AsyncConnection, query: Select[Any], topology: Topology = ONE_SERVER) -> str:
     """Write a query out with its parameters as literals, because COPY takes none."""
-    compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    compiled = query.compile(dialect=make_dialect(topology), compile_kwargs={"render_postcompile": True})
     return psycopg.AsyncClientCursor(connection).mogrify(str(compiled), compiled.params)
 
 

@@ -11,6 +11,8 @@ from typing import Any, LiteralString
 from sqlalchemy import ColumnElement, Dialect, case, collate, func, literal_column
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
+from core.db.topology import Topology
+
 BOM = b"\xef\xbb\xbf"
 
 
@@ -33,7 +35,11 @@ _COPY: LiteralString = (
 _FIXED_WIDTH: ColumnElement[Any] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
 
 
-_DIALECT: Dialect = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
+def make_dialect(topology: Topology) -> Dialect:
+    """Make what statements are written for that go to libpq: a database whose rows lie somewhere."""
+    dialect: Dialect = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
+    dialect.topology = topology  # type: ignore[attr-defined]
+    return dialect
 
 
 def instant(column: ColumnElement[Any]) -> ColumnElement[Any]:

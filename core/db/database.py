@@ -18,6 +18,7 @@ from core.db.patient_connection import PatientConnection, set_limit
 from core.db.relations import BEHIND
 from core.db.schema import OPTIONAL
 from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
+from core.db.topology import Topology, find_topology
 from core.errors import DatabaseUnavailable
 from core.metrics.registry import TRANSACTIONS
 from core.request_id import comment
@@ -72,6 +73,7 @@ class Database:
         self.is_pooled = False
         self._folding: Folding | None = None
         self._tells_api_keys: bool | None = None
+        self._topology: Topology | None = None
         # How long who asks in a thread has for a connection.
         self._patience = threading.local()
         self._found_beside: frozenset[str] | None = None
@@ -155,6 +157,14 @@ class Database:
             connection.execute(text(f"VACUUM (ANALYZE) {', '.join(tables)}"))
             if not self.is_pooled:
                 connection.execute(text(f"SET statement_timeout = {SESSION['statement_timeout']}"))
+
+    def topology(self) -> Topology:
+        """Tell where the rows of jobs and logs lie."""
+        if self._topology is None:
+            with self.transaction():
+                pass
+        assert self._topology is not None
+        return self._topology
 
     def folding(self) -> Folding:
         """Find the collation that folds the case of all letters, whatever locale the database was made with.
@@ -240,6 +250,11 @@ class Database:
             driver = connection.connection.driver_connection
             set_limit(driver, None if timeout is None else timeout + PING_TIMEOUT / 2)
             try:
+                if self._topology is None:
+                    # Statements are written for it, so it is known before the first one.
+                    self._topology = find_topology(connection)
+                    self.engine.dialect.topology = self._topology  # type: ignore[attr-defined]
+                    connection.rollback()
                 yield connection
             finally:
                 set_limit(driver, PING_TIMEOUT)

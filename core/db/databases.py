@@ -44,7 +44,8 @@ class Databases:
                 raise DatabaseUnavailable(f"The tables in {self.ours.setting} are missing or old: {MIGRATE}.")
         if not self.jobs_are_ours:
             with self.source.transaction() as connection:
-                connection.execute(text("SELECT FROM jobs LEFT JOIN moderation_logs ON false LIMIT 0"))
+                for name in ("jobs", "moderation_logs"):
+                    connection.execute(text(f"SELECT FROM {name} LIMIT 0"))
                 if connection.execute(text("SHOW server_encoding")).scalar_one() == "SQL_ASCII":
                     # PostgreSQL converts every other encoding; of this one it knows nothing until it reads a text.
                     log.warning(

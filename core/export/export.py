@@ -130,11 +130,12 @@ class Export:
         access = await asyncio.to_thread(make_access, self._databases, wall)
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
-            snapshot_at, snapshot = await take_snapshot(connection, shared=self._workers > 1)
+            snapshot_at, snapshot = await take_snapshot(connection, access.topology, shared=self._workers > 1)
             by_facts = access.has_facts and go_by_facts(self._filter) and await are_usable_in(connection)
             access = replace(access, has_facts=by_facts)
             if with_total:
-                counted = await connection.execute(render(connection, count_query(self._filter, access)))
+                query = count_query(self._filter, access)
+                counted = await connection.execute(render(connection, query, access.topology))
                 self.total = (await counted.fetchone() or (0,))[0]
             by_search = await _go_by_search(connection, self._filter, access)
             self._blocks = ParallelCopy(
@@ -250,7 +251,7 @@ async def _go_by_search(connection: psycopg.AsyncConnection, job_filter: JobFilt
     """
     if job_filter.q is None or not access.folding.is_indexed:
         return False
-    query = render(connection, count_query(job_filter, access, limit=FEW + 1))
+    query = render(connection, count_query(job_filter, access, limit=FEW + 1), access.topology)
     by_search = "SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on"
     try:
         async with connection.transaction(force_rollback=True):

@@ -149,7 +149,7 @@ class ParallelCopy:
                 return
             part, output = cut
             query = export_query(self._filter, self._access, part)
-            async with aclosing(copy_csv(connection, query)) as blocks:
+            async with aclosing(copy_csv(connection, query, self._access.topology)) as blocks:
                 async for block in blocks:
                     await self._put(output, block)
             await self._complete(output)

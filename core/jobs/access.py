@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.db.databases import Databases
 from core.db.folding import Folding
+from core.db.topology import ONE_SERVER, Topology
 from core.jobs.wall import Wall
 
 
@@ -13,7 +14,7 @@ class JobAccess:
 
     They are where the jobs are ours, and make questions quick. The answers are the same.
     `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
-    `counts_reasons`: reasons are counted beside the facts.
+    `counts_reasons`: reasons are counted beside the facts. `topology`: on which servers the jobs lie.
     """
 
     wall: Wall
@@ -22,6 +23,7 @@ class JobAccess:
     jobs_are_ours: bool = False
     tells_api_keys: bool = False
     counts_reasons: bool = False
+    topology: Topology = ONE_SERVER
 
 
 def make_access(databases: Databases, wall: Wall) -> JobAccess:
@@ -34,4 +36,5 @@ def make_access(databases: Databases, wall: Wall) -> JobAccess:
         databases.jobs_are_ours,
         source.tells_api_keys(),
         source.counts_reasons(),
+        source.topology(),
     )

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, null, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, null, select, true
 
 from core.db.schema import jobs, moderation_logs
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
+from core.jobs.one_node import IsOnOneNode
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import key_column, latest_log, select_jobs
 from core.jobs.wall import Wall, is_one, of_clients
@@ -60,7 +61,7 @@ def list_logs(connection: Connection, job_id: UUID, wall: Wall) -> list[Row[Any]
     """List the moderation logs of a job in their order, the one that counts last; of very many, the latest."""
     query = (
         select(moderation_logs)
-        .join(jobs, jobs.c.job_id == moderation_logs.c.job_id)
+        .join(jobs, and_(jobs.c.job_id == moderation_logs.c.job_id, IsOnOneNode()))
         .where(*is_one(job_id, wall))
         .order_by(moderation_logs.c.created_at.desc(), moderation_logs.c.log_id.desc())
         .limit(MOST_LOGS)

@@ -39,6 +39,7 @@ from core.db.folding import Folding
 from core.db.schema import jobs, moderation_logs
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
+from core.jobs.one_node import IsOnOneNode
 from core.jobs.wall import of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
@@ -48,7 +49,7 @@ latest_log = (
         literal_column("true").label("evaluated"),
         *(moderation_logs.c[category.column] for category in Category),
     )
-    .where(moderation_logs.c.job_id == jobs.c.job_id)
+    .where(moderation_logs.c.job_id == jobs.c.job_id, IsOnOneNode())
     .order_by(moderation_logs.c.created_at.desc(), moderation_logs.c.log_id.desc())
     .limit(1)
     .lateral("latest_log")

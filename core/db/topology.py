@@ -1,0 +1,82 @@
+"""Where the rows of `jobs` and `moderation_logs` lie: on the server that answers, or on servers behind it.
+
+Behind it they are where foreign tables lead there (`postgres_fdw`), and where Citus distributes a table over its nodes.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from core.db.relations import BEHIND
+
+_FOREIGN = text(f"{BEHIND} SELECT EXISTS (SELECT FROM behind JOIN pg_foreign_table ON ftrelid = behind.oid)")
+_IS_CITUS = text("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
+
+# What Citus has made of a table; of partitions, of the first. A table that each node has a copy of has no column.
+_PLACED = text(f"""
+    {BEHIND} SELECT column_to_column_name(logicalrelid, partkey) AS by_column, colocationid AS group,
+        EXISTS (
+            SELECT FROM pg_attribute
+            WHERE attrelid = to_regclass(:relation) AND attname = 'client_id' AND NOT attisdropped
+        ) AS names_client
+    FROM behind JOIN pg_catalog.pg_dist_partition ON logicalrelid = behind.oid ORDER BY behind.oid LIMIT 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """How Citus distributes a table: by which column (None: each node has a copy of it), and beside which others.
+
+    `names_client`: what queries read, be it a view of that table, has a column `client_id`.
+    """
+
+    by_column: str | None
+    group: int
+    names_client: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Where the rows lie. Of Citus: how both tables are distributed; None: one is not."""
+
+    has_foreign_tables: bool = False
+    is_citus: bool = False
+    jobs: Placed | None = None
+    logs: Placed | None = None
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether Citus has distributed a table, so that only queries work that its nodes can answer by themselves."""
+        return self.jobs is not None or self.logs is not None
+
+    @property
+    def is_one_server(self) -> bool:
+        """Whether one server has all rows, and so one snapshot of them."""
+        return not (self.has_foreign_tables or self.is_distributed)
+
+    @property
+    def joins_by_client(self) -> bool:
+        """Whether a job and its logs have to be joined by their client, too, because they are distributed by it."""
+        if self.jobs is None or self.logs is None or self.logs.by_column is None:
+            return False
+        return self.logs.names_client and self.jobs.by_column not in (None, "job_id", "created_at")
+
+
+ONE_SERVER = Topology()
+
+
+def find_topology(connection: Connection) -> Topology:
+    """Ask the catalogue where the rows lie."""
+    names = ("jobs", "moderation_logs")
+    foreign = any(connection.execute(_FOREIGN, {"relation": name}).scalar_one() for name in names)
+    if not connection.execute(_IS_CITUS).scalar_one():
+        return Topology(has_foreign_tables=foreign)
+    jobs, logs = (connection.execute(_PLACED, {"relation": name}).one_or_none() for name in names)
+    placed = [None if row is None else Placed(row.by_column, row.group, row.names_client) for row in (jobs, logs)]
+    return Topology(foreign, True, *placed)
+
+
+def topology_of(connection: Connection) -> Topology:
+    """Return where the rows lie that a connection of a `Database` reads."""
+    found: Topology = getattr(connection.dialect, "topology", ONE_SERVER)
+    return found

@@ -1,0 +1,98 @@
+"""Sources whose tables Citus distributes: a real one where TEST_SOURCE_URL names one, else one that only looks so.
+
+What only looks so is one PostgreSQL with the catalogue of Citus: it takes every query, so that what is sent to nodes is
+tried for its answer here, and for whether nodes can give it on a real one only.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+
+from tests.conftest import TestServer
+
+REAL = os.environ.get("TEST_SOURCE_URL")
+
+JOBS = (
+    "job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason, api_key_id, api_key_name"
+)
+LOGS = "log_id, job_id, created_at, category_ai_adult_general, category_underage, category_nsfw"
+
+TABLES = """
+    CREATE TABLE jobs (
+        job_id uuid NOT NULL, client_id text NOT NULL, type text NOT NULL, status text NOT NULL, is_prohibited boolean,
+        created_at timestamptz NOT NULL, completed_at timestamptz, prompt text, reason text,
+        api_key_id text, api_key_name text
+    );
+    CREATE TABLE moderation_logs (
+        log_id bigint NOT NULL, job_id uuid NOT NULL, created_at timestamptz NOT NULL,
+        category_ai_adult_general boolean, category_underage boolean, category_nsfw boolean, client_id text NOT NULL
+    );
+    CREATE INDEX ON jobs (created_at, job_id);
+    CREATE INDEX ON jobs (client_id, created_at, job_id);
+    CREATE INDEX ON jobs (job_id);
+    CREATE INDEX ON moderation_logs (job_id, created_at, log_id);
+"""
+CATALOGUE = """
+    SET allow_system_table_mods = on;
+    CREATE TABLE pg_catalog.pg_dist_node (nodeid int, shouldhaveshards boolean, isactive boolean);
+    CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partkey text, colocationid int);
+    CREATE FUNCTION pg_catalog.column_to_column_name(regclass, text) RETURNS text LANGUAGE sql AS 'SELECT $2';
+    GRANT SELECT ON pg_catalog.pg_dist_node, pg_catalog.pg_dist_partition TO PUBLIC;
+    RESET allow_system_table_mods;
+    INSERT INTO pg_catalog.pg_dist_node VALUES (1, false, true), (2, true, true), (3, true, true);
+"""
+
+
+def distribute(connection: psycopg.Connection, table: str, by: str | None, group: int = 1) -> None:
+    """Note in a catalogue that looks like that of Citus how a table is distributed."""
+    connection.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES (%s::regclass, %s, %s)", (table, by, group))
+
+
+@contextmanager
+def distributed_copy(server: TestServer, whole: str, by: str) -> Iterator[str]:
+    """Copy the jobs and logs of a database into tables that are distributed by a column; give the source's URL."""
+    name = f"fencepost_{by}_{uuid4().hex[:8]}"
+    if REAL is not None:
+        with psycopg.connect(REAL, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}; SET search_path = {name}; {TABLES}".encode())
+            connection.execute("SELECT create_distributed_table('jobs', %s)", (by,))
+            connection.execute("SELECT create_distributed_table('moderation_logs', %s, colocate_with => 'jobs')", (by,))
+            copy_rows(whole, connection)
+            connection.execute("ANALYZE jobs, moderation_logs")
+        yield f"{REAL}{'&' if '?' in REAL else '?'}options={quote(f'-csearch_path={name}')}"
+        with psycopg.connect(REAL, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+        return
+    url = server.create_empty(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(TABLES.encode())
+        copy_rows(whole, connection)
+        connection.execute(CATALOGUE.encode())
+        for table in ("jobs", "moderation_logs"):
+            distribute(connection, table, by)
+        connection.execute("ANALYZE")
+    yield url
+    server.drop(name)
+
+
+def copy_rows(whole: str, target: psycopg.Connection) -> None:
+    of_logs = ", ".join(f"moderation_logs.{column}" for column in LOGS.split(", "))
+    both = (
+        (f"SELECT {JOBS} FROM jobs", f"jobs ({JOBS})"),
+        (
+            f"SELECT {of_logs}, client_id FROM moderation_logs JOIN jobs USING (job_id)",
+            f"moderation_logs ({LOGS}, client_id)",
+        ),
+    )
+    with psycopg.connect(whole) as connection:
+        for query, table in both:
+            with (
+                connection.cursor().copy(f"COPY ({query}) TO STDOUT".encode()) as rows,
+                target.cursor().copy(f"COPY {table} FROM STDIN".encode()) as copied,
+            ):
+                for block in rows:
+                    copied.write(block)

@@ -1,0 +1,145 @@
+"""Citus: a source whose tables are distributed over nodes, by job or by client, gives what one database would.
+
+With TEST_SOURCE_URL, the URL of a superuser at the coordinator of a real Citus, all of this runs there.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from core.check.distribution import check_distribution
+from core.check.finding import Level
+from core.check.relation import find_relation
+from core.check.run import run_checks
+from core.db.database import Database
+from core.db.databases import Databases
+from core.db.schema import job_reasons
+from core.db.startup import open_databases
+from core.intake.demo import seed_jobs
+from core.jobs.filter import JobFilter
+from core.jobs.hidden_text import NotedReasons
+from core.settings import Settings
+from tests.conftest import TestServer
+from tests.support.citus import CATALOGUE, TABLES, distribute, distributed_copy
+from tests.support.documents import export_document, read_records
+from tests.support.sources import FILTERS, read_jobs, read_pages
+
+UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
+SPRING = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
+
+
+def spring(**params: str) -> JobFilter:
+    return JobFilter.from_params((SPRING | params).items())
+
+
+@pytest.fixture(scope="module")
+def whole(shared_url: str) -> Iterator[Databases]:
+    """Demo jobs in one plain database, which is also Fencepost's own."""
+    databases = open_databases(Settings(database_url=SecretStr(shared_url)))
+    seed_jobs(databases, 600, seed=5, until=UNTIL)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="module", params=["job_id", "client_id"])
+def settings_of(
+    request: pytest.FixtureRequest, server: TestServer, shared_url: str, whole: Databases
+) -> Iterator[Settings]:
+    """The settings of a source with the same jobs, distributed by a column."""
+    with distributed_copy(server, shared_url, request.param) as source:
+        yield Settings(database_url=SecretStr(shared_url), source_database_url=SecretStr(source))
+
+
+@pytest.fixture(scope="module")
+def distributed(settings_of: Settings) -> Iterator[Databases]:
+    databases = open_databases(settings_of)
+    databases.check()
+    yield databases
+    databases.close()
+
+
+@pytest.mark.parametrize("params", FILTERS, ids=str)
+def test_everything_is_the_same(whole: Databases, distributed: Databases, params: dict[str, str]) -> None:
+    """Whatever the filter, a file, its pages and what is counted of it are those of one database."""
+    with whole.source.transaction() as connection:
+        rules = connection.execute(select(job_reasons.c.reason).where(job_reasons.c.reason.is_not(None))).scalars()
+        # What our own table tells, a page learns of a source that is not ours.
+        noted = NotedReasons(rules=frozenset(rules))
+    expected = export_document(whole, spring(**params))
+
+    assert export_document(distributed, spring(**params), workers=3) == expected
+    assert read_pages(distributed, spring(**params), noted) == read_pages(whole, spring(**params), noted)
+    assert len(read_records(expected)) > 3
+
+
+def test_single_jobs_and_clients_are_the_same(whole: Databases, distributed: Databases) -> None:
+    """A job, its logs and neighbours, and the clients are those of one database."""
+    assert read_jobs(distributed, spring()) == read_jobs(whole, spring())
+
+
+def test_the_check_says_how_they_are_distributed(distributed: Databases, settings_of: Settings) -> None:
+    """Nothing is wrong with it; where they are distributed and that nodes share no snapshot is said."""
+    findings = list(run_checks(distributed, settings_of))
+
+    assert [finding.text for finding in findings if finding.level is Level.PROBLEM] == []
+    said = [finding.text for finding in findings if "Citus" in finding.text]
+    by = "client_id" if distributed.source.topology().joins_by_client else "job_id"
+    assert said[0].startswith(f"Citus distributes `jobs` and `moderation_logs` by {by} over 2 nodes, side by side")
+    assert said[1].startswith("The nodes of Citus share no snapshot: an export uses one connection")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "logs", "has_client", "said", "calls"),
+    [
+        (None, None, True, "the coordinator has all of both", ["create jobs by job_id", "create logs by job_id"]),
+        (None, ("job_id", 1), True, "`jobs` is a table of", ["create jobs by job_id", "alter logs by job_id"]),
+        (("job_id", 1), None, True, "is a table of the coordinator alone", ["create logs by job_id"]),
+        (("client_id", 1), ("job_id", 2), True, "by job_id apart from it", ["alter logs by client_id"]),
+        (("client_id", 1), ("job_id", 2), False, "lie on two nodes", ["alter jobs by job_id", "alter logs by job_id"]),
+        (("tenant", 1), ("tenant", 1), False, "or by a column", ["alter jobs by job_id", "alter logs by job_id"]),
+        (("job_id", 1), (None, 2), False, "each has a copy of `moderation_logs`", []),
+    ],
+)
+def test_the_check_says_what_to_change(
+    empty_database_url: str,
+    jobs: tuple[str, int] | None,
+    logs: tuple[str | None, int] | None,
+    has_client: bool,
+    said: str,
+    calls: list[str],
+) -> None:
+    """Where a job and its logs may lie on two nodes, it says why, and what calls bring them together."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute(TABLES.encode())
+        if not has_client:
+            connection.execute("ALTER TABLE moderation_logs DROP COLUMN client_id")
+        connection.execute(CATALOGUE.encode())
+        for table, placed in (("jobs", jobs), ("moderation_logs", logs)):
+            if placed is not None:
+                distribute(connection, table, *placed)
+    source = Database("SOURCE_DATABASE_URL", empty_database_url, read_only=True, remedy="")
+
+    with source.transaction() as asking:
+        relations = {name: find_relation(asking, name) for name in ("jobs", "moderation_logs")}
+        both = [relation for relation in relations.values() if relation is not None]
+        (finding,) = check_distribution(asking, both[0], both[1])
+    source.close()
+
+    assert said in finding.text
+    assert [name_call(statement) for statement in finding.statements] == calls
+
+
+def name_call(statement: str) -> str:
+    """Say in short what a call of Citus does."""
+    call = re.fullmatch(
+        r"SELECT (create|alter)_distributed_table\('public\.(jobs', '(\w+)'|moderation_logs', '(\w+)',"
+        r" colocate_with => 'public\.jobs')\);",
+        statement,
+    )
+    assert call is not None
+    return f"{call[1]} jobs by {call[3]}" if call[3] else f"{call[1]} logs by {call[4]}"
