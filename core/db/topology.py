@@ -4,8 +4,11 @@ Behind it they are where foreign tables lead there (`postgres_fdw`), and where C
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Boolean, ColumnElement, Connection, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from core.db.relations import BEHIND
 
@@ -80,3 +83,19 @@ def topology_of(connection: Connection) -> Topology:
     """Return where the rows lie that a connection of a `Database` reads."""
     found: Topology = getattr(connection.dialect, "topology", ONE_SERVER)
     return found
+
+
+class IsOnOneNode(ColumnElement[bool]):
+    """The condition that a row of `moderation_logs` and one of `jobs` are of one client, where that has to be said.
+
+    Whether it has, is known of the database that a statement is written for, so that all of them stay as they are.
+    """
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(IsOnOneNode)
+def _write(element: IsOnOneNode, compiler: SQLCompiler, **_: Any) -> str:
+    topology: Topology = getattr(compiler.dialect, "topology", ONE_SERVER)
+    return "moderation_logs.client_id = jobs.client_id" if topology.joins_by_client else ""

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, null, select, true
 
 from core.db.schema import jobs, moderation_logs
+from core.db.topology import IsOnOneNode
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.one_node import IsOnOneNode
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import key_column, latest_log, select_jobs
 from core.jobs.wall import Wall, is_one, of_clients

@@ -37,9 +37,9 @@ from sqlalchemy.exc import DBAPIError
 
 from core.db.folding import Folding
 from core.db.schema import jobs, moderation_logs
+from core.db.topology import IsOnOneNode
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.one_node import IsOnOneNode
 from core.jobs.wall import of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
