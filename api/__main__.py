@@ -10,6 +10,7 @@ from api.services import create_services
 from core.cli.runner import open_checked, run_command
 from core.settings import load_settings
 from core.upkeep import upkeep
+from core.webhooks.sender import sending
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -18,7 +19,7 @@ from core.upkeep import upkeep
 def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
-    with open_checked(settings) as databases, upkeep(databases, settings):
+    with open_checked(settings) as databases, upkeep(databases, settings), sending(databases, settings):
         app = RequestLog(Api(create_services(databases, settings)))
         serve(
             app,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from api.webhooks import describe_webhooks
 from core.export.job_columns import COLUMNS
 from core.export.receipts import Contents, Status, Via
 from core.export.review_columns import COLUMNS as REVIEW_COLUMNS
@@ -237,6 +238,7 @@ DOCUMENT: dict[str, Any] = {
             )
         },
     },
+    "webhooks": describe_webhooks(),
     "components": {
         "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "An API key, `fp_…`."}},
         "schemas": {

@@ -13,6 +13,7 @@ from core.cli.runner import run_command
 from core.cli.sample import sample
 from core.cli.sync import sync_command
 from core.cli.tables import migrate_command, seed
+from core.cli.webhooks import webhooks
 from core.program import VERSION
 
 
@@ -24,7 +25,7 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, facts, keys, export, verify, reviews, sample, upkeep_command),
+    *(migrate_command, seed, facts, keys, export, verify, reviews, sample, upkeep_command, webhooks),
 ):
     main.add_command(command)
 

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     # The other server's API key, for `python -m core sync`.
     fencepost_sync_key: SecretStr | None = None
 
+    # Networks beside the world that webhooks may go to, and the seconds that an endpoint has to answer.
+    fencepost_webhook_networks: str = ""
+    fencepost_webhook_timeout: float = Field(default=15, gt=0, le=300, allow_inf_nan=False)
+
     fencepost_export_workers: int = Field(default=2, ge=1)
     fencepost_requests_per_minute: int = Field(default=60, ge=1)
     fencepost_exports_per_client: int = Field(default=2, ge=1)

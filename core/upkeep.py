@@ -11,6 +11,7 @@ from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
 from core.keeping.forgetting import forget_daily
+from core.quality.finishing import finish_samples
 from core.settings import Settings
 
 log = logging.getLogger("fencepost.upkeep")
@@ -24,7 +25,7 @@ NEXT_MONTH = timedelta(days=31)
 
 @contextmanager
 def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
-    """Keep facts, make months and forget what is old, each in time, in a thread, for the length of a block."""
+    """Keep facts, make months, forget what is old and finish samples, each in time, in a thread, for a block."""
     stopped = threading.Event()
 
     def work() -> None:
@@ -40,6 +41,10 @@ def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
             except FencepostError as error:
                 # Nothing is wrong without it, only slower; the next round tries again.
                 log.warning("upkeep was not possible: %s", error)
+            try:
+                finish_samples(databases)
+            except FencepostError as error:
+                log.warning("samples cannot be looked at: %s", error)
             stopped.wait(INTERVAL)
 
     # A daemon: a database that hangs must not keep the server from ending.

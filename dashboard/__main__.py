@@ -16,6 +16,7 @@ from core.db.databases import Databases
 from core.intake.demo import seed_if_empty
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
+from core.webhooks.sender import sending
 from dashboard.app import MAIN, check_configuration, create_app
 from dashboard.server.websocket import BoundedWebSocket
 
@@ -35,7 +36,7 @@ def main(**streamlit_options: Any) -> None:
     config._main_script_path = str(MAIN)
     bootstrap.load_config_options(streamlit_options)
     check_configuration(settings)
-    with open_checked(settings) as databases, upkeep(databases, settings):
+    with open_checked(settings) as databases, upkeep(databases, settings), sending(databases, settings):
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104

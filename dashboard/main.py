@@ -47,6 +47,7 @@ PAGES = (
     ("quality", "Quality", "verified", READS),
     ("exports", "Exports", "receipt_long", READS | ADMINS),
     ("keys", "Keys", "key", ADMINS),
+    ("webhooks", "Webhooks", "webhook", ADMINS),
     ("audit", "Audit", "history", ADMINS),
 )
 pages = [

@@ -3,9 +3,10 @@ GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettle
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
 GRANT SELECT, UPDATE ON upkeep_tasks TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at) ON reviews TO fencepost_app;
-GRANT SELECT, INSERT ON samples, sample_strata, sample_jobs, review_exports TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE (finished_at) ON samples TO fencepost_app;
+GRANT SELECT, INSERT ON sample_strata, sample_jobs, review_exports TO fencepost_app;
 GRANT EXECUTE ON FUNCTION job_facts_fill_next, job_facts_settle_some, job_counts_add_up TO fencepost_app;
 GRANT EXECUTE ON FUNCTION audit_begin, audit_append TO fencepost_app;

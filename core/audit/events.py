@@ -49,6 +49,11 @@ class Event(StrEnum):
     SAMPLE_DRAWN = "sample-drawn"
     SAMPLE_EXPORTED = "sample-exported"
     QUALITY_VIEWED = "quality-viewed"
+    WEBHOOK_CREATED = "webhook-created"
+    WEBHOOK_PAUSED = "webhook-paused"
+    WEBHOOK_RESUMED = "webhook-resumed"
+    WEBHOOK_REMOVED = "webhook-removed"
+    WEBHOOK_SENT_AGAIN = "webhook-sent-again"
 
 
 def record(

@@ -11,10 +11,11 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
     "audit_events": ("SELECT",),
     "upkeep_tasks": ("SELECT", "UPDATE"),
-    **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons"), _KEEP),
-    **dict.fromkeys(("sessions", "review_drafts", "review_claims"), _PASSING),
+    **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
+    **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), _PASSING),
     "reviews": (*_ADD, "UPDATE (superseded_at)"),
-    **dict.fromkeys(("samples", "sample_strata", "sample_jobs", "review_exports"), _ADD),
+    "samples": (*_ADD, "UPDATE (finished_at)"),
+    **dict.fromkeys(("sample_strata", "sample_jobs", "review_exports"), _ADD),
 }
 
 # Only where the jobs are in the same database.

@@ -267,6 +267,8 @@ samples = Table(
     # Null: until it is done; and everybody.
     Column("last_day", Date),
     Column("people", ARRAY(Text)),
+    # When it had all opinions, or could have no more; null: not yet.
+    Column("finished_at", DateTime(timezone=True)),
 )
 sample_strata = Table(
     "sample_strata",
@@ -299,6 +301,41 @@ noted_reasons = Table(
     # Marked by staff: prompts with this reason are hidden like those flagged underage.
     Column("is_underage", Boolean, nullable=False, server_default=text("false")),
     Column("noted_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+# Where other services are told what happens, and each message to one of them: due again until it has arrived.
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    ours,
+    Column("endpoint_id", Uuid, primary_key=True),
+    Column("url", Text, nullable=False),
+    # Null: it hears of the jobs of all clients.
+    Column("client_id", Text),
+    Column("events", ARRAY(Text), nullable=False),
+    # What messages are signed with; null once it is removed.
+    Column("secret", Text),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("paused_at", DateTime(timezone=True)),
+    Column("removed_at", DateTime(timezone=True)),
+)
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    ours,
+    Column("delivery_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("endpoint_id", Uuid, nullable=False),
+    # What the endpoint knows it by, the same each time that it is sent.
+    Column("message_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    # While somebody sends it, this is when others may, because the first has died.
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("last_status", SmallInteger),
+    Column("last_error", Text),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("given_up_at", DateTime(timezone=True)),
 )
 
 review_drafts = Table(

@@ -36,3 +36,9 @@ TRANSACTIONS = Histogram(
     registry=REGISTRY,
 )
 REVIEWS = Counter("fencepost_reviews", "Verdicts that were recorded.", ["verdict"], registry=REGISTRY)
+WEBHOOKS = Counter(
+    "fencepost_webhooks",
+    "Attempts to send a webhook, by event and by what became of it: delivered, failed or given up.",
+    ["event", "outcome"],
+    registry=REGISTRY,
+)

@@ -21,13 +21,21 @@ _STATE = text("""
         (SELECT count(*) FROM exports WHERE status = 'running') AS exports_running,
         (SELECT count(*) FROM review_claims WHERE ends_at > now()) AS claims,
         (SELECT extract(epoch FROM now() - max(at)) FROM audit_events) AS audit_head_age,
-        (SELECT extract(epoch FROM now() - min(upper(done))) FROM syncs) AS sync_lag
+        (SELECT extract(epoch FROM now() - min(upper(done))) FROM syncs) AS sync_lag,
+        waiting.webhooks_waiting, waiting.webhooks_age
+    FROM (
+        SELECT count(*) AS webhooks_waiting, extract(epoch FROM now() - min(created_at)) AS webhooks_age
+        FROM webhook_deliveries JOIN webhook_endpoints USING (endpoint_id)
+        WHERE delivered_at IS NULL AND given_up_at IS NULL AND paused_at IS NULL AND removed_at IS NULL
+    ) AS waiting
 """)
 
 GAUGES = {
     "exports_running": ("fencepost_exports_running", "Exports that run now, in any process."),
     "claims": ("fencepost_review_claims", "Jobs that somebody is reviewing now."),
     "audit_head_age": ("fencepost_audit_head_age_seconds", "Since the last event of the audit."),
+    "webhooks_waiting": ("fencepost_webhooks_waiting", "Webhooks that are not delivered yet."),
+    "webhooks_age": ("fencepost_webhooks_age_seconds", "How long the oldest of them has waited."),
     "sync_lag": ("fencepost_sync_lag_seconds", "How far the sync that is furthest behind is behind."),
 }
 

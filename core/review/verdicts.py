@@ -18,6 +18,9 @@ from core.errors import InvalidParameter
 from core.jobs.filter import Category
 from core.metrics.registry import REVIEWS
 from core.review.drafts import LONGEST_NOTE, attempt_of, draft_of
+from core.review.finished_samples import finish_judged
+from core.webhooks.events import Message, WebhookEvent
+from core.webhooks.outbox import put_out
 
 
 class Verdict(StrEnum):
@@ -33,6 +36,10 @@ class Verdict(StrEnum):
 # after its decision was changed agree by different verdicts.
 IS_FIRM = reviews.c.verdict.in_((Verdict.AGREE.value, Verdict.OVERTURN.value))
 WOULD_REJECT = reviews.c.is_prohibited == (reviews.c.verdict == Verdict.AGREE.value)
+
+
+# What other services may be told of.
+_TOLD = {Verdict.OVERTURN: WebhookEvent.REVIEW_OVERTURNED, Verdict.ESCALATE: WebhookEvent.REVIEW_ESCALATED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +102,13 @@ def record_review(
                 "go on, or give this one all the same to replace it."
             )
         before = {row.job_id: row.review_id for row in superseded}
-        connection.execute(
-            insert(reviews), [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs]
-        )
+        recorded = connection.execute(
+            insert(reviews).returning(*reviews.c),
+            [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs],
+        ).all()
+        if review.verdict in _TOLD:
+            put_out(connection, [_tell(_TOLD[review.verdict], row) for row in recorded])
+        finish_judged(connection, ids)
         connection.execute(
             update(review_drafts)
             .where(review_drafts.c.person == by.name, review_drafts.c.job_id == func.any(ids))
@@ -210,6 +221,12 @@ def _remember(job: Row[Any]) -> dict[str, Any]:
         "evaluated": bool(job.evaluated),
         **{category.column: job._mapping[category.column] for category in Category},
     }
+
+
+def _tell(event: WebhookEvent, row: Row[Any]) -> Message:
+    """Write of a verdict what other services may know: neither who gave it nor the note."""
+    said = {name: row._mapping[name] for name in ("review_id", "act_id", "job_id", "job_created_at", "reviewed_at")}
+    return Message(event, row.client_id, said | {"verdict": row.verdict, "categories": row.categories})
 
 
 def _repeat(ids: list[int]) -> Any:

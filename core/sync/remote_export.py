@@ -17,8 +17,8 @@ from core.export.verification import Inspector
 from core.instants import print_instant
 from core.intake.gzip_blocks import CutGzip, unpack
 from core.jobs.filter import DateRange
+from core.stall_watch import StallWatch
 from core.sync.response_headers import find_date, find_number, find_wait
-from core.sync.stall_watch import StallWatch
 
 # Seconds.
 CONNECT_TIMEOUT = 10

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from core.actor import COMMAND_LINE, Scope
+from core.actor import COMMAND_LINE, Actor, Scope
 from core.audit.events import Event, record
 from core.audit.verification import check_chain
 from core.auth.api_keys import create_key, find_key, list_keys, parse_key, revoke_key
@@ -30,11 +30,17 @@ from core.export.receipts import close_lost_receipts
 from core.intake.importer import import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
 from core.jobs.wall import Wall
+from core.quality.finishing import finish_samples
+from core.quality.samples import Plan, draw_sample
 from core.review.drafts import keep_draft
 from core.review.queues import Queue, claim_next
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
 from core.sync.sync_progress import SyncName, note_progress
+from core.webhooks.deliveries import State, forget_old
+from core.webhooks.endpoints import create_endpoint
+from core.webhooks.events import WebhookEvent
+from core.webhooks.sender import Sender
 from tests.conftest import ROOT, TestServer
 from tests.core.auth.conftest import claims_of, come_in
 from tests.core.review.test_verdicts import job
@@ -116,6 +122,7 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     claimed = claim_next(least, person, april(), Queue.NEW)
     act = record_review(least, person, [job(least, job_id)], Review(Verdict.AGREE))
     taken_back = take_back(least, person, act)
+    tell_and_forget(least, settings_of(empty_database_url, roles), person, job_id)
     door.sign_out(person)
 
     assert claimed is not None
@@ -123,7 +130,20 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     assert (answer.status, answer.body) == (200, document)
     assert found is not None
     assert len(list_keys(least.ours)) == 2
-    assert "one unbroken chain of 12 events" in check_chain(least)
+    assert "one unbroken chain of 15 events" in check_chain(least)
+
+
+def tell_and_forget(least: Databases, settings: Settings, person: Actor, job_id: UUID) -> None:
+    """Send a webhook that nobody hears, finish a sample, and clean up."""
+    allowed = settings.model_copy(update={"fencepost_webhook_networks": "127.0.0.0/8"})
+    draw_sample(least, COMMAND_LINE, april(), Plan("a", 1))
+    create_endpoint(
+        *(least, COMMAND_LINE), url="http://127.0.0.1:9/", events=WebhookEvent, client_id=None, networks=["127.0.0.0/8"]
+    )
+    record_review(least, person, [job(least, job_id)], Review(Verdict.OVERTURN))
+    assert Sender(least, allowed).send_due() == {State.WAITING: 1}
+    forget_old(least.ours)
+    finish_samples(least)
 
 
 def test_imports_need_the_rights_that_the_readme_names_for_them(
@@ -218,8 +238,8 @@ def test_the_application_has_these_rights_only(
         },
         # Only the owner may lock it.
         "audit_lock": set(),
-        **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons"), living),
-        **dict.fromkeys(("sessions", "review_drafts", "review_claims"), living | {"DELETE"}),
+        **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), living),
+        **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), living | {"DELETE"}),
         "upkeep_tasks": {"SELECT", "UPDATE"},
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
         **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},

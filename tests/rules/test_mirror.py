@@ -92,6 +92,12 @@ TESTED_BY = {
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",
     "core/sync/": "tests/core/sync/test_sync.py",
+    "core/stall_watch.py": "tests/core/sync/test_sync.py",
+    "core/webhooks/": "tests/core/webhooks/test_sender.py",
+    "core/cli/webhooks.py": "tests/core/webhooks/test_sender.py",
+    "core/review/finished_samples.py": "tests/core/webhooks/test_sender.py",
+    "core/quality/finishing.py": "tests/core/webhooks/test_sender.py",
+    "dashboard/webhooks/": "tests/dashboard/webhooks/test_page.py",
     # Said by whatever is wrong, everywhere.
     "core/errors.py": "tests/api/test_errors.py",
     # What a monitor and the log say, over a real socket.

@@ -27,7 +27,7 @@ from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
 MAIN = ROOT / "dashboard" / "main.py"
-PAGES = ("jobs", "categories", "reviews", "quality", "exports", "keys", "audit")
+PAGES = ("jobs", "categories", "reviews", "quality", "exports", "keys", "webhooks", "audit")
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
 HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
@@ -49,7 +49,7 @@ FORM = {
 }
 
 JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
-SAMPLE, OTHER_SAMPLE = UUID(int=5), UUID(int=6)
+SAMPLE, OTHER_SAMPLE, WEBHOOK = UUID(int=5), UUID(int=6), UUID(int=7)
 KEY = "abcdefghijkl"
 
 OpenPage = Callable[..., AppTest]
@@ -105,6 +105,16 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         " VALUES (%s, %s, %s, '{job:read}', %s, %s)",
         (KEY, text, text, bytes(32), text),
     )
+    connection.execute(
+        "INSERT INTO webhook_endpoints (endpoint_id, url, client_id, events, secret, created_by)"
+        " VALUES (%s, %s, %s, '{review.overturned}', 'whsec_x', %s)",
+        (WEBHOOK, f"https://example.com/{text}", text, text),
+    )
+    connection.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, message_id, event, body, attempts, last_error, given_up_at)"
+        " VALUES (%s, %s, 'review.overturned', %s, 10, 'it refused the message', now())",
+        (WEBHOOK, f"msg_{text}", text),
+    )
     for export_id, name in ((EXPORT, f"key:{KEY}"), (OTHER_EXPORT, text)):
         actor = Actor(name, Wall(None), frozenset())
         open_receipt(databases, actor, export_id, april(q=text, type=text, client_id=text), via=Via.API)
@@ -137,6 +147,7 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         ("exports", {}, "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."),
         ("quality", {}, NONE_YET),
         ("keys", {}, "There are no keys yet."),
+        ("webhooks", {}, "There are no webhooks yet."),
         ("audit", {"who": "nobody"}, "No events match. Choose other days or clear the filter."),
     ],
 )
@@ -162,6 +173,7 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),
         ("exports", {"export": str(EXPORT)}, ("345 bytes", str(EXPORT), "Show these jobs")),
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
+        ("webhooks", {}, ("✓ Active", "acme", "✕ Given up", "it refused the message", "msg_acme")),
         ("audit", {}, ("refused", "filter: (q: acme)", "export-finished")),
     ],
 )
@@ -219,6 +231,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("exports", {"export": str(EXPORT)}, {"Text.body"}),
         ("exports", {"export": str(OTHER_EXPORT)}, {"Text.body"}),
         ("keys", {}, {"cell", "Selectbox.options"}),
+        ("webhooks", {}, {"cell", "Selectbox.options"}),
         ("audit", {}, {"cell"}),
         ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.value"}),
     ],

@@ -27,8 +27,8 @@ LATER = {"fencepost_staff": "other@ex.org", "fencepost_admins": "other@ex.org"}
 
 # Pages and downloads by the scope that they need; exports are listed for whoever has one of the two.
 READ = ("jobs", "categories", "reviews", "exports")
-ADMIN = ("exports", "keys", "audit")
-PAGES = (*READ, "keys", "audit")
+ADMIN = ("exports", "keys", "webhooks", "audit")
+PAGES = (*READ, "keys", "webhooks", "audit")
 
 # Actor: the pages that there are for them, whether jobs are theirs to download, and whether audit and reviews are.
 TABLE: dict[str, tuple[tuple[str, ...], bool, bool]] = {

@@ -1,0 +1,38 @@
+"""Samples that nobody finishes: their last day is over, or what is left of them is gone or was decided anew."""
+
+from sqlalchemy import select, text
+
+from core.actor import HOUSE
+from core.db.databases import Databases
+from core.db.schema import sample_jobs, samples
+from core.quality.progress import read_current
+from core.review.finished_samples import LACKS_OPINIONS, finish
+
+# Jobs of a sample without all their opinions, beyond which nobody looks what has become of them.
+MOST_LEFT = 200
+
+
+def finish_samples(databases: Databases) -> None:
+    """Finish what takes no more verdicts, or could have no more."""
+    ended = select(samples.c.sample_id).where(
+        samples.c.finished_at.is_(None), samples.c.last_day < text("(now() AT TIME ZONE 'UTC')::date")
+    )
+    open_samples = select(samples.c.sample_id).where(samples.c.finished_at.is_(None))
+    with databases.ours.transaction() as connection:
+        finish(connection, connection.execute(ended).scalars().all())
+        left = {
+            sample_id: connection.execute(
+                select(sample_jobs.c.job_id, sample_jobs.c.is_prohibited)
+                .select_from(sample_jobs.join(samples, samples.c.sample_id == sample_jobs.c.sample_id))
+                .where(LACKS_OPINIONS, samples.c.sample_id == sample_id)
+                .limit(MOST_LEFT + 1)
+            ).all()
+            for sample_id in connection.execute(open_samples).scalars().all()
+        }
+    for sample_id, jobs in left.items():
+        if len(jobs) > MOST_LEFT:
+            continue
+        now = read_current(databases, HOUSE.wall, [job.job_id for job in jobs])
+        if not any(job.job_id in now and now[job.job_id] is job.is_prohibited for job in jobs):
+            with databases.ours.transaction() as connection:
+                finish(connection, [sample_id])

@@ -1,0 +1,1 @@
+"""Webhooks: what was found out is told to other services, signed, and again until they have it."""

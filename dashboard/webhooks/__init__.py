@@ -1,0 +1,1 @@
+"""The page of webhooks: `page.py`, and what it alone needs."""

@@ -1,0 +1,107 @@
+"""The page of webhooks below the browser: made, paused, sent again and removed, each for admins alone."""
+
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.actor import COMMAND_LINE
+from core.auth.tickets import TicketOffice
+from core.db.databases import Databases
+from core.settings import Settings
+from core.webhooks.endpoints import create_endpoint, list_endpoints
+from core.webhooks.events import WebhookEvent
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+
+PAGE = str(ROOT / "dashboard" / "webhooks" / "page.py")
+URL = "https://127.0.0.1/hooks"
+LOOPBACK = "127.0.0.0/8"
+
+
+@pytest.fixture
+def page(databases: Databases, settings: Settings) -> AppTest:
+    """The page as the demo person sees it."""
+    settings = settings.model_copy(update={"fencepost_demo": True, "fencepost_webhook_networks": LOOPBACK})
+    provide(Resources(databases, settings, TicketOffice("a secret of the tests")))
+    return AppTest.from_file(PAGE, default_timeout=60)
+
+
+def listen(databases: Databases) -> str:
+    return create_endpoint(databases, COMMAND_LINE, url=URL, events=WebhookEvent, client_id=None, networks=[LOOPBACK])
+
+
+def add_messages(connection: psycopg.Connection) -> None:
+    """Put out two messages, one of which was given up."""
+    connection.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, message_id, event, body, attempts, last_status, last_error,"
+        " given_up_at) SELECT endpoint_id, 'msg_' || n, 'review.overturned', 'x', n, 503, 'it refused the message',"
+        " CASE WHEN n = 2 THEN now() END FROM webhook_endpoints, generate_series(1, 2) AS n"
+    )
+
+
+def test_a_webhook_is_added_and_its_secret_shown_once(page: AppTest, databases: Databases) -> None:
+    """What is wrong is said and stays; then the secret is shown, which neither the session nor the list keeps."""
+    page.run()
+    page.button(key="open_add").click().run()
+    add(page, "http://example.com/")
+    assert any("must begin with https://" in text.value for text in page.text)
+    add(page, URL)
+
+    (shown,) = [code.value for code in page.code]
+    assert shown.startswith("whsec_")
+    page.run()
+    assert [row.url for row in list_endpoints(databases.ours)] == [URL]
+    assert page.dataframe[0].value["State"].tolist() == ["✓ Active"]
+    assert shown not in str(page)
+    assert shown not in str(page.session_state)
+
+
+def add(page: AppTest, url: str) -> None:
+    """Press the button of the dialog; AppTest runs the whole script, which shows one only where it is opened again."""
+    page.button(key="open_add").click()
+    page.text_input(key="webhook_url").input(url)
+    page.radio(key="webhook_reach").set_value("All clients")
+    page.button(key="webhook_add").click().run()
+
+
+def test_messages_are_listed_and_sent_again(
+    page: AppTest, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Each message stands there with state, attempts and last answer; one, or all that were given up, go again."""
+    secret = listen(databases)
+    add_messages(connection)
+
+    page.run()
+    table = page.dataframe[1].value
+    assert table["State"].tolist() == ["✕ Given up", "↻ Waiting"]
+    assert table["Last answer"].tolist() == ["503: it refused the message"] * 2
+    assert secret not in str(page)
+    page.button(key="send_all_again").click().run()
+
+    assert not page.exception
+    assert page.dataframe[1].value["State"].tolist() == ["↻ Waiting"] * 2
+    assert page.dataframe[1].value["Attempts"].tolist() == ["0", "1"]
+    assert connection.execute("SELECT event FROM audit_events ORDER BY seq DESC LIMIT 1").fetchone() == (
+        "webhook-sent-again",
+    )
+
+
+def test_a_webhook_is_paused_resumed_and_removed(page: AppTest, databases: Databases) -> None:
+    """The button says what it does next; removing asks once more."""
+    listen(databases)
+
+    page.run()
+    said = []
+    for _ in range(2):
+        said.append(page.button(key="pause_webhook").label)
+        page.button(key="pause_webhook").click().run()
+        said.append(page.dataframe[0].value["State"].item())
+    page.button(key="open_remove").click().run()
+    assert URL in str(page.text)
+    # AppTest runs the whole script, which shows a dialog only where it is opened again.
+    page.button(key="open_remove").click()
+    page.button(key="webhook_remove").click().run()
+    page.run()
+
+    assert said == ["Pause", "○ Paused", "Resume", "✓ Active"]
+    assert [info.value for info in page.info] == ["There are no webhooks yet."]
