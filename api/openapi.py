@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from api.webhooks import describe_webhooks
 from core.export.job_columns import COLUMNS
 from core.export.receipts import Contents, Status, Via
 from core.export.review_columns import COLUMNS as REVIEW_COLUMNS
@@ -11,6 +10,7 @@ from core.export.review_export import PARAMETERS as REVIEW_PARAMETERS
 from core.jobs.filter import PARAMETERS
 from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text
 from core.review.verdicts import Verdict
+from core.webhooks.description import describe_webhooks
 
 VERSION = "0.1.0"
 

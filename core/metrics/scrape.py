@@ -24,8 +24,8 @@ _STATE = text("""
         (SELECT extract(epoch FROM now() - min(upper(done))) FROM syncs) AS sync_lag,
         waiting.webhooks_waiting, waiting.webhooks_age
     FROM (
-        SELECT count(*) AS webhooks_waiting, extract(epoch FROM now() - min(created_at)) AS webhooks_age
-        FROM webhook_deliveries JOIN webhook_endpoints USING (endpoint_id)
+        SELECT count(*) AS webhooks_waiting, extract(epoch FROM now() - min(delivery.created_at)) AS webhooks_age
+        FROM webhook_deliveries AS delivery JOIN webhook_endpoints USING (endpoint_id)
         WHERE delivered_at IS NULL AND given_up_at IS NULL AND paused_at IS NULL AND removed_at IS NULL
     ) AS waiting
 """)

@@ -94,6 +94,7 @@ TESTED_BY = {
     "core/sync/": "tests/core/sync/test_sync.py",
     "core/stall_watch.py": "tests/core/sync/test_sync.py",
     "core/webhooks/": "tests/core/webhooks/test_sender.py",
+    "core/webhooks/description.py": "tests/api/test_openapi.py",
     "core/cli/webhooks.py": "tests/core/webhooks/test_sender.py",
     "core/review/finished_samples.py": "tests/core/webhooks/test_sender.py",
     "core/quality/finishing.py": "tests/core/webhooks/test_sender.py",

@@ -1,4 +1,4 @@
-"""The description of webhooks (OpenAPI 3.1, `webhooks`): what other services are sent, beside what they may ask for."""
+"""The description of webhooks (OpenAPI 3.1, `webhooks`): what is sent, beside what may be asked for."""
 
 from typing import Any
 
