@@ -15,6 +15,7 @@ from core.db.schema import reviews
 from core.instants import day_start, in_zone
 from core.jobs.filter import Category, DateRange
 from core.jobs.wall import Wall, of_clients
+from core.review.agreement import Agreement, measure
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
 
 _WEEK = timedelta(days=7)
@@ -34,20 +35,6 @@ class OverturnRate:
     category: Category | None
     reviewed: int
     overturned: int
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Jobs with two or more firm verdicts, and on how many of them all of these come to the same.
-
-    `alpha` is Krippendorff's alpha for nominal data ("Content Analysis", 2019, chapter 12): 1 is full agreement, 0 is
-    what chance alone would give. Unlike Cohen's kappa it takes any number of reviewers a job. None where all verdicts
-    come to the same, so that chance could give nothing else.
-    """
-
-    jobs: int
-    unanimous: int
-    alpha: float | None = None
 
 
 def list_overturn_rates(
@@ -108,20 +95,8 @@ def measure_agreement(connection: Connection, bounds: DateRange, client_id: str 
         .having(func.count() >= 2)
         .subquery()
     )
-    product = each.c.rejecting * each.c.passing
-    row = connection.execute(
-        select(
-            func.count(),
-            func.count().filter(product == 0),
-            func.coalesce(func.sum(each.c.rejecting), 0),
-            func.coalesce(func.sum(each.c.passing), 0),
-            # The pairs of verdicts on one job that differ, each job's weighted by how many others a verdict meets.
-            func.coalesce(func.sum(product / (each.c.rejecting + each.c.passing - 1)), 0),
-        ).select_from(each)
-    ).one()
-    jobs, unanimous, rejecting, passing, differing = row[0], row[1], int(row[2]), int(row[3]), float(row[4])
-    by_chance = rejecting * passing / (rejecting + passing - 1) if jobs else 0
-    return Agreement(jobs, unanimous, 1 - differing / by_chance if by_chance else None)
+    kinds = select(each.c.rejecting, each.c.passing, func.count()).group_by(each.c.rejecting, each.c.passing)
+    return measure({(rejecting, passing): number for rejecting, passing, number in connection.execute(kinds)})
 
 
 def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[ColumnElement[bool]]:

@@ -10,7 +10,8 @@ from core.actor import Actor, Scope
 from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REVIEWS_PATH, ReviewsTicket
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.review.statistics import Agreement, OverturnRate, list_overturn_rates, measure_agreement
+from core.review.agreement import Agreement
+from core.review.statistics import OverturnRate, list_overturn_rates, measure_agreement
 from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter
@@ -59,7 +60,11 @@ def describe_agreement(agreement: Agreement) -> str:
     jobs = "1 job" if agreement.jobs == 1 else f"{agreement.jobs:,} jobs"
     said = f"Of {jobs} judged by two or more, they agree on {agreement.unanimous:,} ({share:.1%})."
     if agreement.alpha is not None:
-        said += f" Krippendorff's alpha is {agreement.alpha:.2f}: 1 is full agreement, 0 what chance alone would give."
+        interval = agreement.interval
+        between = "" if interval is None else f" (with 95 % between {interval[0]:.2f} and {interval[1]:.2f})"
+        said += (
+            f" Krippendorff's alpha is {agreement.alpha:.2f}{between}: 1 is full agreement, 0 what chance would give."
+        )
     return said
 
 

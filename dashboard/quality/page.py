@@ -9,12 +9,14 @@ from sqlalchemy import Row
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
+from core.quality.agreement import measure_agreement_of
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed, read_progress
 from core.quality.samples import list_samples
 from dashboard.address.steps import write_address
 from dashboard.open_job.panel import forget_other_job
 from dashboard.quality.address import Place, read_address
+from dashboard.quality.agreement_section import show_agreement
 from dashboard.quality.figure_rows import show_figures, show_groups
 from dashboard.quality.head import show_downloads, show_lapsed, show_progress, show_sample
 from dashboard.quality.room import show_room
@@ -74,6 +76,7 @@ def _show_sample(
     before = None if other is None else answer_sample(databases, other.sample_id, other.strata)
     show_figures(sample, answer, before)
     show_groups(sample, answer)
+    show_agreement(measure_agreement_of(databases, sample.sample_id, sample.strata))
 
 
 def _choose_other(place: Place, sample: Row[Any], samples: Sequence[Row[Any]]) -> Row[Any] | None:

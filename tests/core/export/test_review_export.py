@@ -18,7 +18,8 @@ from core.db.databases import Databases
 from core.export.review_columns import HEADER
 from core.jobs.filter import Category
 from core.jobs.wall import Wall
-from core.review.statistics import Agreement, OverturnRate
+from core.review.agreement import Agreement
+from core.review.statistics import OverturnRate
 from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings
 from dashboard.categories.reviews_section import describe_agreement, describe_rates
@@ -207,6 +208,6 @@ def test_figures_are_said_with_their_sample() -> None:
     assert describe_agreement(Agreement(4, 3)) == "Of 4 jobs judged by two or more, they agree on 3 (75.0%)."
     assert describe_agreement(Agreement(40, 38, 0.875)) == (
         "Of 40 jobs judged by two or more, they agree on 38 (95.0%). Krippendorff's alpha is 0.88: 1 is full "
-        "agreement, 0 what chance alone would give."
+        "agreement, 0 what chance would give."
     )
     assert describe_agreement(Agreement(0, 0)).startswith("No job was judged by two people yet")

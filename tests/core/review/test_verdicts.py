@@ -22,10 +22,11 @@ from core.jobs.job import find_job
 from core.jobs.query import PageKey
 from core.jobs.same_prompt import list_same_prompt
 from core.jobs.wall import Wall
+from core.review.agreement import Agreement
 from core.review.claims import release_claim, renew_claim
 from core.review.drafts import find_draft, keep_draft
 from core.review.queues import Queue, Turn, claim_next
-from core.review.statistics import Agreement, OverturnRate, list_overturn_rates, measure_agreement
+from core.review.statistics import OverturnRate, list_overturn_rates, measure_agreement
 from core.review.verdicts import (
     Review,
     Verdict,

@@ -1,0 +1,56 @@
+"""Whether those who judged the same jobs of a sample agree."""
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.filter_sentence import CATEGORY_NAMES
+from core.jobs.strata import Stratification
+from core.quality.agreement import SampleAgreement
+from core.quality.sentences import name_value
+from core.review.agreement import Agreement
+from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+
+
+def show_agreement(agreement: SampleAgreement) -> None:
+    """Show Krippendorff's alpha of the decisions, of each category and each reason."""
+    st.header("Whether reviewers agree")
+    if not agreement.decisions.jobs and not any(one.jobs for one in agreement.categories.values()):
+        st.caption("No job of this sample was judged by two people yet: draw one with two opinions for each job.")
+        return
+    st.caption(
+        "Krippendorff's alpha: 1 is full agreement, 0 is what chance alone would give. It is of the judged jobs, and "
+        "below 0.67 verdicts are too unlike to build on. Who was not sure does not count."
+    )
+    frame = to_agreement_frame(agreement)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        row_height=ROW_HEIGHT,
+        key="agreement",
+        alt="Agreement of reviewers on decisions, by category and by reason",
+    )
+    if agreement.reasons is None:
+        st.caption("This sample does not tell jobs apart by reason: draw one that does.")
+
+
+def to_agreement_frame(agreement: SampleAgreement) -> pd.DataFrame:
+    """Tell each alpha with its interval and the jobs that it is of."""
+    named: list[tuple[str, Agreement]] = [("Whether to reject", agreement.decisions)]
+    named += [(f"Whether it is {CATEGORY_NAMES[category]}", one) for category, one in agreement.categories.items()]
+    for reason, one in (agreement.reasons or {}).items():
+        named.append((f"Whether to reject, {name_value(reason, Stratification.REASON)}", one))
+    return pd.DataFrame(
+        {
+            "Question": [name for name, _ in named],
+            "Judged by two or more": [f"{one.jobs:,}" for _, one in named],
+            "All agree": [f"{one.unanimous:,}" for _, one in named],
+            "Alpha": ["–" if one.alpha is None else f"{one.alpha:.2f}" for _, one in named],
+            "95 % interval": [_say_interval(one) for _, one in named],
+        },
+        dtype="str",
+    )
+
+
+def _say_interval(one: Agreement) -> str:
+    return "–" if one.interval is None else f"{one.interval[0]:.2f} to {one.interval[1]:.2f}"
