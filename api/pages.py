@@ -25,6 +25,7 @@ from core.quality.sentences import (
     say_how_judged,
     say_interval,
     say_share,
+    say_versions,
 )
 
 _PAGE = """<!doctype html>
@@ -109,6 +110,7 @@ def make_report(sample: Row[Any], answer: Answer, lapsed: Lapsed) -> HTMLRespons
         say_how_judged(sample),
         f"{answer.judged:,} of {answer.drawn:,} jobs were judged by {print_time(now)} (UTC). Not judged, "
         f"{len(lapsed.gone):,} are gone and {len(lapsed.changed):,} were decided anew since.",
+        *say_versions(answer.versions),
         _METHOD,
     ]
     groups = [(name_group(one, sample.strata[1:]), one.wrong) for one in answer.strata]

@@ -45,6 +45,7 @@ PAGES = (
     ("categories", "Categories", "bar_chart", READS),
     ("reviews", "Reviews", "rate_review", READS),
     ("quality", "Quality", "verified", READS),
+    ("policy", "Policy", "menu_book", READS | ADMINS),
     ("exports", "Exports", "receipt_long", READS | ADMINS),
     ("keys", "Keys", "key", ADMINS),
     ("webhooks", "Webhooks", "webhook", ADMINS),

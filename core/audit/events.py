@@ -46,6 +46,8 @@ class Event(StrEnum):
     REVIEWS_EXPORTED = "reviews-exported"
     REASON_MARKED = "reason-marked"
     REASON_UNMARKED = "reason-unmarked"
+    POLICY_WRITTEN = "policy-written"
+    POLICY_RECOUNTED = "policy-recounted"
     SAMPLE_DRAWN = "sample-drawn"
     SAMPLE_EXPORTED = "sample-exported"
     QUALITY_VIEWED = "quality-viewed"

@@ -13,7 +13,10 @@ _ROLE = text("SELECT quote_ident(current_user) AS name, pg_is_in_recovery() AS i
 
 _LACKS = text("""
     SELECT right_ FROM unnest(CAST(:rights AS text[])) AS right_
-    WHERE NOT CASE WHEN right_ LIKE 'UPDATE (%' THEN has_any_column_privilege(:table, 'UPDATE')
+    WHERE NOT CASE WHEN right_ LIKE 'UPDATE (%' THEN (
+            SELECT bool_and(has_column_privilege(:table, name, 'UPDATE'))
+            FROM regexp_split_to_table(substring(right_ FROM '\\((.*)\\)'), ', ') AS name
+        )
         ELSE has_table_privilege(:table, right_) END
 """)
 

@@ -23,7 +23,7 @@ from core.quality.answers import Answer, Group, answer_sample
 from core.quality.file import start_sample_file
 from core.quality.progress import find_lapsed
 from core.quality.samples import Judging, Plan, draw_sample, find_sample, list_samples
-from core.quality.sentences import list_figures, list_flag_figures, name_group, say_figure
+from core.quality.sentences import list_figures, list_flag_figures, name_group, say_figure, say_versions
 from core.settings import load_settings
 
 
@@ -90,7 +90,7 @@ def show_command(sample_id: UUID) -> None:
     judged = f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged."
     if lapsed.gone or lapsed.changed:
         judged += f" Not judged, {len(lapsed.gone):,} are gone and {len(lapsed.changed):,} decided anew since."
-    for line in (judged, *_say(answer, found.strata)):
+    for line in (judged, *say_versions(answer.versions), *_say(answer, found.strata)):
         click.echo(make_plain(line))
 
 

@@ -13,9 +13,10 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "upkeep_tasks": ("SELECT", "UPDATE"),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
     **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), _PASSING),
-    "reviews": (*_ADD, "UPDATE (superseded_at)"),
+    "reviews": (*_ADD, "UPDATE (superseded_at, outdated_by)"),
     "samples": (*_ADD, "UPDATE (finished_at)"),
     **dict.fromkeys(("sample_strata", "sample_jobs", "review_exports"), _ADD),
+    "policies": (*_ADD, "UPDATE (earlier_count)"),
 }
 
 # Only where the jobs are in the same database.

@@ -243,6 +243,24 @@ reviews = Table(
     Column("supersedes", BigInteger),
     # Whether the prompt was shown to the person before; null: not recorded then.
     Column("saw_text", Boolean),
+    # The newest version of the policy when it was given (null: none), and later ones that do not let it count.
+    Column("policy_version", BigInteger),
+    Column("outdated_by", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+)
+
+# What categories and reasons mean. Versions are numbered over all subjects: of each subject the newest applies.
+policies = Table(
+    "policies",
+    ours,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    # Markdown; empty: what was there before is taken back.
+    Column("text", Text, nullable=False),
+    Column("written_by", Text, nullable=False),
+    Column("written_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    # Whether verdicts from before count in Quality, on jobs that the text is about.
+    Column("earlier_count", Boolean, nullable=False),
 )
 
 # Samples of decided jobs, drawn by chance. A sample keeps what it was drawn from, so that what verdicts on its jobs say

@@ -12,6 +12,7 @@ from core.db.databases import Databases
 from core.db.partitions import make_months, span
 from core.errors import NotPossible
 from core.intake.demo_jobs import PERIOD, DemoJob, generate
+from core.intake.demo_policy import write_demo_policy
 
 PREFIX = "demo-"
 
@@ -59,7 +60,7 @@ def seed_jobs(
 
 
 def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Callable[[], None]) -> None:
-    """Make demo jobs where there is none; of processes that start at once the first does, and the others wait.
+    """Make demo jobs and a policy where there are none; of processes that start at once the first does, others wait.
 
     `begin` is called before they are made.
     """
@@ -70,6 +71,7 @@ def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Ca
         if not has_jobs(databases):
             begin()
             seed_jobs(databases, jobs, seed=1, until=until)
+            write_demo_policy(databases)
 
 
 def _batches(rows: Iterator[DemoJob]) -> Iterator[list[DemoJob]]:

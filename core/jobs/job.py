@@ -75,6 +75,15 @@ def find_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, 
     return list(connection.execute(query.where(jobs.c.job_id == func.any(list(ids)))))
 
 
+def find_with_reason(
+    connection: Connection, wall: Wall, ids: Sequence[UUID], reasons: Sequence[str]
+) -> dict[UUID, str]:
+    """Return the reasons of those of some jobs that have one of some reasons."""
+    query = select(jobs.c.job_id, jobs.c.reason).where(jobs.c.job_id == func.any(list(ids)))
+    query = query.where(jobs.c.reason.in_(reasons), *of_clients(jobs.c.client_id, wall))
+    return {row.job_id: row.reason for row in connection.execute(query)}
+
+
 def read_decisions(connection: Connection, wall: Wall, ids: Sequence[UUID]) -> dict[UUID, bool | None]:
     """Return the decisions that some jobs have now; those that are gone or behind the wall are not there."""
     query = select(jobs.c.job_id, jobs.c.is_prohibited).where(jobs.c.job_id == func.any(list(ids)))

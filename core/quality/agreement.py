@@ -12,6 +12,7 @@ from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs, sample_strata
 from core.jobs.filter import Category
 from core.jobs.strata import Stratification
+from core.policy.outdated import COUNTS
 from core.review.agreement import Agreement, Counts, measure
 from core.review.verdicts import IS_FIRM, WOULD_REJECT
 
@@ -42,7 +43,7 @@ def measure_agreement_of(databases: Databases, sample_id: UUID, strata_by: Seque
             *wanted,
         )
         .select_from(sample_jobs)
-        .join(reviews, (reviews.c.job_id == sample_jobs.c.job_id) & reviews.c.superseded_at.is_(None))
+        .join(reviews, (reviews.c.job_id == sample_jobs.c.job_id) & COUNTS)
         .join(
             sample_strata,
             (sample_strata.c.sample_id == sample_jobs.c.sample_id) & (sample_strata.c.stratum == sample_jobs.c.stratum),

@@ -10,6 +10,7 @@ from core.jobs.filter import Category
 from core.jobs.strata import Stratification
 from core.quality.figures import Figure, Question, answer
 from core.quality.opinions import Opinion, Stratified, read_opinions, read_strata
+from core.quality.policies import Versions, read_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Answer:
     flags: Mapping[Category, FlagAnswer]
     # By what tells jobs apart beside the decision; what the sample does not tell apart is not there.
     groups: Mapping[Stratification, Sequence[Group]]
+    versions: Versions
 
 
 def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str]) -> Answer:
     """Estimate from the verdicts that count now; `strata_by` is what told the sample's strata apart."""
     with databases.ours.transaction() as connection:
         strata, opinions = read_strata(connection, sample_id), read_opinions(connection, sample_id)
+        versions = read_versions(connection, sample_id)
     by = tuple(map(Stratification, strata_by))
     rejected = [one for one in strata if _is_prohibited(one)]
     passed = [one for one in strata if not _is_prohibited(one)]
@@ -74,6 +77,7 @@ def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str
             for kind in (Stratification.REASON, Stratification.CLIENT, Stratification.CATEGORY)
             if (groups := _list_groups(kind, by, strata, opinions))
         },
+        versions,
     )
 
 

@@ -12,6 +12,7 @@ from core.csv.format import guarded, instant
 from core.csv.table_file import OwnFile, start_own_file
 from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs, sample_strata
+from core.policy.outdated import COUNTS
 from core.review.verdicts import IS_FIRM, WOULD_REJECT
 
 COLUMNS = (
@@ -35,7 +36,6 @@ def start_sample_file(
 
 
 def _file_query(sample_id: UUID) -> Select[Any]:
-    current = reviews.c.superseded_at.is_(None)
     is_wrong = reviews.c.is_prohibited != WOULD_REJECT
     said = (
         select(
@@ -45,7 +45,7 @@ def _file_query(sample_id: UUID) -> Select[Any]:
             func.count().filter(IS_FIRM & ~is_wrong).label("right"),
             func.count().filter(~IS_FIRM).label("unsure"),
         )
-        .where(current)
+        .where(COUNTS)
         .group_by(reviews.c.job_id)
         .subquery("said")
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from core.db.schema import reviews, sample_jobs, sample_strata
 from core.jobs.filter import Category
+from core.policy.outdated import COUNTS
 from core.review.verdicts import IS_FIRM, WOULD_REJECT
 
 
@@ -52,7 +53,7 @@ def read_strata(connection: Connection, sample_id: UUID) -> list[Stratified]:
 
 
 def read_opinions(connection: Connection, sample_id: UUID) -> list[Opinion]:
-    """Read what the verdicts that count now make of the jobs of a sample that were judged."""
+    """Read what the verdicts that count make of the jobs of a sample that were judged."""
     # Somebody may have judged a decision that was changed since: what counts is whether the job should be rejected.
     is_wrong = sample_jobs.c.is_prohibited != WOULD_REJECT
     said = func.count(reviews.c.categories)
@@ -76,7 +77,7 @@ def read_opinions(connection: Connection, sample_id: UUID) -> list[Opinion]:
             said.label("said"),
             *(column.label(f"category_{number}") for number, column in enumerate(categories)),
         )
-        .join(reviews, (reviews.c.job_id == sample_jobs.c.job_id) & reviews.c.superseded_at.is_(None))
+        .join(reviews, (reviews.c.job_id == sample_jobs.c.job_id) & COUNTS)
         .where(sample_jobs.c.sample_id == sample_id)
         .group_by(sample_jobs.c.sample_id, sample_jobs.c.job_id)
         .order_by(sample_jobs.c.place)

@@ -12,6 +12,7 @@ from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs
 from core.jobs.job import read_decisions
 from core.jobs.wall import Wall
+from core.policy.outdated import COUNTS
 
 # What the pace is taken from: the last so many days, or as many as there are since the first verdict.
 _RECENT = timedelta(days=7)
@@ -48,7 +49,7 @@ def read_progress(databases: Databases, sample: Row[Any], *, without: int = 0) -
     """Tell how far a sample is; `without` so many jobs, which nobody can judge."""
     by_job = (
         select(func.least(func.count(reviews.c.review_id), sample.opinions).label("given"))
-        .select_from(sample_jobs.outerjoin(reviews, _IS_CURRENT))
+        .select_from(sample_jobs.outerjoin(reviews, _COUNTED))
         .where(sample_jobs.c.sample_id == sample.sample_id)
         .group_by(sample_jobs.c.job_id)
         .subquery()
@@ -58,7 +59,7 @@ def read_progress(databases: Databases, sample: Row[Any], *, without: int = 0) -
     )
     with databases.ours.transaction() as connection:
         jobs, given = connection.execute(select(func.count(), func.coalesce(func.sum(by_job.c.given), 0))).one()
-        lately, since, now = connection.execute(recent.select_from(sample_jobs.join(reviews, _IS_CURRENT))).one()
+        lately, since, now = connection.execute(recent.select_from(sample_jobs.join(reviews, _COUNTED))).one()
     wanted = (jobs - without) * sample.opinions
     if not lately or now - since < _LEAST:
         return Progress(wanted, int(given), None, None)
@@ -71,7 +72,7 @@ def find_lapsed(databases: Databases, wall: Wall, sample_id: UUID) -> Lapsed:
     """Find the jobs of a sample that nobody has judged and that are not as they were drawn any more."""
     open_jobs = (
         select(sample_jobs.c.job_id, sample_jobs.c.is_prohibited)
-        .outerjoin(reviews, _IS_CURRENT)
+        .outerjoin(reviews, _COUNTED)
         .where(sample_jobs.c.sample_id == sample_id, reviews.c.review_id.is_(None))
         .order_by(sample_jobs.c.place)
     )
@@ -93,4 +94,4 @@ def read_current(databases: Databases, wall: Wall, ids: Sequence[UUID]) -> dict[
     return found
 
 
-_IS_CURRENT = (reviews.c.job_id == sample_jobs.c.job_id) & reviews.c.superseded_at.is_(None)
+_COUNTED = (reviews.c.job_id == sample_jobs.c.job_id) & COUNTS

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, and_, exists, func, select
 from core.actor import Actor
 from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs
+from core.policy.outdated import COUNTS
 from core.quality.progress import read_current
 from core.review.claims import claim_first, release_claim
 
@@ -62,10 +63,10 @@ def _read_open(
 
 
 def _open_jobs(by: Actor, sample: Row[Any]) -> Select[Any]:
-    current = and_(reviews.c.job_id == sample_jobs.c.job_id, reviews.c.superseded_at.is_(None))
-    given = select(func.count()).where(current).scalar_subquery()
+    counted = and_(reviews.c.job_id == sample_jobs.c.job_id, COUNTS)
+    given = select(func.count()).where(counted).scalar_subquery()
     return select(sample_jobs.c.job_id, sample_jobs.c.place, sample_jobs.c.is_prohibited).where(
         sample_jobs.c.sample_id == sample.sample_id,
         given < sample.opinions,
-        ~exists().where(current, reviews.c.person == by.name),
+        ~exists().where(counted, reviews.c.person == by.name),
     )

@@ -12,6 +12,7 @@ from core.jobs.strata import Stratification
 from core.quality.answers import Answer, Group
 from core.quality.comparison import Change
 from core.quality.figures import Figure
+from core.quality.policies import Versions
 from core.quality.progress import Progress
 
 # Characters of a reason or a client.
@@ -125,6 +126,22 @@ def say_how_judged(sample: Row[Any]) -> str:
     if sample.last_day is not None:
         said.append(f"until {sample.last_day:%Y-%m-%d}")
     return ", ".join(said) + "."
+
+
+def say_versions(versions: Versions) -> list[str]:
+    """Say under which versions of the policy verdicts were given, as far as there were any, and which are left out."""
+    said = []
+    if versions.oldest is not None and versions.newest is not None:
+        one = versions.oldest == versions.newest
+        numbers = f"version {versions.oldest}" if one else f"versions {versions.oldest} to {versions.newest}"
+        without = f", {_count(versions.without, 'verdict')} before there was one" if versions.without else ""
+        said.append(f"Judged under {numbers} of the policy{without}.")
+    if versions.left_out:
+        verdicts, them = ("1 verdict", "it") if versions.left_out == 1 else (f"{versions.left_out:,} verdicts", "them")
+        said.append(
+            f"{verdicts} under an earlier policy left out, as whoever changed it has decided: judge {them} again."
+        )
+    return said
 
 
 def say_progress(progress: Progress, zone: ZoneInfo) -> str:

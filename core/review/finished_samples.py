@@ -7,15 +7,12 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, and_, func, select, update
 
 from core.db.schema import reviews, sample_jobs, samples
+from core.policy.outdated import COUNTS
 from core.webhooks.events import Message, WebhookEvent
 from core.webhooks.outbox import put_out
 
 # The jobs of a sample that have fewer opinions than they are to get.
-_given = (
-    select(func.count())
-    .where(reviews.c.job_id == sample_jobs.c.job_id, reviews.c.superseded_at.is_(None))
-    .scalar_subquery()
-)
+_given = select(func.count()).where(reviews.c.job_id == sample_jobs.c.job_id, COUNTS).scalar_subquery()
 LACKS_OPINIONS = and_(sample_jobs.c.sample_id == samples.c.sample_id, _given < samples.c.opinions)
 
 

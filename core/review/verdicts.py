@@ -13,10 +13,11 @@ from core.audit.events import Event, append
 from core.characters import make_storable
 from core.db.database import Database
 from core.db.databases import Databases
-from core.db.schema import people, review_drafts, reviews
+from core.db.schema import people, policies, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.jobs.filter import Category
 from core.metrics.registry import REVIEWS
+from core.policy.texts import find_version, lock_policy
 from core.review.drafts import LONGEST_NOTE, attempt_of, draft_of
 from core.review.finished_samples import finish_judged
 from core.webhooks.events import Message, WebhookEvent
@@ -46,17 +47,23 @@ _TOLD = {Verdict.OVERTURN: WebhookEvent.REVIEW_OVERTURNED, Verdict.ESCALATE: Web
 class Review:
     """A verdict, the categories that the reviewer would set (None: nothing said), and a note.
 
-    `saw_text` says whether the prompt was shown to the reviewer (None: not known).
+    `saw_text` says whether the prompt was shown to the reviewer (None: not known), `policy` which version of the policy
+    was (0: there was none; None: whatever applies when it is recorded).
     """
 
     verdict: Verdict
     categories: frozenset[Category] | None = None
     note: str = ""
     saw_text: bool | None = None
+    policy: int | None = None
 
 
 class ChangedMeanwhile(InvalidParameter):
     """One's own verdict is another one than was on screen: somebody has two windows open."""
+
+
+class PolicyChanged(ChangedMeanwhile):
+    """Verdicts under the policy that was on screen do not count any more."""
 
 
 def record_review(
@@ -65,8 +72,8 @@ def record_review(
     """Record one verdict on decided jobs, all or nothing, together with its event; return the id of the act.
 
     It supersedes the person's own earlier verdicts on these jobs. Raises `InvalidParameter` where the note is missing
-    or too long, or a job has no decision that could be reviewed; and `ChangedMeanwhile` where the act whose verdict of
-    one's own counts for the first job is none that was `shown` (None: whatever was).
+    or too long, or a job has no decision that could be reviewed; `ChangedMeanwhile` where the act whose verdict of
+    one's own counts for the first job is none that was `shown` (None: whatever was); and `PolicyChanged`.
     """
     note = _check_note(review)
     if not jobs or any(job.is_prohibited is None for job in jobs):
@@ -90,6 +97,7 @@ def record_review(
         connection.execute(attempt_of(by, ids[0], note or "", review.verdict.value, categories))
     with databases.ours.transaction() as connection:
         _serialise(connection, by)
+        values["policy_version"] = _find_policy(connection, review)
         superseded = connection.execute(
             update(reviews)
             .where(reviews.c.person == by.name, reviews.c.superseded_at.is_(None), reviews.c.job_id == func.any(ids))
@@ -203,6 +211,19 @@ def _check_note(review: Review) -> str | None:
     if review.verdict is Verdict.ESCALATE and not note:
         raise InvalidParameter("Say in a note why somebody else should look at this job.")
     return note or None
+
+
+def _find_policy(connection: Connection, review: Review) -> int | None:
+    """Return the version of the policy under which a verdict is given; None where there is no policy."""
+    lock_policy(connection, shared=True)
+    if review.policy is None:
+        return find_version(connection) or None
+    later = select(policies.c.version).where(policies.c.version > review.policy, policies.c.earlier_count.is_(False))
+    if connection.execute(later.limit(1)).one_or_none() is not None:
+        raise PolicyChanged(
+            "The policy was changed while this job was open: read what applies now, and give your verdict again."
+        )
+    return review.policy or None
 
 
 def _serialise(connection: Connection, by: Actor) -> None:

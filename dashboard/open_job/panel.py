@@ -24,6 +24,7 @@ from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
 from dashboard.open_job.announcement import announce
 from dashboard.open_job.conduct import HIDDEN, find_conduct
+from dashboard.open_job.policy import show_policy
 from dashboard.open_job.prompt_text import show_text
 from dashboard.open_job.review import show_review
 from dashboard.open_job.seen import forget_seen, is_revealed, note_seen, reveal
@@ -114,6 +115,8 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are")
     elif read is not None:
         _show_prompt(read, job_id)
+    if job.is_prohibited is not None:
+        show_policy(resources, person, job)
     _show_facts(job, zone)
     if not conduct.is_blind:
         _show_logs(job, logs, zone)

@@ -19,6 +19,7 @@ from core.review.claims import release_claim
 from core.review.drafts import find_unrecorded
 from core.review.verdicts import (
     ChangedMeanwhile,
+    PolicyChanged,
     Review,
     Verdict,
     find_last,
@@ -31,6 +32,7 @@ from core.review.verdicts import (
 from dashboard.address.steps import write_address
 from dashboard.open_job.announcement import announce
 from dashboard.open_job.conduct import PASS, find_conduct, name_blind
+from dashboard.open_job.policy import find_shown_version
 from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
 from dashboard.open_job.seen import is_seen, reveal
@@ -128,7 +130,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
         say_act()
     if not find_conduct(job_id).is_blind:
         show_alike(alike, job)
-    if own is not None:
+    if own is not None and not find_conduct(job_id).is_blind:
         _show_verdict("You", own, zone)
         for other in list_others(ours, person, job_id):
             _show_verdict(quote(other.address or other.person, 60), other, zone)
@@ -282,11 +284,13 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
-        review = Review(verdict, categories, st.session_state[NOTE], saw_text)
+        review = Review(verdict, categories, st.session_state[NOTE], saw_text, find_shown_version(job.job_id))
         find_conduct(job.job_id).check(categories)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:
         st.session_state[TOLD] = (job.job_id, str(error))
+        # What is written now stands beside the verdict, not in it.
+        st.session_state["other_job"] = isinstance(error, PolicyChanged)
         # A second press that is on its way replaces nothing.
         leave_showing()
         return
@@ -328,6 +332,8 @@ def _show_verdict(who: str, review: Row[Any], zone: ZoneInfo) -> None:
         said += f"; would set {', '.join(names) or 'no category'}"
     if review.saw_text is False:
         said += "; without having seen the text"
+    if review.outdated_by:
+        said += "; under an earlier policy, so it does not count in Quality"
     st.text(said if review.note is None else f"{said}\n{review.note}")
 
 

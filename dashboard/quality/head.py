@@ -13,7 +13,7 @@ from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.quality.answers import Answer
 from core.quality.progress import Lapsed, Progress
-from core.quality.sentences import say_how_drawn, say_how_judged, say_progress
+from core.quality.sentences import say_how_drawn, say_how_judged, say_progress, say_versions
 from dashboard.address.zones import browser_zone
 from dashboard.quality.jobs_link import show_jobs_link
 from dashboard.session.admission import fragment
@@ -28,6 +28,8 @@ def show_sample(resources: Resources, sample: Row[Any], answer: Answer) -> None:
     st.text(describe_filter(JobFilter.from_params(sample.filter.items())))
     st.text(f"{say_how_drawn(sample, answer)} Drawn {name_time(sample.drawn_at, browser_zone())}.")
     st.text(say_how_judged(sample))
+    for said in say_versions(answer.versions):
+        st.text(said)
 
 
 def show_progress(progress: Progress) -> None:

@@ -80,7 +80,9 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
 def _show_job(
     resources: Resources, person: Actor, place: Place, job_id: UUID, sample: Row[Any], *, height: int
 ) -> None:
-    is_judged = find_own(resources.databases.ours, person, job_id) is not None
+    own = find_own(resources.databases.ours, person, job_id)
+    # Under an earlier policy that does not count any more is as if not at all.
+    is_judged = own is not None and not own.outdated_by
     keep_conduct(Conduct(job_id, sample.is_blind and not is_judged, sample.needs_categories))
     texts = parse_texts(read_preference(resources.databases.ours, person, HIDING))
     advance = partial(_advance, place=place, sample=sample)

@@ -231,10 +231,10 @@ def test_the_application_has_these_rights_only(
     living = {"SELECT", "INSERT", "UPDATE"}
     rights = {
         **{table: {"SELECT"} for table in ("jobs", "moderation_logs", "alembic_version", "audit_events")},
-        # Of a review, only the column that says that it was superseded may change.
+        # Of a review, only the columns that say whether it counts may change, and of a policy what it says of that.
         **{
             table: {"SELECT", "INSERT"}
-            for table in ("reviews", "samples", "sample_strata", "sample_jobs", "review_exports")
+            for table in ("reviews", "policies", "samples", "sample_strata", "sample_jobs", "review_exports")
         },
         # Only the owner may lock it.
         "audit_lock": set(),

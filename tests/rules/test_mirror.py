@@ -14,6 +14,9 @@ TESTED_BY = {
     "dashboard/open_job/": "tests/dashboard/jobs/test_page.py",
     "dashboard/reviews/": "tests/dashboard/reviews/test_page.py",
     "dashboard/quality/": "tests/dashboard/quality/test_page.py",
+    "dashboard/policy/": "tests/dashboard/policy/test_page.py",
+    "dashboard/open_job/policy.py": "tests/dashboard/policy/test_page.py",
+    "dashboard/widgets/written_text.py": "tests/dashboard/policy/test_page.py",
     "dashboard/samples/": "tests/dashboard/quality/test_page.py",
     # Where a press goes that comes late is a matter of a real browser.
     "dashboard/address/steps.py": "tests/browser/test_job_panel.py",
@@ -89,6 +92,8 @@ TESTED_BY = {
     "core/quality/": "tests/core/quality/test_answers.py",
     "core/export/review_columns.py": "tests/core/export/test_review_export.py",
     "core/review/history.py": "tests/core/export/test_review_export.py",
+    "core/policy/": "tests/core/policy/test_texts.py",
+    "core/quality/policies.py": "tests/core/policy/test_texts.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",
     "core/sync/": "tests/core/sync/test_sync.py",

@@ -27,7 +27,7 @@ from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
 MAIN = ROOT / "dashboard" / "main.py"
-PAGES = ("jobs", "categories", "reviews", "quality", "exports", "keys", "webhooks", "audit")
+PAGES = ("jobs", "categories", "reviews", "quality", "policy", "exports", "keys", "webhooks", "audit")
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
 HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
@@ -119,6 +119,11 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         actor = Actor(name, Wall(None), frozenset())
         open_receipt(databases, actor, export_id, april(q=text, type=text, client_id=text), via=Via.API)
         close_receipt(databases, actor, export_id, Progress(12, 345), Status.INTERRUPTED)
+    connection.execute(
+        "INSERT INTO policies (version, kind, value, text, written_by, earlier_count) VALUES"
+        " (1, 'reason', %s, 'what it means', %s, true)",
+        (text, text),
+    )
     for sample_id in (SAMPLE, OTHER_SAMPLE):
         connection.execute(
             "INSERT INTO samples (sample_id, name, drawn_by, filter, strata, seed, drawn_at) VALUES"
@@ -170,6 +175,7 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("reviews", APRIL | {"job": str(JOB)}, (str(JOB), "Agree", "“acme”: overturn")),
         ("quality", {}, ("1 of 2 opinions.", "acme")),
         ("quality", {"sample": str(SAMPLE)}, ("acme", "Held against", "of 1 of 1 kinds of jobs none is judged yet")),
+        ("policy", {}, ("Reason “acme”", "what it means", "Version 1", "acme")),
         ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),
         ("exports", {"export": str(EXPORT)}, ("345 bytes", str(EXPORT), "Show these jobs")),
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
@@ -227,6 +233,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("quality", {}, {"Text.body", "Button.label"}),
         ("quality", {"sample": str(SAMPLE)}, {"Text.body", "Heading.body", "Selectbox.options", "cell"}),
         ("quality", WRONG, {"Text.body", "Button.label"}),
+        ("policy", {}, {"Markdown.body"}),
         ("exports", {}, {"Text.body"}),
         ("exports", {"export": str(EXPORT)}, {"Text.body"}),
         ("exports", {"export": str(OTHER_EXPORT)}, {"Text.body"}),

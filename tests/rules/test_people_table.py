@@ -25,9 +25,9 @@ from tests.conftest import ROOT
 LISTS = {"fencepost_staff": "staff@ex.org,both@ex.org", "fencepost_admins": "admin@ex.org,both@ex.org"}
 LATER = {"fencepost_staff": "other@ex.org", "fencepost_admins": "other@ex.org"}
 
-# Pages and downloads by the scope that they need; exports are listed for whoever has one of the two.
-READ = ("jobs", "categories", "reviews", "exports")
-ADMIN = ("exports", "keys", "webhooks", "audit")
+# Pages and downloads by the scope that they need; exports and the policy are for whoever has one of the two.
+READ = ("jobs", "categories", "reviews", "policy", "exports")
+ADMIN = ("policy", "exports", "keys", "webhooks", "audit")
 PAGES = (*READ, "keys", "webhooks", "audit")
 
 # Actor: the pages that there are for them, whether jobs are theirs to download, and whether audit and reviews are.

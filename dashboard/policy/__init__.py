@@ -1,0 +1,1 @@
+"""The page of the policy: `page.py`, and what it alone needs."""
