@@ -11,9 +11,9 @@ from sqlalchemy import Row
 from core.actor import Actor
 from core.auth.preferences import read_preference
 from core.jobs.hidden_text import HIDING, parse_texts
-from core.quality.participants import why_not
 from core.quality.queue import claim_next_drawn, count_open
 from core.review.claims import release_claim, renew_claim
+from core.review.participants import why_not
 from core.review.verdicts import find_own
 from dashboard.address.steps import write_address
 from dashboard.address.zones import browser_zone

@@ -12,9 +12,9 @@ from core.errors import InvalidParameter, NotPossible, QueryTooSlow
 from core.jobs.filter import Decision, JobFilter
 from core.jobs.filter_sentence import DECISION_WORDS, describe_filter
 from core.jobs.strata import Stratification
-from core.quality.participants import list_people
 from core.quality.samples import LARGEST_SAMPLE, LONGEST_NAME, MOST_OPINIONS, Judging, Plan, draw_sample
 from core.quality.sentences import STRATIFICATION_WORDS
+from core.review.participants import list_people
 from dashboard.session.admission import READERS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis

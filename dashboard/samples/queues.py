@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from core.actor import Actor
-from core.quality.participants import why_not
 from core.quality.queue import count_open
 from core.quality.samples import list_samples
+from core.review.participants import why_not
 from dashboard.session.resources import Resources
 from dashboard.widgets.markdown_escape import escape
 

@@ -9,10 +9,10 @@ import psycopg
 
 from core.actor import COMMAND_LINE, Actor
 from core.db.databases import Databases
-from core.quality.participants import why_not
 from core.quality.queue import claim_next_drawn, count_open
 from core.quality.samples import Judging, Plan, draw_sample, find_sample
 from core.review.claims import release_claim
+from core.review.participants import why_not
 from core.review.verdicts import Verdict
 from tests.core.quality.test_answers import ANN, BOB, EVERYBODY, judge
 from tests.core.quality.test_samples import drawn
