@@ -7,6 +7,8 @@ from core.cli.check import check_command
 from core.cli.export import export, reviews, verify
 from core.cli.facts import facts
 from core.cli.import_files import import_command
+from core.cli.keeping.erase import erase_command
+from core.cli.keeping.hold import hold
 from core.cli.keeping.upkeep import upkeep_command
 from core.cli.keys import keys
 from core.cli.runner import run_command
@@ -25,7 +27,8 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, facts, keys, export, verify, reviews, sample, upkeep_command, webhooks),
+    *(migrate_command, seed, facts, keys, export, verify, reviews, sample),
+    *(upkeep_command, erase_command, hold, webhooks),
 ):
     main.add_command(command)
 

@@ -1,7 +1,7 @@
 -- What the application's role may do, given by the owner after each `python -m core migrate`: docs/grants.md says why.
 GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettled, job_reason_counts, job_reasons TO fencepost_app;
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
-GRANT SELECT ON alembic_version, audit_events TO fencepost_app;
+GRANT SELECT ON alembic_version, audit_events, holds, erased_jobs TO fencepost_app;
 GRANT SELECT, UPDATE ON upkeep_tasks TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries TO fencepost_app;

@@ -47,6 +47,9 @@ def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[
     if imported.skipped:
         were = "was" if imported.skipped == 1 else "were"
         lines.append(f"{name}: {count(imported.skipped, 'record')} {were} skipped: see {skip_bad}.")
+    if imported.erased:
+        records, were = count(imported.erased, "record"), "was" if imported.erased == 1 else "were"
+        lines.append(f"{name}: {records} of jobs that were erased for good {were} left out.")
     return lines
 
 

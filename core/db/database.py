@@ -145,8 +145,8 @@ class Database:
                 raise
         return connection
 
-    def vacuum(self, *tables: str) -> None:
-        """Vacuum and analyse tables, which runs in no transaction."""
+    def vacuum(self, *tables: str, full: bool = False) -> None:
+        """Vacuum and analyse tables, which runs in no transaction; `full` writes them anew, while nobody uses them."""
         with (
             self.translated_errors(),
             self._lend(None) as lent,
@@ -154,7 +154,7 @@ class Database:
         ):
             if not self.is_pooled:
                 connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text(f"VACUUM (ANALYZE) {', '.join(tables)}"))
+            connection.execute(text(f"VACUUM ({'FULL, ' if full else ''}ANALYZE) {', '.join(tables)}"))
             if not self.is_pooled:
                 connection.execute(text(f"SET statement_timeout = {SESSION['statement_timeout']}"))
 

@@ -9,7 +9,7 @@ _PASSING = (*_KEEP, "DELETE")
 # By table, as they are granted.
 OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
-    "audit_events": ("SELECT",),
+    **dict.fromkeys(("audit_events", "holds", "erased_jobs"), ("SELECT",)),
     "upkeep_tasks": ("SELECT", "UPDATE"),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
     **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), _PASSING),

@@ -53,6 +53,8 @@ class Imported:
     demo_removed: bool
     first: datetime | None
     last: datetime | None
+    # Records of jobs that were erased for good, which do not come back.
+    erased: int = 0
 
     @property
     def has_changed(self) -> bool:
@@ -94,6 +96,7 @@ def import_jobs(
             "updated": imported.updated,
             "logs": imported.logs,
             "skipped": imported.skipped,
+            **({"erased": imported.erased} if imported.erased else {}),
             **(origin or {}),
         }
         commit_with(connection)
@@ -164,6 +167,7 @@ def _import_file(database: Database, connection: Connection, job_file: JobFile, 
         demo_removed=demo_removed,
         first=first,
         last=last,
+        erased=merged.erased,
     )
 
 

@@ -26,12 +26,13 @@ _RANK = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of the jobs of a file, and how many logs are new."""
+    """What became of the jobs of a file, how many logs are new, and how many records are of erased jobs."""
 
     inserted: int
     updated: int
     unchanged: int
     logs: int
+    erased: int
 
 
 def merge_records(connection: Connection, client_id: str, name: str, *, has_guards: bool) -> Merged:
@@ -41,6 +42,7 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
     job from one to another.
     """
     connection.execute(text("ANALYZE staged_jobs (job_id)"))
+    erased = _leave_out_erased(connection)
     _keep_best_records(connection)
     total = connection.execute(text("SELECT count(*) FROM staged_jobs")).scalar_one()
     known = _find_known_jobs(connection, client_id, name)
@@ -49,7 +51,13 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
         texts = {column: take_guard_off(staged) for column, staged in texts.items()}
     updated = _update_jobs(connection, client_id, texts, has_guards=has_guards) if known else 0
     inserted = _insert_jobs(connection, client_id, texts) if known < total else 0
-    return Merged(inserted, updated, total - inserted - updated, _insert_logs(connection))
+    return Merged(inserted, updated, total - inserted - updated, _insert_logs(connection), erased)
+
+
+def _leave_out_erased(connection: Connection) -> int:
+    """Leave out the records of jobs that were erased for good; return how many they are."""
+    gone = "DELETE FROM staged_jobs USING erased_jobs WHERE erased_jobs.job_id = staged_jobs.job_id"
+    return connection.execute(text(gone)).rowcount
 
 
 def _keep_best_records(connection: Connection) -> None:

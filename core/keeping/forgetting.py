@@ -12,6 +12,7 @@ from core.audit import cutting
 from core.audit.cutting import cut_audit, find_cut
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
+from core.keeping.holds import is_any_in_force
 from core.keeping.kinds import Kind, list_kinds
 from core.settings import Settings
 
@@ -91,11 +92,11 @@ def count_old(databases: Databases, settings: Settings, now: datetime) -> Iterat
         with databases.ours.transaction(timeout=TIMEOUT) as connection:
             counted = text(f"SELECT count(*) FROM {kind.table} WHERE {kind.old}")
             rows = connection.execute(counted, _times(kind, now)).scalar_one()
-            yield Forgotten(kind.name, kind.before, rows, _find_hindrance(connection, kind.table))
+            yield Forgotten(kind.name, kind.before, rows, _find_hindrance(connection, kind))
     before = _find_audit_limit(settings, now)
     with databases.ours.transaction(timeout=TIMEOUT) as connection:
         cut = None if before is None else find_cut(connection, before)
-        hindrance = None if before is None else _find_hindrance(connection, "audit_events")
+        hindrance = None if before is None else _find_hindrance(connection, None)
     yield Forgotten(AUDIT, before, 0 if cut is None else cut.rows, hindrance)
 
 
@@ -103,7 +104,7 @@ def _forget(databases: Databases, kind: Kind, now: datetime) -> Forgotten:
     rows, is_over = 0, False
     while not is_over:
         with databases.ours.transaction(timeout=TIMEOUT) as connection:
-            hindrance = _find_hindrance(connection, kind.table)
+            hindrance = _find_hindrance(connection, kind)
             if hindrance is not None:
                 return Forgotten(kind.name, kind.before, rows, hindrance)
             if not connection.execute(_LOCK).scalar_one():
@@ -130,7 +131,7 @@ def _forget_audit(databases: Databases, settings: Settings, by: Actor, now: date
     if before is None:
         return Forgotten(AUDIT, None)
     with databases.ours.transaction() as connection:
-        hindrance = _find_hindrance(connection, "audit_events")
+        hindrance = _find_hindrance(connection, None)
     is_over = hindrance is not None
     while not is_over:
         found = cut_audit(databases, by, before)
@@ -143,10 +144,14 @@ def _find_audit_limit(settings: Settings, now: datetime) -> datetime | None:
     return now - timedelta(days=days) if days else None
 
 
-def _find_hindrance(connection: Connection, table: str) -> str | None:
-    if connection.execute(_MAY_REMOVE, {"table": table}).scalar_one():
-        return None
-    return "only the owner of the tables may remove them: run this as the owner"
+def _find_hindrance(connection: Connection, kind: Kind | None) -> str | None:
+    """Say why rows of a kind (None: of the audit) may not be removed now."""
+    if (kind is None or kind.is_evidence) and is_any_in_force(connection):
+        return "a hold is in force"
+    table = "audit_events" if kind is None else kind.table
+    if not connection.execute(_MAY_REMOVE, {"table": table}).scalar_one():
+        return "only the owner of the tables may remove them: run this as the owner"
+    return None
 
 
 def _times(kind: Kind, now: datetime) -> dict[str, datetime | None]:

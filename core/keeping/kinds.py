@@ -12,7 +12,8 @@ class Kind:
     """Rows of one table that are forgotten once they are older than `before` (None: they are kept for ever).
 
     `old` is the condition in SQL, with the parameters `before` and `yesterday`. `first` is a statement that is due
-    before these rows can go, with `gone`, their keys. `is_evidence`: only the owner of the tables may remove it.
+    before these rows can go, with `gone`, their keys. `is_evidence`: the owner of the tables alone removes it,
+    and nobody while a hold is in force.
     """
 
     name: str

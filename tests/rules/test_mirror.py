@@ -96,6 +96,8 @@ TESTED_BY = {
     "core/quality/policies.py": "tests/core/policy/test_texts.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",
+    "core/keeping/holds.py": "tests/core/keeping/test_erasure.py",
+    "core/keeping/traces.py": "tests/core/keeping/test_erasure.py",
     "core/sync/": "tests/core/sync/test_sync.py",
     "core/stall_watch.py": "tests/core/sync/test_sync.py",
     "core/webhooks/": "tests/core/webhooks/test_sender.py",

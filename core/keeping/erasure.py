@@ -1,0 +1,241 @@
+"""Erasing jobs for good: their rows, and every copy of their texts in our tables; what only counts stays.
+
+One transaction, with its event. What the files still hold afterwards is the business of core/keeping/traces.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from core.actor import Actor
+from core.audit.events import Event, append
+from core.counts.fact_upkeep import keep_facts
+from core.db.databases import Databases
+from core.errors import NotPossible
+from core.keeping.holds import refuse_held
+
+# Exports that an event names; of more only the number is told.
+MOST_NAMED = 200
+
+# What is written in place of a reason that told strata of a sample apart.
+ERASED = "(erased)"
+
+# Characters of a reason that tell strata of a sample apart (core/jobs/strata.py).
+_STRATUM = 200
+
+_CREATE = """
+    CREATE TEMPORARY TABLE erased (
+        job_id uuid, digest bytea, stratum bytea, reason_hash bigint, prompt_hash bigint
+    ) ON COMMIT DROP
+"""
+
+# Only hashes are kept of the texts, and those until the end of the transaction.
+_DELETE = """
+    WITH gone AS (DELETE FROM jobs AS job WHERE {condition} RETURNING job_id, reason, prompt)
+    INSERT INTO erased
+    SELECT job_id, sha256(convert_to(nullif(reason, ''), 'UTF8')),
+        sha256(convert_to(left(nullif(reason, ''), :stratum), 'UTF8')), hashtextextended(reason, 0),
+        hashtextextended(prompt, 0)
+    FROM gone
+"""
+
+# What others have said of jobs, whether these are here or not.
+_NOTE_IDS = """
+    INSERT INTO erased (job_id)
+    SELECT job_id FROM reviews AS job WHERE {condition} UNION SELECT job_id FROM sample_jobs AS job WHERE {condition}
+    UNION SELECT CAST(:job_id AS uuid) WHERE CAST(:job_id AS uuid) IS NOT NULL
+    EXCEPT SELECT job_id FROM erased
+"""
+
+# A verdict that calls for others needs a note, if an empty one.
+_EMPTY_COPIES = (
+    "DELETE FROM review_drafts WHERE job_id IN (SELECT job_id FROM erased)",
+    "DELETE FROM review_claims WHERE job_id IN (SELECT job_id FROM erased)",
+    "UPDATE reviews SET note = CASE verdict WHEN 'escalate' THEN '' END"
+    " WHERE note <> '' AND job_id IN (SELECT job_id FROM erased)",
+)
+
+# Reasons that no job has any more go from wherever they are noted; of the others only the hashes of erased prompts.
+_FORGET_REASONS = (
+    """
+    CREATE TEMPORARY TABLE gone_reasons ON COMMIT DROP AS
+    SELECT digest FROM (SELECT DISTINCT digest, reason_hash FROM erased WHERE digest IS NOT NULL) AS once
+    WHERE NOT EXISTS (
+        SELECT FROM jobs WHERE hashtextextended(reason, 0) = once.reason_hash AND reason IS NOT NULL
+            AND sha256(convert_to(reason, 'UTF8')) = once.digest
+    )
+    """,
+    "DELETE FROM job_reasons WHERE digest IN (SELECT digest FROM gone_reasons)",
+    """
+    UPDATE job_reasons SET prompts = ARRAY(SELECT unnest(prompts) EXCEPT SELECT unnest(once.hashes))
+    FROM (SELECT digest, array_agg(DISTINCT prompt_hash) AS hashes FROM erased GROUP BY digest) AS once
+    WHERE job_reasons.digest = once.digest AND prompts && once.hashes
+    """,
+    "DELETE FROM noted_reasons WHERE sha256(convert_to(reason, 'UTF8')) IN (SELECT digest FROM gone_reasons)",
+    """
+    UPDATE sample_strata SET values = jsonb_set(sample_strata.values, ARRAY[place], to_jsonb(CAST(:erased AS text)))
+    FROM (SELECT sample_id, (array_position(strata, 'reason') - 1)::text AS place FROM samples) AS sample
+    WHERE sample.sample_id = sample_strata.sample_id
+        AND sha256(convert_to(sample_strata.values ->> place::int, 'UTF8')) IN (
+            SELECT digest FROM gone_reasons UNION SELECT stratum FROM erased WHERE stratum <> digest
+        )
+    """,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be erased: one job, or all jobs of a client."""
+
+    job_id: UUID | None = None
+    client_id: str | None = None
+
+    @property
+    def condition(self) -> str:
+        """Which rows of `job` are meant, in SQL."""
+        return "job.job_id = :job_id" if self.job_id is not None else "job.client_id = :client_id"
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        return {"job_id": self.job_id, "client_id": self.client_id}
+
+    def __str__(self) -> str:
+        return f"the job {self.job_id}" if self.job_id is not None else f"all jobs of {self.client_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is of a target: jobs and logs (0 where they are not ours), notes, drafts, and exports.
+
+    `exports` are receipts whose bounds and client include one of the jobs: the files may hold it.
+    """
+
+    jobs: int
+    logs: int
+    notes: int
+    drafts: int
+    exports: Sequence[Row[Any]]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.jobs or self.notes or self.drafts)
+
+
+def survey(databases: Databases, target: Target) -> Survey:
+    """Look what there is of a target, and change nothing."""
+    with databases.ours.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        return _survey(connection, target, jobs_are_ours=databases.jobs_are_ours)
+
+
+def erase(databases: Databases, by: Actor, target: Target) -> Survey:
+    """Erase a target, all or nothing; return what there was. Ids are kept, so that no import brings a job back.
+
+    Verdicts stay without their notes, and so do samples. Raises `NotPossible` under a hold, and where there is nothing.
+    Where the jobs are not ours only our own copies go, and that is said by `explain_source`.
+    """
+    ours = databases.jobs_are_ours
+    tables = {"reviews": "job_created_at", "sample_jobs": "job_created_at"} | ({"jobs": "created_at"} if ours else {})
+    with databases.ours.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
+        # An import that is under way ends first; the next one knows what was erased.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))"))
+        refuse_held(connection, target.condition, target.parameters, tables=tables)
+        found = _survey(connection, target, jobs_are_ours=ours)
+        if found.is_empty and ours:
+            raise NotPossible(f"There is nothing of {target} here: look whether the id is right.")
+        _erase(connection, target, jobs_are_ours=ours)
+        subject = target.client_id if target.job_id is None else str(target.job_id)
+        details = _details(target, found)
+        append(connection, databases.audit_key, Event.JOBS_ERASED, by, subject=subject, details=details)
+    if ours:
+        keep_facts(databases.ours)
+    return found
+
+
+def explain_source(databases: Databases, target: Target) -> str:
+    """Say who has to erase the jobs themselves, where they are not ours."""
+    return (
+        f"Notes and drafts about {target} are erased here. The jobs themselves live in {databases.source.setting}, "
+        "which Fencepost never writes: whoever owns that database must delete them there, with their moderation logs."
+    )
+
+
+def _survey(connection: Connection, target: Target, *, jobs_are_ours: bool) -> Survey:
+    def ask(query: str) -> Sequence[Any]:
+        return connection.execute(text(query.format(condition=target.condition)), target.parameters).one()
+
+    jobs = logs = 0
+    seen = []
+    if jobs_are_ours:
+        found = ask(
+            "SELECT count(*), min(client_id), min(created_at), max(created_at) FROM jobs AS job WHERE {condition}"
+        )
+        jobs, seen = found[0], [found[1:]]
+        logs = ask("SELECT count(*) FROM moderation_logs JOIN jobs AS job USING (job_id) WHERE {condition}")[0]
+    said = ask("""
+        SELECT min(client_id), min(job_created_at), max(job_created_at), count(*) FILTER (WHERE note <> ''), (
+            SELECT count(*) FROM review_drafts AS draft WHERE note <> '' AND (
+                draft.job_id = CAST(:job_id AS uuid)
+                OR draft.job_id IN (SELECT job_id FROM reviews AS job WHERE {condition})
+            )
+        ) FROM reviews AS job WHERE {condition}
+    """)
+    known = [each for each in (*seen, said[:3]) if each[0] is not None]
+    exports = (
+        []
+        if not known
+        else _find_exports(
+            connection, target, known[0][0], min(each[1] for each in known), max(each[2] for each in known)
+        )
+    )
+    return Survey(jobs, logs, said[3], said[4], exports)
+
+
+def _find_exports(
+    connection: Connection, target: Target, client_id: str, first: datetime, last: datetime
+) -> Sequence[Row[Any]]:
+    """Find the receipts whose files may hold a job: by what of it never changes, because the rest may have since."""
+    query = text("""
+        SELECT export_id, requested_by, via, started_at, status, rows FROM exports
+        WHERE (filter ->> 'from')::timestamptz <= :last AND (filter ->> 'to')::timestamptz > :first
+            AND (rows > 0 OR status = 'running') AND coalesce(exports.client_id, :client_id) = :client_id
+            AND (CAST(:job AS text) IS NULL OR filter ->> 'job_id' IS NULL OR EXISTS (
+                SELECT FROM unnest(string_to_array(filter ->> 'job_id', ',')) AS prefix
+                WHERE starts_with(CAST(:job AS text), lower(prefix))
+            ))
+        ORDER BY started_at, export_id
+    """)
+    job = None if target.job_id is None else str(target.job_id)
+    return connection.execute(query, {"first": first, "last": last, "client_id": client_id, "job": job}).all()
+
+
+def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> None:
+    condition, parameters = target.condition, target.parameters
+    connection.execute(text(_CREATE))
+    if jobs_are_ours:
+        connection.execute(text(_DELETE.format(condition=condition)), parameters | {"stratum": _STRATUM})
+        connection.execute(text("INSERT INTO erased_jobs (job_id) SELECT job_id FROM erased ON CONFLICT DO NOTHING"))
+        for statement in _FORGET_REASONS:
+            connection.execute(text(statement), {"erased": ERASED} if ":erased" in statement else {})
+    connection.execute(text(_NOTE_IDS.format(condition=condition)), parameters)
+    for statement in _EMPTY_COPIES:
+        connection.execute(text(statement))
+
+
+def _details(target: Target, found: Survey) -> dict[str, Any]:
+    """Tell what was erased, without a word of it."""
+    what = {"job": str(target.job_id)} if target.job_id is not None else {"client": target.client_id}
+    exports = [str(each.export_id) for each in found.exports]
+    return what | {
+        "jobs": found.jobs,
+        "logs": found.logs,
+        "notes": found.notes,
+        "drafts": found.drafts,
+        "exports": exports[:MOST_NAMED],
+        "more_exports": max(0, len(exports) - MOST_NAMED),
+    }

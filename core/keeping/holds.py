@@ -1,0 +1,115 @@
+"""Holds: jobs that nobody may erase for now, with a reason; meanwhile no evidence is forgotten by its age, either."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Row, func, insert, select, text, update
+
+from core.actor import Actor
+from core.audit.events import Event, append
+from core.characters import check_shown
+from core.db.databases import Databases
+from core.db.schema import holds
+from core.errors import InvalidParameter, NotPossible
+from core.instants import print_instant
+
+# Characters.
+LONGEST_REASON = 500
+
+# Who places a hold and who erases wait for each other.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost holds', 0))")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a hold keeps: the jobs of which all that is given is true.
+
+    `created_from` (inclusive) and `created_to` (exclusive) bound their times; both are given or neither.
+    """
+
+    client_id: str | None = None
+    job_id: UUID | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID:
+    """Place a hold, with its event; return its id. Raises `InvalidParameter` where it holds nothing, or says no why."""
+    if held == Held():
+        raise InvalidParameter("Say what is held: client, job, or from and to.")
+    if (held.created_from is None) != (held.created_to is None):
+        raise InvalidParameter("from and to belong together: give both or neither.")
+    if held.created_from is not None and held.created_to is not None and held.created_from >= held.created_to:
+        raise InvalidParameter("from is not before to: no job is held so.")
+    reason = reason.strip()
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise InvalidParameter(f"reason takes 1 to {LONGEST_REASON} characters: say why these jobs are held.")
+    check_shown("reason", reason)
+    hold_id = uuid4()
+    values = asdict(held) | {"reason": reason}
+    with databases.ours.transaction() as connection:
+        connection.execute(_LOCK)
+        connection.execute(insert(holds).values(hold_id=hold_id, placed_by=by.name, **values))
+        details = _details(held) | {"reason": reason}
+        append(connection, databases.audit_key, Event.HOLD_PLACED, by, subject=str(hold_id), details=details)
+    return hold_id
+
+
+def end_hold(databases: Databases, by: Actor, hold_id: UUID) -> None:
+    """End a hold, with its event. Raises `NotPossible` where none of this id is in force."""
+    with databases.ours.transaction() as connection:
+        ended = connection.execute(
+            update(holds)
+            .where(holds.c.hold_id == hold_id, holds.c.ended_at.is_(None))
+            .values(ended_by=by.name, ended_at=func.now())
+        )
+        if not ended.rowcount:
+            raise NotPossible("No hold with this id is in force: list the holds.")
+        append(connection, databases.audit_key, Event.HOLD_ENDED, by, subject=str(hold_id))
+
+
+def list_holds(databases: Databases, *, ended: bool = False) -> list[Row[Any]]:
+    """List the holds that are in force, or all of them, the oldest first."""
+    query = select(holds).order_by(holds.c.placed_at, holds.c.hold_id)
+    with databases.ours.transaction() as connection:
+        return list(connection.execute(query if ended else query.where(holds.c.ended_at.is_(None))))
+
+
+def is_any_in_force(connection: Connection) -> bool:
+    """Tell whether there is a hold."""
+    return connection.execute(select(holds.c.hold_id).where(holds.c.ended_at.is_(None)).limit(1)).first() is not None
+
+
+def refuse_held(
+    connection: Connection, condition: str, parameters: dict[str, object], *, tables: dict[str, str]
+) -> None:
+    """Raise `NotPossible` where a hold keeps one of some jobs, and let none be placed before the transaction has ended.
+
+    `condition` says in SQL which jobs, in each of `tables`; these name the column of the job's time.
+    """
+    connection.execute(_LOCK)
+    known = " OR ".join(
+        f"""EXISTS (
+            SELECT FROM {table} AS job WHERE {condition}
+                AND (holds.client_id IS NULL OR holds.client_id = job.client_id)
+                AND (holds.job_id IS NULL OR holds.job_id = job.job_id)
+                AND (created_from IS NULL OR job.{time} >= created_from AND job.{time} < created_to)
+        )"""
+        for table, time in tables.items()
+    )
+    found = connection.execute(
+        text(f"SELECT hold_id, reason FROM holds WHERE ended_at IS NULL AND ({known}) ORDER BY placed_at LIMIT 1"),
+        parameters,
+    ).one_or_none()
+    if found is not None:
+        raise NotPossible(
+            f"The hold {found.hold_id} keeps this ({found.reason}): end it first, if nothing is owed to it."
+        )
+
+
+def _details(held: Held) -> dict[str, str]:
+    names = {"client_id": "client", "job_id": "job", "created_from": "from", "created_to": "to"}
+    given = {names[name]: value for name, value in asdict(held).items() if value is not None}
+    return {name: print_instant(value) if isinstance(value, datetime) else str(value) for name, value in given.items()}
