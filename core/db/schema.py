@@ -390,35 +390,3 @@ syncs = Table(
     Column("length", Interval, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
-
-# When each task that runs once a day has begun last, in whichever process.
-upkeep_tasks = Table(
-    "upkeep_tasks",
-    ours,
-    Column("task", Text, primary_key=True),
-    Column("begun_at", DateTime(timezone=True), nullable=False),
-)
-
-# Jobs that nobody may erase for now: those of which all is true that is not null. `created_*` is a range of created_at.
-holds = Table(
-    "holds",
-    ours,
-    Column("hold_id", Uuid, primary_key=True),
-    Column("client_id", Text),
-    Column("job_id", Uuid),
-    Column("created_from", DateTime(timezone=True)),
-    Column("created_to", DateTime(timezone=True)),
-    Column("reason", Text, nullable=False),
-    Column("placed_by", Text, nullable=False),
-    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    Column("ended_by", Text),
-    Column("ended_at", DateTime(timezone=True)),
-)
-
-# The ids of jobs that were erased for good: an import leaves them out.
-erased_jobs = Table(
-    "erased_jobs",
-    ours,
-    Column("job_id", Uuid, primary_key=True),
-    Column("erased_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-)

@@ -5,15 +5,31 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Column, Connection, DateTime, Row, Table, Text, Uuid, func, insert, select, text, update
 
 from core.actor import Actor
 from core.audit.events import Event, append
 from core.characters import check_shown
 from core.db.databases import Databases
-from core.db.schema import holds
+from core.db.schema import ours
 from core.errors import InvalidParameter, NotPossible
 from core.instants import print_instant
+
+# Jobs that nobody may erase for now: those of which all is true that is not null. `created_*` is a range of created_at.
+holds = Table(
+    "holds",
+    ours,
+    Column("hold_id", Uuid, primary_key=True),
+    Column("client_id", Text),
+    Column("job_id", Uuid),
+    Column("created_from", DateTime(timezone=True)),
+    Column("created_to", DateTime(timezone=True)),
+    Column("reason", Text, nullable=False),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("ended_by", Text),
+    Column("ended_at", DateTime(timezone=True)),
+)
 
 # Characters.
 LONGEST_REASON = 500
