@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from core.export.job_columns import COLUMNS
-from core.export.receipts import Contents, Status, Via
+from core.export.receipts import Contents, Snapshot, Status, Via
 from core.export.review_columns import COLUMNS as REVIEW_COLUMNS
 from core.export.review_export import PARAMETERS as REVIEW_PARAMETERS
 from core.jobs.filter import PARAMETERS
@@ -299,6 +299,11 @@ DOCUMENT: dict[str, Any] = {
                     "client_id": _nullable({"type": "string"}),
                     "filter": {"type": "object", "additionalProperties": {"type": "string"}},
                     "snapshot_at": _nullable(_INSTANT),
+                    "snapshot": {
+                        "const": Snapshot.PER_NODE.value,
+                        "description": "Only where the source is several servers: each took its own snapshot, within"
+                        " moments of the others.",
+                    },
                     "started_at": _INSTANT,
                     "heartbeat_at": _INSTANT,
                     "finished_at": _nullable(_INSTANT),

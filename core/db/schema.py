@@ -211,6 +211,8 @@ exports = Table(
     Column("rows", BigInteger, nullable=False, server_default=text("0")),
     Column("bytes", BigInteger, nullable=False, server_default=text("0")),
     Column("sha256", Text),
+    # 'per-node' where servers behind the source took snapshots of their own; null: it is one snapshot.
+    Column("snapshot", Text),
 )
 
 # Those of the exports that hold verdicts and not jobs.

@@ -21,7 +21,17 @@ from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropp
 from core.export.fact_slices import are_usable_in, go_by_facts
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
-from core.export.receipts import HEARTBEAT, Contents, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+from core.export.receipts import (
+    HEARTBEAT,
+    Contents,
+    Progress,
+    Snapshot,
+    Status,
+    Via,
+    close_receipt,
+    open_receipt,
+    renew_receipt,
+)
 from core.export.snapshot import take_snapshot
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
@@ -63,6 +73,7 @@ class Export:
         self.via = via
         self.total: int | None = None
         self.progress = Progress()
+        self.snapshot: Snapshot | None = None
         self._databases = databases
         self._filter = job_filter
         self._actor = actor
@@ -131,6 +142,7 @@ class Export:
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
             snapshot_at, snapshot = await take_snapshot(connection, access.topology, shared=self._workers > 1)
+            self.snapshot = None if access.topology.is_one_server else Snapshot.PER_NODE
             by_facts = access.has_facts and go_by_facts(self._filter) and await are_usable_in(connection)
             access = replace(access, has_facts=by_facts)
             if with_total:
@@ -236,7 +248,8 @@ async def start_export(
             raise ExportTooSlow(
                 f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
             ) from None
-        await asyncio.to_thread(renew_receipt, databases.ours, export.export_id, Progress(), snapshot_at=snapshot_at)
+        renew = partial(renew_receipt, snapshot_at=snapshot_at, snapshot=export.snapshot)
+        await asyncio.to_thread(renew, databases.ours, export.export_id, Progress())
         FIRST_BYTE.observe(time.perf_counter() - began)
         yield export
     finally:
@@ -249,7 +262,8 @@ async def _go_by_search(connection: psycopg.AsyncConnection, job_filter: JobFilt
 
     Everything else is read in the order of the export, so that the first rows come before the last are found.
     """
-    if job_filter.q is None or not access.folding.is_indexed:
+    # What is set here is not set on nodes.
+    if job_filter.q is None or not access.folding.is_indexed or access.topology.is_distributed:
         return False
     query = render(connection, count_query(job_filter, access, limit=FEW + 1), access.topology)
     by_search = "SET LOCAL enable_indexscan = off; SET LOCAL enable_sort = on"

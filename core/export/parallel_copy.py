@@ -19,6 +19,7 @@ from core.csv.copy_out import BLOCK_SIZE, Block, copy_csv, render
 from core.db.database import Database
 from core.errors import FencepostError
 from core.export.job_columns import export_query
+from core.export.time_slices import TimeSlices
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.query import PageKey, Slice, boundary_query
@@ -35,6 +36,10 @@ SLICE_SIZE = 4 * 1024 * 1024
 FIRST_JOBS = 2_000
 FEWEST_JOBS = 50
 MOST_JOBS = 40_000
+
+# The same where jobs are distributed: each slice takes its time to get to the nodes, and its end is known already.
+DISTRIBUTED_SIZE = 12 * 1024 * 1024
+MOST_DISTRIBUTED = 1_000_000
 
 # Milliseconds. Finding the end of a slice takes longer than this only where no index serves it; then everything is one
 # slice.
@@ -81,6 +86,7 @@ class ParallelCopy:
         self._jobs = FIRST_JOBS
         self._is_cut = False
         self._has_no_index = False
+        self._time_slices = TimeSlices(job_filter, access) if access.topology.is_distributed else None
         # The slices in order, from the one whose turn it is.
         self._outputs: deque[_Output] = deque()
         self._held = 0
@@ -176,6 +182,8 @@ class ParallelCopy:
         self, connection: psycopg.AsyncConnection, start: PageKey | None, jobs: int
     ) -> PageKey | None:
         """Find where a slice ends that begins at a key; None where it takes all that is left."""
+        if self._time_slices is not None:
+            return await self._time_slices.find_end(connection, start, jobs)
         if self._workers == 1 or self._has_no_index:
             return None
         query = render(connection, boundary_query(self._filter, self._access, Slice(start, None), jobs))
@@ -209,7 +217,8 @@ class ParallelCopy:
         async with self._changed:
             output.is_complete = True
             bytes_a_job = max(1, output.size / output.jobs)
-            self._jobs = min(MOST_JOBS, 4 * self._jobs, max(FEWEST_JOBS, int(SLICE_SIZE / bytes_a_job)))
+            size, most = (SLICE_SIZE, MOST_JOBS) if self._time_slices is None else (DISTRIBUTED_SIZE, MOST_DISTRIBUTED)
+            self._jobs = min(most, 4 * self._jobs, max(FEWEST_JOBS, int(size / bytes_a_job)))
             self._changed.notify_all()
 
     async def _take(self) -> Block | None:

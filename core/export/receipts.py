@@ -38,6 +38,15 @@ class Contents(StrEnum):
     REVIEWS = "reviews"
 
 
+class Snapshot(StrEnum):
+    """What an export shows jobs by where it is not one snapshot.
+
+    `per-node`: each server behind the source took its own, within moments of the others.
+    """
+
+    PER_NODE = "per-node"
+
+
 class Status(StrEnum):
     """`interrupted`: the reader went away or stopped reading; `failed`: we did."""
 
@@ -89,15 +98,20 @@ def open_receipt(
 
 
 def renew_receipt(
-    database: Database, export_id: UUID, progress: Progress, *, snapshot_at: datetime | None = None
+    database: Database,
+    export_id: UUID,
+    progress: Progress,
+    *,
+    snapshot_at: datetime | None = None,
+    snapshot: Snapshot | None = None,
 ) -> None:
-    """Record that an export is alive, and how far it has come.
+    """Record that an export is alive, how far it has come and, once it has its snapshot, what that is.
 
     Raises `ExportCut` where somebody has closed the row in the meantime: such an export must not end well.
     """
     values: dict[str, Any] = {"heartbeat_at": func.now(), "rows": progress.rows, "bytes": progress.bytes}
     if snapshot_at is not None:
-        values["snapshot_at"] = snapshot_at
+        values |= {"snapshot_at": snapshot_at, "snapshot": snapshot}
     with database.transaction() as connection:
         _update_running(connection, export_id, values)
 
@@ -171,6 +185,6 @@ def _update_running(connection: Connection, export_id: UUID, values: dict[str, A
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:
-    """Print a receipt; one of verdicts says so, and one of jobs needs not."""
-    values = print_row(row)
-    return values if values.pop("contents") == Contents.JOBS else values | {"contents": Contents.REVIEWS.value}
+    """Print a receipt. That it holds verdicts, or is not one snapshot, is said only where it is so."""
+    ordinary = {"contents": Contents.JOBS.value, "snapshot": None}
+    return {name: value for name, value in print_row(row).items() if ordinary.get(name, ...) != value}

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from psycopg.errors import QueryCanceled
 from sqlalchemy import (
+    DOUBLE_PRECISION,
     BigInteger,
     ColumnElement,
     Connection,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     case,
     cast,
     collate,
+    extract,
     false,
     func,
     literal,
@@ -108,15 +110,33 @@ def boundary_query(
     It counts only by what an index serves (range and reason, or client and rejected), so that it reads a stretch of
     that index and nothing else. A slice may therefore hold fewer jobs of the export, even none.
     """
-    narrowed = narrow_to(job_filter, part)
-    if access.jobs_are_ours and job_filter.reason is not None:
-        conditions = [*_range(narrowed), hash_text(jobs.c.reason) == hash_text(cast(literal(job_filter.reason), Text))]
-    else:
-        conditions = _range_and_client(narrowed, access)
-        if job_filter.decision == (Decision.REJECT,):
-            conditions.append(jobs.c.is_prohibited.expression)
     order = [column.desc() if is_newest_first else column for column in JOB_KEY]
-    return in_part(select(*JOB_KEY).where(*conditions), part).order_by(*order).offset(jobs_between).limit(1)
+    query = select(*JOB_KEY).where(*_indexed_conditions(narrow_to(job_filter, part), access))
+    return in_part(query, part).order_by(*order).offset(jobs_between).limit(1)
+
+
+def histogram_query(job_filter: JobFilter, access: JobAccess, buckets: int) -> Select[Any]:
+    """Build the query that counts jobs by what `boundary_query` counts them by, in stretches of time of one length.
+
+    A row is the number of a stretch, from 1 on, and how many jobs it has; stretches without any are left out. Nodes of
+    a distributed source count theirs side by side.
+    """
+    bounds = (job_filter.range.start, job_filter.range.end)
+    start, end = (literal(instant.timestamp(), DOUBLE_PRECISION) for instant in bounds)
+    at = cast(extract("epoch", jobs.c.created_at), DOUBLE_PRECISION)
+    bucket = func.width_bucket(at, start, end, literal_column(str(buckets))).label("bucket")
+    query = select(bucket, func.count()).where(*_indexed_conditions(job_filter, access))
+    return query.group_by("bucket").order_by("bucket")
+
+
+def _indexed_conditions(narrowed: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
+    """List what an index serves: range and reason, or client and rejected."""
+    if access.jobs_are_ours and narrowed.reason is not None:
+        return [*_range(narrowed), hash_text(jobs.c.reason) == hash_text(cast(literal(narrowed.reason), Text))]
+    conditions = _range_and_client(narrowed, access)
+    if narrowed.decision == (Decision.REJECT,):
+        conditions.append(jobs.c.is_prohibited.expression)
+    return conditions
 
 
 def count_jobs(connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int | None = None) -> int:

@@ -33,6 +33,11 @@ MEANINGS: dict[str, str] = {
 
 DOORS: dict[str, str] = {Via.API: "through the API", Via.DASHBOARD: "from the dashboard", Via.CLI: "from the shell"}
 
+SEVERAL_SERVERS = (
+    "The jobs are on several servers, and each was read as it was within moments of this time. "
+    "What was written on two of them in those moments may be here in part."
+)
+
 # Characters of each text from outside in a list.
 SHORT = 60
 
@@ -81,6 +86,8 @@ def show_whole(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
             _show_fact("Door", DOORS[receipt.via].capitalize().replace("api", "API"))
         if receipt.snapshot_at is not None:
             _show_fact("Shows the jobs as they were at", f"{print_time(receipt.snapshot_at)} (UTC)")
+        if receipt.snapshot is not None:
+            st.caption(SEVERAL_SERVERS)
         _show_code("Export", str(receipt.export_id))
         if receipt.sha256 is not None:
             _show_code("SHA-256 of the file", receipt.sha256)

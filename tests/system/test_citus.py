@@ -6,6 +6,7 @@ With TEST_SOURCE_URL, the URL of a superuser at the coordinator of a real Citus,
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import psycopg
 import pytest
@@ -20,6 +21,8 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.schema import job_reasons
 from core.db.startup import open_databases
+from core.export import parallel_copy, time_slices
+from core.export.receipts import find_complete_receipt
 from core.intake.demo import seed_jobs
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import NotedReasons
@@ -63,6 +66,15 @@ def distributed(settings_of: Settings) -> Iterator[Databases]:
     databases.close()
 
 
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few jobs make many slices."""
+    monkeypatch.setattr(parallel_copy, "FIRST_JOBS", 30)
+    monkeypatch.setattr(parallel_copy, "DISTRIBUTED_SIZE", 10_000)
+    monkeypatch.setattr(time_slices, "FIRST_JOBS", 7)
+
+
+@pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize("params", FILTERS, ids=str)
 def test_everything_is_the_same(whole: Databases, distributed: Databases, params: dict[str, str]) -> None:
     """Whatever the filter, a file, its pages and what is counted of it are those of one database."""
@@ -75,6 +87,18 @@ def test_everything_is_the_same(whole: Databases, distributed: Databases, params
     assert export_document(distributed, spring(**params), workers=3) == expected
     assert read_pages(distributed, spring(**params), noted) == read_pages(whole, spring(**params), noted)
     assert len(read_records(expected)) > 3
+
+
+def test_a_receipt_says_that_each_node_was_read_by_itself(whole: Databases, distributed: Databases) -> None:
+    """What is not one snapshot says so in its receipt; where it is one, the receipt has no word of it."""
+    said = []
+    for databases in (whole, distributed):
+        document = export_document(databases, spring(status="failed"))
+        receipt = find_complete_receipt(databases.ours, sha256(document).hexdigest())
+        assert receipt is not None
+        said.append(receipt.get("snapshot"))
+
+    assert said == [None, "per-node"]
 
 
 def test_single_jobs_and_clients_are_the_same(whole: Databases, distributed: Databases) -> None:

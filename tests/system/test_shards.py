@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,7 @@ from core.db.topology import ONE_SERVER
 from core.errors import DatabaseUnavailable
 from core.export import parallel_copy
 from core.export.export import Reader, start_export
-from core.export.receipts import Via
+from core.export.receipts import Via, find_complete_receipt
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
@@ -190,9 +191,13 @@ def test_pages_counts_and_single_jobs_are_the_same(whole: Databases, sharded: Da
 
 
 def test_shards_are_found_behind_views_and_partitions(whole: Databases, sharded: Databases) -> None:
-    """A source with foreign tables is told from one without."""
+    """A source with foreign tables is told from one without, and a receipt says that each was read by itself."""
+    receipt = find_complete_receipt(sharded.ours, sha256(export_document(sharded, spring(job_id="b"))).hexdigest())
+
     assert sharded.source.topology().has_foreign_tables
     assert whole.source.topology() == ONE_SERVER
+    assert receipt is not None
+    assert receipt["snapshot"] == "per-node"
 
 
 def test_nothing_is_written_on_shards(sharded: Databases) -> None:

@@ -1,6 +1,6 @@
 """The page of exports, run as Streamlit runs it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,12 +16,13 @@ from core.actor import Actor
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.errors import InvalidParameter
-from core.export.receipts import LOST_AFTER, Progress, Status, Via, close_receipt, open_receipt, renew_receipt
+from core.export.receipts import LOST_AFTER, Progress, Snapshot, Status, Via, close_receipt, open_receipt, renew_receipt
 from core.export.verification import Inspection
 from core.jobs.wall import Wall
 from core.settings import Settings
 from dashboard.exports.file_check import parse_facts
 from dashboard.exports.page import NOT_YOURS, PAGE_SIZE, parse_place
+from dashboard.exports.receipt_card import SEVERAL_SERVERS
 from dashboard.session.resources import Resources, provide
 from dashboard.widgets.words import name_bytes, name_duration
 from tests.support.documents import APRIL, april
@@ -181,6 +182,19 @@ def test_a_receipt_has_its_own_address(dashboard: Dashboard, databases: Database
     assert not app.query_params
     app.button(key=f"open_{export_id}").click().run()
     assert app.query_params["export"] in (str(export_id), [str(export_id)])
+
+
+def test_a_receipt_says_where_it_is_not_one_snapshot(dashboard: Dashboard, databases: Databases) -> None:
+    """Where several servers were read one by one, a sentence says so; elsewhere there is none."""
+    actor = Actor("user:a", Wall(None), frozenset())
+    captions = []
+    for number, snapshot in enumerate((None, Snapshot.PER_NODE), start=1):
+        open_receipt(databases, actor, UUID(int=number), april(), via=Via.DASHBOARD)
+        renew_receipt(databases.ours, UUID(int=number), Progress(), snapshot_at=datetime.now(UTC), snapshot=snapshot)
+        app = dashboard.open(STAFF, export=str(UUID(int=number)))
+        captions.append([caption.value for caption in app.caption if "several servers" in caption.value])
+
+    assert captions == [[], [SEVERAL_SERVERS]]
 
 
 def test_the_jobs_of_a_key_are_those_of_its_client(
