@@ -97,6 +97,7 @@ TESTED_BY = {
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",
     "core/keeping/holds.py": "tests/core/keeping/test_erasure.py",
+    "core/keeping/survey.py": "tests/core/keeping/test_erasure.py",
     "core/keeping/traces.py": "tests/core/keeping/test_erasure.py",
     "core/sync/": "tests/core/sync/test_sync.py",
     "core/stall_watch.py": "tests/core/sync/test_sync.py",

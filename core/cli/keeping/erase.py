@@ -11,7 +11,8 @@ from core.cli.runner import make_plain, open_checked
 from core.db.databases import Databases
 from core.errors import NotPossible
 from core.instants import print_instant
-from core.keeping.erasure import Survey, Target, erase, explain_source, survey
+from core.keeping.erasure import erase, explain_source
+from core.keeping.survey import Survey, Target, survey
 from core.keeping.traces import remove_traces
 from core.settings import load_settings
 

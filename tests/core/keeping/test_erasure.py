@@ -26,9 +26,10 @@ from core.export.receipts import Progress, Via, open_receipt, renew_receipt
 from core.intake.importer import import_jobs
 from core.intake.job_file import JobFile
 from core.jobs.filter import JobFilter
-from core.keeping.erasure import Target, erase
+from core.keeping.erasure import erase
 from core.keeping.forgetting import forget_old
 from core.keeping.holds import Held, end_hold, list_holds, place_hold
+from core.keeping.survey import Target
 from core.review.claims import claim
 from core.review.drafts import keep_draft
 from core.review.noted_reasons import mark_underage
