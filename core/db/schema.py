@@ -52,68 +52,6 @@ moderation_logs = Table(
     Column("category_nsfw", Boolean),
 )
 
-# What is kept beside the jobs, only where they are ours (core/facts/statements.py).
-beside = MetaData()
-
-job_facts = Table(
-    "job_facts",
-    beside,
-    Column("created_at", DateTime(timezone=True), primary_key=True),
-    Column("job_id", Uuid, primary_key=True),
-    Column("code", SmallInteger, nullable=False),
-    Column("client_id", Text, nullable=False),
-)
-
-job_counts = Table(
-    "job_counts",
-    beside,
-    Column("hour", DateTime(timezone=True), nullable=False),
-    # Null: of all clients.
-    Column("client_id", Text),
-    Column("code", SmallInteger, nullable=False),
-    Column("total", BigInteger, nullable=False),
-    Column("is_new", Boolean, nullable=False),
-)
-
-job_facts_unsettled = Table(
-    "job_facts_unsettled",
-    beside,
-    Column("note_id", BigInteger, primary_key=True),
-    Column("job_id", Uuid, nullable=False),
-    Column("created_at", DateTime(timezone=True)),
-    Column("gone_by", BigInteger),
-)
-
-job_facts_state = Table(
-    "job_facts_state",
-    beside,
-    Column("relations", ARRAY(BigInteger), nullable=False),
-    Column("filled_to", DateTime(timezone=True)),
-    Column("is_complete", Boolean, nullable=False),
-)
-
-job_reason_counts = Table(
-    "job_reason_counts",
-    beside,
-    Column("hour", DateTime(timezone=True), nullable=False),
-    # Null: of all clients.
-    Column("client_id", Text),
-    Column("reason_hash", BigInteger, nullable=False),
-    Column("code", SmallInteger, nullable=False),
-    Column("total", BigInteger, nullable=False),
-)
-
-job_reasons = Table(
-    "job_reasons",
-    beside,
-    Column("digest", LargeBinary, primary_key=True),
-    Column("reason_hash", BigInteger, nullable=False),
-    # Hashes of up to five different prompts.
-    Column("prompts", ARRAY(BigInteger), nullable=False),
-    # Null where it is not known to be the name of a rule.
-    Column("reason", Text),
-)
-
 # Fencepost's own tables.
 ours = MetaData()
 
@@ -391,4 +329,20 @@ syncs = Table(
     Column("done", TSTZMULTIRANGE, nullable=False),
     Column("length", Interval, nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+# When each task that runs once a day has begun last, in whichever process.
+upkeep_tasks = Table(
+    "upkeep_tasks",
+    ours,
+    Column("task", Text, primary_key=True),
+    Column("begun_at", DateTime(timezone=True), nullable=False),
+)
+
+# The ids of jobs that were erased for good: an import leaves them out.
+erased_jobs = Table(
+    "erased_jobs",
+    ours,
+    Column("job_id", Uuid, primary_key=True),
+    Column("erased_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import ColumnElement, FromClause, Select, Text, literal_column, select
 
-from core.db.schema import job_facts, jobs
+from core.db.schema import jobs
+from core.facts.tables import job_facts
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS, Fact, list_codes
 from core.jobs.filter import Category, JobFilter

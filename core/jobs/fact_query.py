@@ -33,7 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import job_counts, job_facts, job_facts_unsettled, jobs
+from core.db.schema import jobs
+from core.facts.tables import job_counts, job_facts, job_facts_unsettled
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, Decision, JobFilter
 from core.jobs.query import (

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Text, and_, exists, false, func, literal, or_, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import job_reasons, jobs
+from core.db.schema import jobs
+from core.facts.tables import job_reasons
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category
 from core.jobs.query import hash_text, latest_log

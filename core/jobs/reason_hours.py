@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import job_counts, job_facts_unsettled, job_reason_counts, jobs
+from core.db.schema import jobs
+from core.facts.tables import job_counts, job_facts_unsettled, job_reason_counts
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import HOUR, are_usable, asks_only_for_facts, hour_of, list_codes
 from core.jobs.filter import JobFilter

@@ -23,8 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.db.schema import job_reason_counts, job_reasons, jobs
+from core.db.schema import jobs
 from core.facts.reasons import PROMPTS_OF_A_RULE
+from core.facts.tables import job_reason_counts, job_reasons
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import hour_of
 from core.jobs.filter import LONGEST_SEARCH, DateRange, JobFilter

@@ -19,10 +19,10 @@ from core.check.relation import find_relation
 from core.check.run import run_checks
 from core.db.database import Database
 from core.db.databases import Databases
-from core.db.schema import job_reasons
 from core.db.startup import open_databases
 from core.export import parallel_copy, time_slices
 from core.export.receipts import find_complete_receipt
+from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import NotedReasons

@@ -16,13 +16,13 @@ from sqlalchemy import select
 from core.actor import Actor, Scope
 from core.counts.by_day import break_down
 from core.db.databases import Databases
-from core.db.schema import job_reasons
 from core.db.startup import migrate, open_databases
 from core.db.topology import ONE_SERVER
 from core.errors import DatabaseUnavailable
 from core.export import parallel_copy
 from core.export.export import Reader, start_export
 from core.export.receipts import Via, find_complete_receipt
+from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter

@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from core.db.databases import Databases
-from core.db.schema import beside, ours, source
+from core.db.schema import ours, source
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, NotPossible
+from core.facts.tables import beside
 from core.settings import Settings
 from tests.conftest import TestServer
 
