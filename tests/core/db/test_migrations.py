@@ -187,7 +187,7 @@ def test_the_tables_have_the_columns_of_the_contract(connection: psycopg.Connect
             "export_id uuid, requested_by text, via text, client_id text, filter jsonb, "
             "snapshot_at timestamp with time zone, started_at timestamp with time zone, "
             "heartbeat_at timestamp with time zone, finished_at timestamp with time zone, "
-            "status text, rows bigint, bytes bigint, sha256 text"
+            "status text, rows bigint, bytes bigint, sha256 text, snapshot text"
         ),
     }
 
