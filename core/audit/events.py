@@ -54,6 +54,7 @@ class Event(StrEnum):
     SAMPLE_DRAWN = "sample-drawn"
     SAMPLE_EXPORTED = "sample-exported"
     QUALITY_VIEWED = "quality-viewed"
+    KNOWN_SHARE_SET = "known-share-set"
     WEBHOOK_CREATED = "webhook-created"
     WEBHOOK_PAUSED = "webhook-paused"
     WEBHOOK_RESUMED = "webhook-resumed"

@@ -12,7 +12,7 @@ from core.program import COMMAND
 AGAIN = f"run `{COMMAND} erase --traces` when that has ended"
 
 # Where texts of jobs, and of people about them, lie.
-OURS = ("reviews", "review_drafts", "review_claims", "noted_reasons", "sample_strata")
+OURS = ("reviews", "review_drafts", "review_claims", "gold_turns", "noted_reasons", "sample_strata")
 WITH_JOBS = ("jobs", "moderation_logs", "job_facts", "job_counts", "job_reason_counts", "job_reasons")
 
 # Tables with nothing in them are not analysed: what was known of their columns would stay, with the commonest values.

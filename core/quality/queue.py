@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, and_, exists, func, select
 from core.actor import Actor
 from core.db.databases import Databases
 from core.db.schema import reviews, sample_jobs
+from core.gold.turns import end_turns
 from core.policy.outdated import COUNTS
 from core.quality.progress import read_current
 from core.review.claims import claim_first, release_claim
@@ -33,6 +34,7 @@ def claim_next_drawn(
             places = {row.job_id: row.place for row in rows}
             while (claimed := claim_first(databases.ours, by, ids)) is not None:
                 if _read_open(databases, by, sample, 0, claimed):
+                    end_turns(databases.ours, by, claimed)
                     return claimed, places[claimed]
                 # Somebody was at it, has judged it and left it since.
                 release_claim(databases.ours, by, claimed)

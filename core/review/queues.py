@@ -18,6 +18,7 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.schema import reviews
 from core.errors import QueryTooSlow
+from core.gold.turns import end_turns
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.hidden_text import Texts
@@ -92,6 +93,7 @@ def claim_next(
             while (claimed := claim_first(databases.ours, by, list(places_of))) is not None:
                 found = places_of.pop(claimed)
                 if _is_open(databases.ours, queue, decided, by, claimed):
+                    end_turns(databases.ours, by, claimed)
                     return Turn(claimed, found)
                 # Somebody was at it, has reviewed it and left it since the candidates were read.
                 release_claim(databases.ours, by, claimed)

@@ -15,6 +15,8 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.schema import people, policies, review_drafts, reviews
 from core.errors import InvalidParameter
+from core.gold.answers import settle
+from core.gold.turns import find_turn, note_verdict, take_back_turn
 from core.jobs.filter import Category
 from core.metrics.registry import REVIEWS
 from core.policy.texts import find_version, lock_policy
@@ -58,6 +60,12 @@ class Review:
     policy: int | None = None
 
 
+_CHANGED = (
+    "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: "
+    "go on, or give this one all the same to replace it."
+)
+
+
 class ChangedMeanwhile(InvalidParameter):
     """One's own verdict is another one than was on screen: somebody has two windows open."""
 
@@ -71,9 +79,11 @@ def record_review(
 ) -> UUID:
     """Record one verdict on decided jobs, all or nothing, together with its event; return the id of the act.
 
-    It supersedes the person's own earlier verdicts on these jobs. Raises `InvalidParameter` where the note is missing
-    or too long, or a job has no decision that could be reviewed; `ChangedMeanwhile` where the act whose verdict of
-    one's own counts for the first job is none that was `shown` (None: whatever was); and `PolicyChanged`.
+    It supersedes the person's own earlier verdicts on these jobs. Where the first job was given to them because its
+    answer is settled, the verdict on it is kept apart and is no review. Raises `InvalidParameter` where the note is
+    missing or too long, or a job has no decision that could be reviewed; and `ChangedMeanwhile` where the act whose
+    verdict of one's own counts for the first job is none that was `shown` (None: whatever was);
+    and `PolicyChanged`.
     """
     note = _check_note(review)
     if not jobs or any(job.is_prohibited is None for job in jobs):
@@ -98,25 +108,35 @@ def record_review(
     with databases.ours.transaction() as connection:
         _serialise(connection, by)
         values["policy_version"] = _find_policy(connection, review)
+        turn = find_turn(connection, by, ids[0])
+        if turn is not None:
+            if shown is not None and shown != ({turn.act_id} - {None}):
+                raise ChangedMeanwhile(_CHANGED)
+            note_verdict(connection, turn, _would_reject(jobs[0], review), values)
+            details["known"] = True
+            shown, jobs = None, jobs[1:]
         superseded = connection.execute(
             update(reviews)
-            .where(reviews.c.person == by.name, reviews.c.superseded_at.is_(None), reviews.c.job_id == func.any(ids))
+            .where(
+                reviews.c.person == by.name,
+                reviews.c.superseded_at.is_(None),
+                reviews.c.job_id == func.any([job.job_id for job in jobs]),
+            )
             .values(superseded_at=func.clock_timestamp())
             .returning(reviews.c.job_id, reviews.c.review_id, reviews.c.act_id)
         ).all()
         if shown is not None and shown != {row.act_id for row in superseded if row.job_id == ids[0]}:
-            raise ChangedMeanwhile(
-                "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: "
-                "go on, or give this one all the same to replace it."
-            )
+            raise ChangedMeanwhile(_CHANGED)
         before = {row.job_id: row.review_id for row in superseded}
-        recorded = connection.execute(
-            insert(reviews).returning(*reviews.c),
-            [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs],
-        ).all()
-        if review.verdict in _TOLD:
-            put_out(connection, [_tell(_TOLD[review.verdict], row) for row in recorded])
-        finish_judged(connection, ids)
+        if jobs:
+            recorded = connection.execute(
+                insert(reviews).returning(*reviews.c),
+                [_remember(job) | values | {"supersedes": before.get(job.job_id)} for job in jobs],
+            ).all()
+            if review.verdict in _TOLD:
+                put_out(connection, [_tell(_TOLD[review.verdict], row) for row in recorded])
+            settle(connection, by, [job.job_id for job in jobs])
+            finish_judged(connection, [job.job_id for job in jobs])
         connection.execute(
             update(review_drafts)
             .where(review_drafts.c.person == by.name, review_drafts.c.job_id == func.any(ids))
@@ -127,10 +147,10 @@ def record_review(
             databases.audit_key,
             Event.REVIEWED,
             by,
-            subject=str(jobs[0].job_id),
+            subject=str(ids[0]),
             details=details,
         )
-    REVIEWS.labels(review.verdict.value).inc(len(jobs))
+    REVIEWS.labels(review.verdict.value).inc(len(ids))
     return act_id
 
 
@@ -149,10 +169,13 @@ def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
             .values(superseded_at=func.clock_timestamp())
             .returning(reviews.c.review_id, reviews.c.job_id, reviews.c.supersedes, reviews.c.note)
         ).all()
-        if not taken:
+        known = take_back_turn(connection, by, act_id)
+        if not taken and not known:
             return 0
         connection.execute(_repeat([row.supersedes for row in taken if row.supersedes is not None]))
-        first = min(taken, key=lambda row: row.review_id)
+        if taken:
+            settle(connection, by, [row.job_id for row in taken])
+        first = min(taken, key=lambda row: row.review_id) if not known else known[0]
         connection.execute(draft_of(by, first.job_id, first.note or ""))
         append(
             connection,
@@ -160,9 +183,9 @@ def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
             Event.REVIEW_TAKEN_BACK,
             by,
             subject=str(first.job_id),
-            details={"jobs": len(taken), "act": str(act_id)},
+            details={"jobs": len(taken) + len(known), "act": str(act_id)},
         )
-    return len(taken)
+    return len(taken) + len(known)
 
 
 def find_own(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
@@ -171,6 +194,9 @@ def find_own(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None
         reviews.c.job_id == job_id, reviews.c.person == person.name, reviews.c.superseded_at.is_(None)
     )
     with database.transaction() as connection:
+        turn = find_turn(connection, person, job_id)
+        if turn is not None:
+            return turn if turn.verdict is not None else None
         return connection.execute(query).one_or_none()
 
 
@@ -178,6 +204,9 @@ def find_last(database: Database, person: Actor, job_id: UUID) -> Row[Any] | Non
     """Return the last that a person has said about a job, also where they took it back, or None."""
     query = select(reviews).where(reviews.c.job_id == job_id, reviews.c.person == person.name)
     with database.transaction() as connection:
+        turn = find_turn(connection, person, job_id)
+        if turn is not None:
+            return turn if turn.verdict is not None else None
         return connection.execute(query.order_by(reviews.c.review_id.desc()).limit(1)).one_or_none()
 
 
@@ -192,7 +221,8 @@ def list_others(database: Database, person: Actor, job_id: UUID) -> list[Row[Any
         .order_by(reviews.c.reviewed_at, reviews.c.review_id)
     )
     with database.transaction() as connection:
-        return list(connection.execute(query))
+        # Whoever is asked again must not learn what the answer is.
+        return [] if find_turn(connection, person, job_id) is not None else list(connection.execute(query))
 
 
 def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = None) -> set[UUID]:
@@ -230,6 +260,13 @@ def _serialise(connection: Connection, by: Actor) -> None:
     """Let the acts of one person come one after the other: two clicks at once leave one current verdict."""
     lock = text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost reviews ' || :person, 0))")
     connection.execute(lock, {"person": by.name})
+
+
+def _would_reject(job: Row[Any], review: Review) -> bool | None:
+    """Tell whether a job should be rejected by a verdict; None where it says nothing of that."""
+    if review.verdict not in (Verdict.AGREE, Verdict.OVERTURN):
+        return None
+    return bool(job.is_prohibited) == (review.verdict is Verdict.AGREE)
 
 
 def _remember(job: Row[Any]) -> dict[str, Any]:

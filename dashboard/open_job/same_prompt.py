@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from core.actor import Actor
 from core.errors import QueryTooSlow
+from core.gold.turns import is_known
 from core.jobs.same_prompt import list_same_prompt
 from core.review.verdicts import find_reviewed
 from dashboard.session.resources import get_resources
@@ -44,7 +45,7 @@ def find_alike(person: Actor, job_id: UUID) -> Alike | None:
     In a source that is not ours it is not tried again in this session: without an index each job would wait for it.
     """
     resources = get_resources()
-    if st.session_state.get(TOO_SLOW):
+    if st.session_state.get(TOO_SLOW) or is_known(resources.databases.ours, person, job_id):
         return None
     found: list[Row[Any]] = []
     after: UUID | None = None

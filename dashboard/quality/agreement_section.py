@@ -5,9 +5,9 @@ import streamlit as st
 
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.strata import Stratification
-from core.quality.agreement import SampleAgreement
 from core.quality.sentences import name_value
 from core.review.agreement import Agreement
+from core.review.sample_agreement import SampleAgreement
 from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
 
 

@@ -9,12 +9,13 @@ from sqlalchemy import Row
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
-from core.quality.agreement import measure_agreement_of
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed, read_progress
 from core.quality.samples import list_samples
+from core.review.sample_agreement import measure_agreement_of
 from dashboard.address.steps import write_address
 from dashboard.open_job.panel import forget_other_job
+from dashboard.quality.accuracy_section import show_accuracy
 from dashboard.quality.address import Place, read_address
 from dashboard.quality.agreement_section import show_agreement
 from dashboard.quality.figure_rows import show_figures, show_groups
@@ -40,6 +41,7 @@ def show() -> None:
     samples = list_samples(resources.databases, person.wall)
     if place.sample is None:
         show_samples(resources, samples)
+        show_accuracy(resources, person)
         return
     if place.is_judging:
         show_step("The sample", ":material/arrow_back:", Place(place.sample).to_params(), key="the_sample")

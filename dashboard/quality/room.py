@@ -10,9 +10,11 @@ from sqlalchemy import Row
 
 from core.actor import Actor
 from core.auth.preferences import read_preference
+from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import HIDING, parse_texts
 from core.quality.queue import claim_next_drawn, count_open
 from core.review.claims import release_claim, renew_claim
+from core.review.known_jobs import claim_known
 from core.review.participants import why_not
 from core.review.verdicts import find_own
 from dashboard.address.steps import write_address
@@ -111,7 +113,8 @@ def _advance(person: Actor, place: Place, sample: Row[Any]) -> None:
     reached: dict[UUID, int] = st.session_state.setdefault(REACHED, {})
     after = reached.get(sample.sample_id, 0)
     databases = get_resources().databases
-    found = claim_next_drawn(databases, person, sample, after=after, leaving=place.job)
+    known = claim_known(databases, person, JobFilter.from_params(sample.filter.items()), leaving=place.job)
+    found = (known, after) if known else claim_next_drawn(databases, person, sample, after=after, leaving=place.job)
     if found is None:
         st.session_state[SAID] = "Nothing is left for you in this sample."
     else:

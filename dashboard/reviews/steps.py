@@ -8,6 +8,7 @@ import streamlit as st
 from core.actor import Actor
 from core.errors import QueryTooSlow
 from core.review.claims import release_claim, renew_claim
+from core.review.known_jobs import claim_known
 from core.review.queues import Queue, claim_next
 from dashboard.address.view import View
 from dashboard.open_job.showing import is_shown, leave_showing
@@ -76,17 +77,22 @@ def advance(person: Actor, room: Room, none: str) -> None:
 def _claim_next(person: Actor, room: Room, none: str) -> UUID | None:
     """Claim the next job of the queue, or say that there is none."""
     walk = room.walk
-    walk.turn += 1
+    databases, timeout = room.resources.databases, room.resources.settings.fencepost_page_timeout
     try:
+        known = claim_known(databases, person, room.view.job_filter, leaving=room.view.job, timeout=timeout)
+        if known is not None:
+            walk.open(known)
+            return known
+        walk.turn += 1
         found = claim_next(
-            room.resources.databases,
+            databases,
             person,
             room.view.job_filter,
             room.queue,
             after=None if room.is_sampled else walk.after,
             sample=walk.turn if room.is_sampled and room.queue is Queue.NEW else None,
             leaving=room.view.job,
-            timeout=room.resources.settings.fencepost_page_timeout,
+            timeout=timeout,
         )
     except QueryTooSlow as error:
         st.session_state[SAID] = str(error)

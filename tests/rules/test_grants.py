@@ -27,12 +27,14 @@ from core.db.partitions import make_months
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export.receipts import close_lost_receipts
+from core.gold.turns import set_rate
 from core.intake.importer import import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
 from core.jobs.wall import Wall
 from core.quality.finishing import finish_samples
 from core.quality.samples import Plan, draw_sample
 from core.review.drafts import keep_draft
+from core.review.known_jobs import claim_known
 from core.review.queues import Queue, claim_next
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
@@ -130,7 +132,7 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     assert (answer.status, answer.body) == (200, document)
     assert found is not None
     assert len(list_keys(least.ours)) == 2
-    assert "one unbroken chain of 15 events" in check_chain(least)
+    assert "one unbroken chain of 16 events" in check_chain(least)
 
 
 def tell_and_forget(least: Databases, settings: Settings, person: Actor, job_id: UUID) -> None:
@@ -143,6 +145,8 @@ def tell_and_forget(least: Databases, settings: Settings, person: Actor, job_id:
     record_review(least, person, [job(least, job_id)], Review(Verdict.OVERTURN))
     assert Sender(least, allowed).send_due() == {State.WAITING: 1}
     forget_old(least.ours)
+    set_rate(least, COMMAND_LINE, 0.5)
+    assert claim_known(least, person, april(), draw=lambda: 0.0) is None
     finish_samples(least)
 
 
@@ -241,7 +245,8 @@ def test_the_application_has_these_rights_only(
         "audit_lock": set(),
         **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), living),
         **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), living | {"DELETE"}),
-        "upkeep_tasks": {"SELECT", "UPDATE"},
+        **{table: {"SELECT", "UPDATE"} for table in ("upkeep_tasks", "gold_settings")},
+        **dict.fromkeys(("gold_answers", "gold_turns"), living),
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
         **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},
         "job_facts_state": {"SELECT", "UPDATE"},

@@ -103,6 +103,7 @@ TESTED_BY = {
     "core/stall_watch.py": "tests/core/sync/test_sync.py",
     "core/webhooks/": "tests/core/webhooks/test_sender.py",
     "core/webhooks/description.py": "tests/api/test_openapi.py",
+    "core/gold/": "tests/core/review/test_known_jobs.py",
     "core/cli/webhooks.py": "tests/core/webhooks/test_sender.py",
     "core/review/finished_samples.py": "tests/core/webhooks/test_sender.py",
     "core/quality/finishing.py": "tests/core/webhooks/test_sender.py",

@@ -60,6 +60,8 @@ def fill(databases: Databases, connection: psycopg.Connection, *, prompt: str = 
         record_review(databases, person, [job(databases, stays)], Review(verdict, note="a note"))
     keep_draft(databases.ours, ADA, gone, DRAFT)
     claim(databases.ours, ADA, gone)
+    known = "INSERT INTO gold_turns (person, job_id, should_reject, note) VALUES ('user:b', %s, true, %s)"
+    connection.execute(known, [gone, DRAFT])
     mark_underage(databases, ADA, "a rule", is_underage=True)
     connection.execute("INSERT INTO noted_reasons (reason, is_underage) VALUES (%s, true)", [REASON])
     sample_id = uuid4()
@@ -192,6 +194,7 @@ def test_what_counts_stays(databases: Databases, connection: psycopg.Connection,
     assert one(connection, "SELECT reason FROM noted_reasons") == [("a rule",)]
     assert one(connection, "SELECT reason_hash = hashtextextended('a rule', 0) FROM job_reasons") == [(True,)]
     assert one(connection, "SELECT count(*) FROM review_claims") == [(0,)]
+    assert one(connection, "SELECT note FROM gold_turns") == [(None,)]
 
 
 def test_a_reason_that_others_have_stays(databases: Databases, connection: psycopg.Connection) -> None:

@@ -19,6 +19,7 @@ from core.auth.tickets import (
     SampleTicket,
 )
 from core.db.databases import Databases
+from core.gold.turns import read_rate
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.samples import Plan, draw_sample, find_sample, list_samples
@@ -205,3 +206,33 @@ def test_a_ticket_of_a_sample_opens_nothing_else(
     door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.ADMIN_CONFIG}))
     assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [403] * 2
     assert find_sample(databases, Wall(None), sample) is not None
+
+
+def test_people_see_how_often_they_are_right_and_admins_see_all(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """One's own figure with its interval and what was wrong; all people, a drop, and the share for admins alone."""
+    app = open_page("quality")
+    assert "Nobody has met such a job yet." in texts(app)
+    connection.execute(
+        "INSERT INTO gold_answers SELECT gen_random_uuid(), 'acme', '2026-04-15Z', true FROM generate_series(1, 100)"
+    )
+    for person, right in (("user:demo", "n <> 1"), ("user:ben", "n > 20")):
+        connection.execute(
+            "INSERT INTO gold_turns (person, job_id, should_reject, verdict, is_right, judged_at)"
+            " SELECT %s, job_id, true, 'agree', " + right + ", now() - n * interval '1 hour'"
+            " FROM (SELECT job_id, row_number() OVER (ORDER BY job_id) AS n FROM gold_answers) AS numbered",
+            [person],
+        )
+
+    app.run()
+    said = texts(app)
+    frames = {next(iter(frame.value.columns)): frame.value for frame in app.dataframe}
+    app.number_input(key="known_share").set_value(12.5).run()
+
+    assert "Your verdicts on such jobs: 99 of 100 are right (99.0%, with 95 % between 94.6% and 99.8%)." in said
+    assert frames["When"]["You said"].tolist() == ["Pass (agree)"]
+    assert frames["Person"]["Person"].tolist() == ["user:ben", "user:demo"]
+    assert frames["Person"]["Drop"].tolist() == ["↓ more than chance", "✓ no more than chance"]
+    assert "verdicts have become worse by more than chance" in said
+    assert read_rate(databases.ours) == 0.125

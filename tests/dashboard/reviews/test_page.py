@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.actor import DEMO_PERSON
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
+from core.gold.turns import set_rate
 from core.jobs.filter import Category
 from core.jobs.job import find_job
 from core.review.verdicts import Review, Verdict, record_review
@@ -450,3 +452,35 @@ def test_a_verdict_that_waited_when_the_server_was_stopped_is_told(
     assert verdicts(connection) == [("overturn", note)]
     assert connection.execute("SELECT categories FROM reviews").fetchall() == [(["nsfw"],)]
     assert not later.error
+
+
+def test_a_known_job_looks_like_any_other_and_is_no_review(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """It comes among others, with nothing of what was said before; the verdict is kept apart, and can be taken back."""
+    set_rate(databases, DEMO_PERSON, 0.5)
+    job_id = insert_job(connection, is_prohibited=True)
+    for person, verdict in (("ann", Verdict.AGREE), ("ben", Verdict.OVERTURN), ("cy", Verdict.OVERTURN)):
+        by = replace(DEMO_PERSON, name=f"user:{person}", scopes=frozenset())
+        with databases.source.transaction() as asking:
+            found = find_job(asking, job_id, by.wall)
+        assert found is not None
+        record_review(databases, by, [found], Review(verdict, note="said before"))
+    before = verdicts(connection)
+
+    app = open_page()
+    for _ in range(60):
+        if "job" not in address(app):
+            button(app, "start").click().run()
+    assert address(app)["job"] == str(job_id)
+    assert "said before" not in rendered(app)
+    for state, press in (
+        ([("overturn", True)], lambda: judge(app, "overturn")),
+        ([(None, None)], lambda: button(app, "take_back").click().run()),
+        ([("agree", False)], lambda: judge(app, "agree")),
+    ):
+        press()
+        assert not app.exception
+        assert connection.execute("SELECT verdict, is_right FROM gold_turns").fetchall() == state
+
+    assert verdicts(connection) == before

@@ -7,9 +7,9 @@ from core.actor import COMMAND_LINE
 from core.db.databases import Databases
 from core.jobs.filter import Category
 from core.jobs.strata import Stratification
-from core.quality.agreement import measure_agreement_of
 from core.quality.samples import Judging, Plan, draw_sample
 from core.review.agreement import Agreement, measure
+from core.review.sample_agreement import measure_agreement_of
 from core.review.verdicts import Review, Verdict, record_review
 from tests.core.quality.test_answers import ANN, BOB
 from tests.core.review.test_verdicts import CLEO, job
