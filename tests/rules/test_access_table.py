@@ -1,13 +1,14 @@
 """Who gets what: actor × route × outcome, in one table."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as RequestScope
 
@@ -17,6 +18,7 @@ from core.actor import COMMAND_LINE, Scope
 from core.auth.api_keys import revoke_key, rotate_key
 from core.auth.tickets import DOWNLOAD_PATH, TicketOffice
 from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.review.verdicts import Verdict
 from core.settings import Settings
 from tests.core.quality.test_answers import ANN, judge
@@ -127,14 +129,17 @@ HEAD, *LINES = [line.split() for line in TABLE.strip().splitlines()]
 CASES = [(line[0], route, outcome) for line in LINES for route, outcome in zip(HEAD[1:], line[1:], strict=True)]
 
 
-@pytest.fixture
-def database_url(emptied_url: str) -> str:
-    """One database for all of these tests: none of them changes what another sees."""
-    return emptied_url
+@pytest.fixture(scope="module")
+def world(shared_url: str) -> Iterator[World]:
+    """One for all of these tests: each makes its own key, and none changes what another sees."""
+    settings = Settings(database_url=SecretStr(shared_url), fencepost_requests_per_minute=100_000)
+    databases = open_databases(settings)
+    with psycopg.connect(shared_url, autocommit=True) as connection:
+        yield furnish(databases, settings, connection)
+    databases.close()
 
 
-@pytest.fixture
-def world(databases: Databases, settings: Settings, connection: psycopg.Connection) -> World:
+def furnish(databases: Databases, settings: Settings, connection: psycopg.Connection) -> World:
     jobs = {
         mark: insert_job(connection, client_id=client, prompt=f"<{mark}>", is_prohibited=True)
         for mark, client in CLIENTS.items()

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
@@ -80,6 +81,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
@@ -121,9 +123,15 @@ def module_of(path: Path) -> str:
     return name_of(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
+@cache
+def our_modules() -> frozenset[str]:
+    return frozenset(module_of(path) for path in modules(*ROOMS))
+
+
+@cache
 def imported_modules(tree: ast.Module) -> set[str]:
     """Return the modules of ours that a source imports, in full."""
-    ours = {module_of(path) for path in modules(*ROOMS)}
+    ours = our_modules()
     found = {
         full if (full := f"{node.module}.{alias.name}") in ours else str(node.module)
         for node in ast.walk(tree)

@@ -21,12 +21,11 @@ from core.jobs.wall import Wall
 from core.settings import Settings
 from dashboard.quality.sample_list import NONE_YET
 from dashboard.session.resources import Resources, provide
-from tests.conftest import ROOT
+from tests.support.app import MAIN, open_app
 from tests.support.documents import APRIL, april
 from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
-MAIN = ROOT / "dashboard" / "main.py"
 PAGES = ("jobs", "categories", "reviews", "quality", "policy", "exports", "keys", "webhooks", "audit")
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
@@ -62,20 +61,7 @@ def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.Monk
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
     demo = settings.model_copy(update={"fencepost_demo": True})
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
-    return _open
-
-
-def _open(page: str, **params: str) -> AppTest:
-    app = AppTest.from_file(str(MAIN), default_timeout=60)
-    app.context = {"url": f"http://localhost:3051/{page}", "timezone": "Europe/Berlin"}
-    # A page can be gone to once they have been registered.
-    app.run()
-    app.switch_page(f"{page}/page.py")
-    for name, value in params.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception
-    return app
+    return lambda page, **params: open_app(page, "Europe/Berlin", params)
 
 
 def fill(databases: Databases, connection: psycopg.Connection, text: str, *, prompt: str) -> None:

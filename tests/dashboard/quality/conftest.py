@@ -10,10 +10,9 @@ from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
-from tests.conftest import ROOT
+from tests.support.app import open_app
 from tests.support.said import list_said
 
-MAIN = ROOT / "dashboard" / "main.py"
 OpenPage = Callable[..., AppTest]
 
 
@@ -24,18 +23,7 @@ def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.Monk
     demo = settings.model_copy(update={"fencepost_demo": True})
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
 
-    def open_at(page: str, **params: str) -> AppTest:
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
-        app.context = {"url": f"http://localhost:3051/{page}", "timezone": "UTC"}
-        app.run()
-        app.switch_page(f"{page}/page.py")
-        for name, value in params.items():
-            app.query_params[name] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return open_at
+    return lambda page, **params: open_app(page, "UTC", params)
 
 
 def texts(app: AppTest) -> str:
