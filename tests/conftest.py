@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -109,6 +112,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest_first = ("browser", "system", "api", "rules")
     places = {folder: place for place, folder in enumerate(longest_first)}
     items.sort(key=lambda item: places.get(item.path.relative_to(ROOT / "tests").parts[0], len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Let AppTest look through the installed packages for components once, and not with each app that it makes."""
+    if "streamlit.testing.v1" in sys.modules:
+        scanner: Any = import_module("streamlit.components.v2.manifest_scanner")
+        scanner.scan_component_manifests = cache(scanner.scan_component_manifests)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
