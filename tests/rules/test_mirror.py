@@ -80,6 +80,7 @@ TESTED_BY = {
     "core/db/migrations/": "tests/core/db/test_migrations.py",
     "core/db/migrations/functions.py": "tests/core/db/test_functions.py",
     "core/export/": "tests/core/export/test_export.py",
+    "core/db/migrations/expected.py": "tests/core/check/test_restored.py",
     "core/facts/": "tests/core/facts/test_writing.py",
     "core/intake/": "tests/core/intake/test_importer.py",
     "core/intake/demo_": "tests/core/intake/test_demo.py",
