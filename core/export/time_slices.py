@@ -6,7 +6,6 @@ To find the job at some place among all of them, each node would send as many as
 from collections import deque
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import psycopg
 
@@ -21,9 +20,6 @@ FIRST_JOBS = 500
 # Stretches of a histogram, and the shortest one that is divided further.
 STRETCHES = 1_000
 SHORTEST = timedelta(milliseconds=1)
-
-# Before every other id of one moment.
-FIRST_ID = UUID(int=0)
 
 
 # A stretch of time: its start, its end, and how many jobs it has.
@@ -56,12 +52,12 @@ class TimeSlices:
             if count > 2 * jobs and end - begin > SHORTEST:
                 if total:
                     self._stretches.appendleft((begin, end, count))
-                    return PageKey(begin, FIRST_ID)
+                    return PageKey.before(begin)
                 self._stretches.extendleft(reversed(await self._count(connection, DateRange(begin, end))))
                 continue
             total += count
             if total >= jobs and self._stretches:
-                return PageKey(end, FIRST_ID)
+                return PageKey.before(end)
         return None
 
     async def _count(self, connection: psycopg.AsyncConnection, bounds: DateRange) -> list[_Stretch]:

@@ -6,7 +6,7 @@ The only module that selects jobs. Whose jobs they may be (the wall) is decided 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from psycopg.errors import QueryCanceled
@@ -76,6 +76,11 @@ class PageKey:
 
     created_at: datetime
     job_id: UUID
+
+    @classmethod
+    def before(cls, instant: datetime) -> Self:
+        """Return the place before all jobs of a moment."""
+        return cls(instant, UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +164,11 @@ def find_matching(connection: Connection, job_filter: JobFilter, access: JobAcce
 
 
 def try_index(connection: Connection, query: Select[Any], access: JobAccess) -> list[Row[Any]] | None:
-    """Run a query by the index of searches, or return None where there is none, or where it takes too long."""
-    if not access.folding.is_indexed:
+    """Run a query by the index of searches, or return None where there is none, or where it takes too long.
+
+    Nodes of a distributed source choose by themselves whether to go by it.
+    """
+    if not access.folding.is_indexed or access.topology.is_distributed:
         return None
     attempt = connection.begin_nested()
     try:

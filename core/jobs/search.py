@@ -6,6 +6,7 @@ time is over, what was found so far is right, and it is known how far the search
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from time import monotonic
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, se
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_only_for_facts, key_query, select_matching
 from core.jobs.filter import JobFilter
-from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, try_index, without_reason
+from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, narrow_to, try_index, without_reason
 
 # Seconds that a search may take before it says how far it has come, and that one stretch should take.
 PATIENCE = 2.0
@@ -22,6 +23,11 @@ STRETCH = 0.1
 
 # Jobs of a stretch: at first, and at most.
 FIRST_JOBS, MOST_JOBS = 1_000, 100_000
+
+# Where jobs are distributed: of how much of all time the first stretch is, the shortest one, and seconds that one
+# should take, because nodes need some for whatever they are asked.
+FIRST_SHARE, SHORTEST = 1 / 64, timedelta(milliseconds=1)
+DISTRIBUTED_STRETCH = 0.4
 
 # Seconds after which the index of searches is tried, where there is one: what is common is found before.
 SOON = 0.25
@@ -117,6 +123,9 @@ def count_rows(connection: Connection, search: Search, *, limit: int, seconds: f
 
 def _stretches(connection: Connection, search: Search, part: Slice, *, is_newest_first: bool) -> Iterator[Slice]:
     """Cut a part into stretches, the next one longer where the one before took little time."""
+    if search.access.topology.is_distributed:
+        yield from _stretches_of_time(search, part, is_newest_first=is_newest_first)
+        return
     place, size = part.end if is_newest_first else part.start, FIRST_JOBS
     while True:
         rest = Slice(part.start, place) if is_newest_first else Slice(place, part.end)
@@ -129,6 +138,21 @@ def _stretches(connection: Connection, search: Search, part: Slice, *, is_newest
         yield Slice(end, place) if is_newest_first else Slice(place, end)
         place = end
         size = min(MOST_JOBS, 2 * size) if monotonic() - began < STRETCH else max(FIRST_JOBS, size // 2)
+
+
+def _stretches_of_time(search: Search, part: Slice, *, is_newest_first: bool) -> Iterator[Slice]:
+    """Cut a part by time alone: to find a job by its number, each node would send all that come before it."""
+    bounds = narrow_to(search.job_filter, part).range
+    length, rest = FIRST_SHARE * (bounds.end - bounds.start), part
+    at, last = (bounds.end, bounds.start) if is_newest_first else (bounds.start, bounds.end)
+    while abs(last - at) > length:
+        began = monotonic()
+        at = at - length if is_newest_first else at + length
+        place = PageKey.before(at)
+        yield Slice(place, rest.end) if is_newest_first else Slice(rest.start, place)
+        rest = Slice(rest.start, place) if is_newest_first else Slice(place, rest.end)
+        length = 2 * length if monotonic() - began < DISTRIBUTED_STRETCH else max(SHORTEST, length / 2)
+    yield rest
 
 
 def _cut_query(search: Search, rest: Slice, jobs: int, *, is_newest_first: bool) -> Select[Any]:

@@ -24,13 +24,17 @@ from core.export import parallel_copy, time_slices
 from core.export.receipts import find_complete_receipt
 from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
+from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import NotedReasons
+from core.jobs.pages import make_search
+from core.jobs.query import JOB_KEY, PageKey, Slice
+from core.jobs.search import find_rows
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.citus import CATALOGUE, TABLES, distribute, distributed_copy
 from tests.support.documents import export_document, read_records
-from tests.support.sources import FILTERS, read_jobs, read_pages
+from tests.support.sources import FILTERS, STAFF, read_jobs, read_pages
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 SPRING = {"from": "2026-01-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
@@ -87,6 +91,29 @@ def test_everything_is_the_same(whole: Databases, distributed: Databases, params
     assert export_document(distributed, spring(**params), workers=3) == expected
     assert read_pages(distributed, spring(**params), noted) == read_pages(whole, spring(**params), noted)
     assert len(read_records(expected)) > 3
+
+
+@pytest.mark.parametrize("search", ["FOX", "words that nobody wrote"])
+@pytest.mark.parametrize("is_newest_first", [True, False])
+def test_a_search_goes_through_all_stretches(
+    whole: Databases, distributed: Databases, search: str, is_newest_first: bool
+) -> None:
+    """Whatever a search finds and wherever it begins, it is found once, in order, to the end."""
+    found = []
+    for databases in (whole, distributed):
+        with databases.source.transaction() as connection:
+            job_filter, keys = spring(q=search), list[PageKey]()
+            looking = make_search(connection, job_filter, make_access(databases, STAFF))
+            for limit in (1, 3, 2_000):
+                part = Slice(None, None)
+                if keys:
+                    part = Slice(None, keys[-1]) if is_newest_first else Slice(keys[-1], None)
+                rows = find_rows(connection, looking, JOB_KEY, part, is_newest_first=is_newest_first, limit=limit).rows
+                keys += [PageKey(row.created_at, row.job_id) for row in rows]
+            found.append(keys)
+
+    assert found[0] == found[1]
+    assert bool(found[0]) is (search == "FOX")
 
 
 def test_a_receipt_says_that_each_node_was_read_by_itself(whole: Databases, distributed: Databases) -> None:
