@@ -234,5 +234,5 @@ def test_people_see_how_often_they_are_right_and_admins_see_all(
     assert frames["When"]["You said"].tolist() == ["Pass (agree)"]
     assert frames["Person"]["Person"].tolist() == ["user:ben", "user:demo"]
     assert frames["Person"]["Drop"].tolist() == ["↓ more than chance", "✓ no more than chance"]
-    assert "verdicts have become worse by more than chance" in said
+    assert "The verdicts of one person have become worse by more than chance: talk with them." in said
     assert read_rate(databases.ours) == 0.125
