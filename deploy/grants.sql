@@ -3,7 +3,7 @@ GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettle
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events, holds, erased_jobs TO fencepost_app;
 GRANT SELECT, UPDATE ON upkeep_tasks, gold_settings TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints, gold_answers, gold_turns TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints, gold_answers, gold_turns, queues TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at, outdated_by) ON reviews TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (finished_at) ON samples TO fencepost_app;

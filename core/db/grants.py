@@ -12,7 +12,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("audit_events", "holds", "erased_jobs"), ("SELECT",)),
     **dict.fromkeys(("upkeep_tasks", "gold_settings"), ("SELECT", "UPDATE")),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
-    **dict.fromkeys(("gold_answers", "gold_turns"), _KEEP),
+    **dict.fromkeys(("gold_answers", "gold_turns", "queues"), _KEEP),
     **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), _PASSING),
     "reviews": (*_ADD, "UPDATE (superseded_at, outdated_by)"),
     "samples": (*_ADD, "UPDATE (finished_at)"),

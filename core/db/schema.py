@@ -186,6 +186,8 @@ reviews = Table(
     # The newest version of the policy when it was given (null: none), and later ones that do not let it count.
     Column("policy_version", BigInteger),
     Column("outdated_by", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    # The shared queue or the sample in which it was given; null: elsewhere.
+    Column("queue_id", Uuid),
 )
 
 # What categories and reasons mean. Versions are numbered over all subjects: of each subject the newest applies.
@@ -201,6 +203,28 @@ policies = Table(
     Column("written_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     # Whether verdicts from before count in Quality, on jobs that the text is about.
     Column("earlier_count", Boolean, nullable=False),
+)
+
+# Queues that people share: which jobs, of which of the kinds of `core.review.queues`, and what a verdict needs.
+queues = Table(
+    "queues",
+    ours,
+    Column("queue_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("saved_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    # The wall behind which it was saved, and the filter as receipts have it; whether jobs after its end belong to it.
+    Column("client_id", Text),
+    Column("filter", JSONB, nullable=False),
+    Column("is_growing", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("is_oldest_first", Boolean, nullable=False),
+    Column("needs_note", Boolean, nullable=False),
+    Column("needs_categories", Boolean, nullable=False),
+    # By which it is to be done (null: none), and who takes part (null: everybody).
+    Column("last_day", Date),
+    Column("people", ARRAY(Text)),
+    Column("closed_at", DateTime(timezone=True)),
 )
 
 # Samples of decided jobs, drawn by chance. A sample keeps what it was drawn from, so that what verdicts on its jobs say

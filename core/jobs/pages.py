@@ -96,6 +96,24 @@ def page_jobs(
     return Page(rows, following, has_previous=has_previous, previous=previous, searched_to=found.searched_to)
 
 
+def list_keys(
+    connection: Connection,
+    job_filter: JobFilter,
+    access: JobAccess,
+    *,
+    after: PageKey | None,
+    limit: int,
+    is_newest_first: bool,
+) -> tuple[list[PageKey], PageKey | None]:
+    """List the keys of at most `limit` jobs that come after one, and where the list goes on (None: nowhere)."""
+    part = Slice(None, after) if is_newest_first else Slice(after, None)
+    search = make_search(connection, job_filter, access)
+    # One more tells whether the list goes on; from the oldest on the job at the place itself is read, too.
+    found = find_rows(connection, search, JOB_KEY, part, is_newest_first=is_newest_first, limit=limit + 2)
+    keys = [key for row in found.rows if (key := PageKey(row.created_at, row.job_id)) != after]
+    return keys[:limit], keys[limit - 1] if len(keys) > limit else found.searched_to
+
+
 def make_search(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Search:
     """Say how the jobs of a filter are found: by facts, where these tell some apart and can be used."""
     # A beginning of an id, or a reason where an index has them, leaves fewer jobs than any fact.

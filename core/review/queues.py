@@ -21,8 +21,7 @@ from core.errors import QueryTooSlow
 from core.gold.turns import end_turns
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange, Decision, JobFilter
-from core.jobs.hidden_text import Texts
-from core.jobs.pages import page_jobs
+from core.jobs.pages import list_keys
 from core.jobs.query import PageKey, find_matching
 from core.jobs.wall import of_clients
 from core.review.claims import claim_first, release_claim
@@ -68,13 +67,15 @@ def claim_next(
     after: PageKey | None = None,
     sample: int | None = None,
     leaving: UUID | None = None,
+    is_oldest_first: bool | None = None,
     timeout: float | None = None,
 ) -> Turn | None:
     """Claim the next job of a queue that nobody else is at, or return None where there is none but the one one leaves.
 
     `after` is where the search begins; beyond the end of the list it begins anew, once. `sample` is the number of the
-    turn in a sample that is even over time: any number of turns is spread over the whole range. Raises `QueryTooSlow`
-    where very many jobs were looked at in vain.
+    turn in a sample that is even over time: any number of turns is spread over the whole range. New jobs come
+    newest first, and others the one first that has waited longest, unless `is_oldest_first` says so. Raises
+    `QueryTooSlow` where very many jobs were looked at in vain.
     """
     decided = narrow_to_decided(job_filter)
     if decided is None:
@@ -83,12 +84,7 @@ def claim_next(
     if sample is not None:
         places = [_spread(job_filter.range, sample), None]
     for place in places:
-        candidates = (
-            _new_candidates(databases, by, decided, place, timeout)
-            if queue is Queue.NEW
-            else _open_candidates(databases, by, decided, queue, place, timeout)
-        )
-        for keys in candidates:
+        for keys in _list_candidates(databases, by, decided, queue, place, is_oldest_first, timeout):
             places_of = {key.job_id: key for key in keys if key.job_id != leaving}
             while (claimed := claim_first(databases.ours, by, list(places_of))) is not None:
                 found = places_of.pop(claimed)
@@ -106,34 +102,69 @@ def narrow_to_decided(job_filter: JobFilter) -> JobFilter | None:
     return replace(job_filter, decision=wanted) if wanted else None
 
 
-def _new_candidates(
-    databases: Databases, by: Actor, decided: JobFilter, after: PageKey | None, timeout: float | None
+def find_longest_waiting(
+    databases: Databases, by: Actor, decided: JobFilter, queue: Queue, *, timeout: float
+) -> datetime | None:
+    """Return since when the job waits that has waited longest, whoever is at it, or None where there is none."""
+    batches = _list_candidates(databases, by, decided, queue, None, True, timeout)
+    return next((keys[0].created_at for keys in batches if keys), None)
+
+
+def _list_candidates(
+    databases: Databases,
+    by: Actor,
+    decided: JobFilter,
+    queue: Queue,
+    after: PageKey | None,
+    is_oldest_first: bool | None,
+    timeout: float | None,
 ) -> Iterator[list[PageKey]]:
-    """Read the jobs of a filter that nobody has reviewed, newest first, a batch at a time."""
+    if queue is Queue.NEW:
+        return _new_candidates(databases, by, decided, after, is_oldest_first is not True, timeout)
+    return _open_candidates(databases, by, decided, queue, after, is_oldest_first is False, timeout)
+
+
+def _new_candidates(
+    databases: Databases,
+    by: Actor,
+    decided: JobFilter,
+    after: PageKey | None,
+    is_newest_first: bool,
+    timeout: float | None,
+) -> Iterator[list[PageKey]]:
+    """Read the jobs of a filter that nobody has reviewed, a batch at a time."""
     access, looked_at, limit = make_access(databases, by.wall), 0, BATCH
     while looked_at < MOST_CANDIDATES:
         with databases.source.transaction(timeout=timeout) as connection:
-            page = page_jobs(connection, decided, access, after=after, limit=limit, texts=Texts.NONE)
-        reviewed = find_reviewed(databases.ours, [row.job_id for row in page.rows])
-        yield [PageKey(row.created_at, row.job_id) for row in page.rows if row.job_id not in reviewed]
-        if page.next is None:
+            keys, following = list_keys(
+                connection, decided, access, after=after, limit=limit, is_newest_first=is_newest_first
+            )
+        reviewed = find_reviewed(databases.ours, [key.job_id for key in keys])
+        yield [key for key in keys if key.job_id not in reviewed]
+        if following is None:
             return
-        looked_at, after, limit = looked_at + len(page.rows), page.next, min(LARGEST_BATCH, 2 * limit)
+        looked_at, after, limit = looked_at + len(keys), following, min(LARGEST_BATCH, 2 * limit)
+    which, days = ("newest", "earlier") if is_newest_first else ("oldest", "later")
     raise QueryTooSlow(
-        f"The {looked_at:,} newest of these jobs are reviewed or taken: choose earlier days, or other jobs."
+        f"The {looked_at:,} {which} of these jobs are reviewed or taken: choose {days} days, or other jobs."
     )
 
 
 def _open_candidates(
-    databases: Databases, by: Actor, decided: JobFilter, queue: Queue, after: PageKey | None, timeout: float | None
+    databases: Databases,
+    by: Actor,
+    decided: JobFilter,
+    queue: Queue,
+    after: PageKey | None,
+    is_newest_first: bool,
+    timeout: float | None,
 ) -> Iterator[list[PageKey]]:
-    """Read the reviewed jobs of a queue that a filter means, the one that has waited longest first."""
+    """Read the reviewed jobs of a queue that a filter means, a batch at a time, by the time since when they wait."""
     access = make_access(databases, by.wall)
     while True:
         with databases.ours.transaction(timeout=timeout) as connection:
-            keys = [
-                PageKey(since, job_id) for since, job_id in connection.execute(_open_query(queue, decided, by, after))
-            ]
+            query = _open_query(queue, decided, by, after, is_newest_first=is_newest_first)
+            keys = [PageKey(since, job_id) for since, job_id in connection.execute(query)]
         if not keys:
             return
         # What reviews remember of a job is not all that a filter may ask for, and may be another decision than today's.
@@ -168,7 +199,9 @@ def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor,
         return connection.execute(query).one_or_none() is not None
 
 
-def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey | None) -> Select[Any]:
+def _open_query(
+    queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey | None, *, is_newest_first: bool = False
+) -> Select[Any]:
     """Build the query of the jobs of a queue that the person has not reviewed, with the time since when they wait."""
     since = func.min(reviews.c.reviewed_at)
     query = (
@@ -176,12 +209,18 @@ def _open_query(queue: Queue, job_filter: JobFilter, by: Actor, after: PageKey |
         .where(*_remembered(job_filter, by))
         .group_by(reviews.c.job_id)
         .having(not_(func.bool_or(reviews.c.person == by.name)), _belongs(queue, by))
-        .order_by(since, reviews.c.job_id)
         .limit(BATCH)
+    )
+    place = tuple_(since, reviews.c.job_id)
+    query = (
+        query.order_by(since.desc(), reviews.c.job_id.desc())
+        if is_newest_first
+        else query.order_by(since, reviews.c.job_id)
     )
     if after is None:
         return query
-    return query.having(tuple_(since, reviews.c.job_id) > tuple_(literal(after.created_at), literal(after.job_id)))
+    bound = tuple_(literal(after.created_at), literal(after.job_id))
+    return query.having(place < bound if is_newest_first else place > bound)
 
 
 def _remembered(job_filter: JobFilter, by: Actor) -> list[ColumnElement[bool]]:

@@ -50,7 +50,8 @@ class Review:
     """A verdict, the categories that the reviewer would set (None: nothing said), and a note.
 
     `saw_text` says whether the prompt was shown to the reviewer (None: not known), `policy` which version of the policy
-    was (0: there was none; None: whatever applies when it is recorded).
+    was (0: there was none; None: whatever applies when it is recorded), and `queue` in which shared queue or sample the
+    verdict was given.
     """
 
     verdict: Verdict
@@ -58,6 +59,7 @@ class Review:
     note: str = ""
     saw_text: bool | None = None
     policy: int | None = None
+    queue: UUID | None = None
 
 
 _CHANGED = (
@@ -97,8 +99,11 @@ def record_review(
         "categories": categories,
         "note": note,
         "saw_text": review.saw_text,
+        "queue_id": review.queue,
     }
     details = {"verdict": review.verdict.value, "categories": categories, "jobs": len(jobs), "act": str(act_id)}
+    if review.queue is not None:
+        details["queue"] = str(review.queue)
     if review.saw_text is False:
         details["text"] = False
     ids = [job.job_id for job in jobs]

@@ -28,6 +28,7 @@ from dashboard.jobs.search_progress import show_progress
 from dashboard.jobs.table import show_jobs
 from dashboard.jobs.totals_row import TOTALS, show_totals
 from dashboard.open_job.panel import forget_other_job, show_open_job
+from dashboard.queues.dialogs import show_save_button
 from dashboard.samples.draw_dialog import show_draw_button
 from dashboard.session.admission import admitted
 from dashboard.session.person import find_person
@@ -177,6 +178,7 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
             if st.button("Review these", icon=":material/rate_review:", type="tertiary", key="review_these"):
                 queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
                 st.switch_page("reviews/page.py", query_params=queue.to_params())
+            show_save_button(view.job_filter)
             show_draw_button(view.job_filter)
             show_steps(view, page, person.wall)
 

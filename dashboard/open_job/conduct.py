@@ -1,4 +1,4 @@
-"""How the open job is to be judged in a sample: with or without its decision in sight, with categories or not."""
+"""How the open job is to be judged in a sample or a shared queue: blind or not, and what a verdict needs."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -20,20 +20,27 @@ HIDDEN = "? Decision hidden"
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """`is_blind`: decision, reason, categories and logs of the job are hidden from the person."""
+    """`is_blind`: decision, reason, categories and logs of the job are hidden from the person.
+
+    `queue` is the shared queue or the sample that the job was opened from.
+    """
 
     job: UUID | None = None
     is_blind: bool = False
     needs_categories: bool = False
+    needs_note: bool = False
+    queue: UUID | None = None
 
     def narrow(self, texts: Texts) -> Texts:
         """Return which texts are shown: what is hidden must not tell what was decided."""
         return texts if not self.is_blind or texts is Texts.ALL else Texts.NONE
 
-    def check(self, categories: object) -> None:
-        """Raise `InvalidParameter` where categories are needed and were not said."""
+    def check(self, categories: object, note: str) -> None:
+        """Raise `InvalidParameter` where categories or a note are needed and were not given."""
         if self.needs_categories and categories is None:
             raise InvalidParameter("Choose the categories that the job should have, or “None of them”.")
+        if self.needs_note and not note.strip():
+            raise InvalidParameter("This queue asks for a note: say why, then give the verdict again.")
 
 
 def keep_conduct(conduct: Conduct | None) -> None:

@@ -284,8 +284,9 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
-        review = Review(verdict, categories, st.session_state[NOTE], saw_text, find_shown_version(job.job_id))
-        find_conduct(job.job_id).check(categories)
+        conduct, note = find_conduct(job.job_id), st.session_state[NOTE]
+        conduct.check(categories, note)
+        review = Review(verdict, categories, note, saw_text, find_shown_version(job.job_id), conduct.queue)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:
         st.session_state[TOLD] = (job.job_id, str(error))

@@ -1,6 +1,8 @@
 """Reviews: one job after the other from a queue, each claimed so that nobody else is at it."""
 
 import time as clock
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
@@ -12,20 +14,25 @@ from core.auth.preferences import read_preference
 from core.jobs.hidden_text import HIDING, Texts, parse_texts
 from core.review.claims import renew_claim
 from core.review.queues import Queue
+from core.review.saved_queues import filter_now, list_queues, may_judge, read_settings
 from dashboard.address.zones import shown_zone
+from dashboard.open_job.conduct import Conduct, keep_conduct
 from dashboard.open_job.panel import forget_other_job, show_open_job
 from dashboard.open_job.review import ACTS, say_act, show_take_back
 from dashboard.open_job.showing import leave_showing, name_showing
-from dashboard.reviews.address import QUEUES, go_to, read_address
+from dashboard.queues.sentences import QUEUES
+from dashboard.reviews.address import Place, go_to, read_address
 from dashboard.reviews.claim_notice import watch_claim
 from dashboard.reviews.controls import Counts, name_count, show_controls
-from dashboard.reviews.queue_counts import Count, count_queues
+from dashboard.reviews.queue_counts import Count, Held, count_queues, count_saved
 from dashboard.reviews.steps import SAID, Room, advance, step_back, step_on, stop
 from dashboard.reviews.walk import find_walk
+from dashboard.reviews.week_dialog import week_dialog
 from dashboard.samples.queues import show_sample_queues
 from dashboard.session.admission import as_person
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
+from dashboard.widgets.markdown_escape import escape
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.window import Window, read_window
 
@@ -40,6 +47,9 @@ COUNTED_FOR = 60
 
 COUNTS = "queue_counts"
 
+NOT_FOUND = "This queue is closed, or not for you: choose another one, or ask who sent the address."
+NOT_YOURS = "You do not take part in this queue: ask who owns it."
+
 
 def show() -> None:
     """Run the page."""
@@ -47,9 +57,7 @@ def show() -> None:
     person = find_person(resources.settings)
     if person is None or Scope.JOB_READ not in person.scopes:
         st.stop()
-    view, queue, is_sampled = read_address()
-    walk = find_walk((view.job_filter, queue, is_sampled, person.wall))
-    room = Room(resources, view, queue, is_sampled, walk, name_showing(view.job))
+    room = _enter(resources, person)
     with st.container(gap="xsmall"):
         window = read_window()
         if window.is_wide:
@@ -57,7 +65,7 @@ def show() -> None:
         else:
             beside, place = st.container(), st.container()
         with place:
-            if room.view.job is None:
+            if room.view.job is None or not _may_judge(room, person):
                 forget_other_job(None)
                 _show_entrance(room, person)
             else:
@@ -68,14 +76,40 @@ def show() -> None:
             if window.is_wide:
                 _show_controls(room, person, counts)
             else:
-                held = name_count(counts.get(room.queue))
-                with st.popover(f"{QUEUES[room.queue]} · {held}", icon=":material/inbox:", key="queues"):
+                held = counts.get(room.place.saved or room.place.queue, Held(None))
+                name = QUEUES[room.place.queue] if room.saved is None else escape(room.saved.name)
+                with st.popover(f"{name} · {name_count(held.count)}", icon=":material/inbox:", key="queues"):
                     _show_controls(room, person, counts)
+
+
+def _enter(resources: Resources, person: Actor) -> Room:
+    """Find what the address asks for; where it names no queue that there is, say so."""
+    place = read_address()
+    shared = list_queues(resources.databases, person)
+    saved = next((queue for queue in shared if queue.queue_id == place.saved), None)
+    order: object = place.is_sampled
+    if saved is not None:
+        settings = read_settings(saved)
+        view = replace(place.view, job_filter=filter_now(settings, datetime.now(UTC)), preset=None)
+        place, order = replace(place, view=view, queue=settings.kind), (saved.queue_id, settings.is_oldest_first)
+    elif place.saved is not None:
+        st.info(NOT_FOUND, icon=":material/search_off:")
+        place = replace(place, saved=None)
+    walk = find_walk((place.view.job_filter, place.queue, order, person.wall))
+    return Room(resources, place, walk, name_showing(place.view.job), shared, saved)
+
+
+def _may_judge(room: Room, person: Actor) -> bool:
+    return room.saved is None or may_judge(room.saved, person)
 
 
 def _show_entrance(room: Room, person: Actor) -> None:
     """Show where somebody begins, or has come to the end."""
+    keep_conduct(None)
     say_act()
+    if not _may_judge(room, person):
+        st.info(NOT_YOURS, icon=":material/lock:")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Start",
@@ -124,6 +158,7 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
     notice = notice or st.container()
     height = window.height - ABOVE_JOB
     texts = _chosen_texts(room.resources, person)
+    keep_conduct(_conduct(room, job_id))
     job = show_open_job(
         job_id,
         shown_zone(room.view),
@@ -135,6 +170,15 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
         renew_claim(room.resources.databases.ours, person, job_id)
         with notice:
             watch_claim(job_id)
+
+
+def _conduct(room: Room, job_id: UUID) -> Conduct | None:
+    """Return what a verdict in a shared queue needs."""
+    saved = room.saved
+    if saved is None:
+        return None
+    needs_categories, needs_note = saved.needs_categories, saved.needs_note
+    return Conduct(job_id, needs_categories=needs_categories, needs_note=needs_note, queue=saved.queue_id)
 
 
 def _show_back(room: Room) -> None:
@@ -157,29 +201,37 @@ def _chosen_texts(resources: Resources, person: Actor) -> Texts:
 
 
 def _show_controls(room: Room, person: Actor, counts: Counts) -> None:
-    def choose(queue: Queue, is_sampled: bool) -> None:
-        go_to(room.view, queue, is_sampled, None)
+    def choose(place: Place) -> None:
+        go_to(place, None)
         leave_showing()
 
-    show_controls(room.view, room.queue, room.is_sampled, counts, choose)
+    show_controls(room.place, room.shared, person, counts, choose)
     show_sample_queues(room.resources, person)
+    if Scope.ADMIN_CONFIG in person.scopes and st.button(
+        "Who did what this week", icon=":material/groups:", type="tertiary", key="open_week"
+    ):
+        week_dialog(shown_zone(room.view))
 
 
 def _count(room: Room, person: Actor) -> Counts:
     """Count what the queues hold, at most once a minute, and say it less what was judged since."""
-    asked, now = (room.view.job_filter, person.wall), clock.monotonic()
+    now, chosen = clock.monotonic(), room.place.saved or room.place.queue
+    asked = (room.view.job_filter, person.wall, tuple(room.shared))
     kept: tuple[object, float, Counts] | None = st.session_state.get(COUNTS)
     done = room.walk.count_done()
     if kept is None or kept[0] != asked or now - kept[1] > COUNTED_FOR or room.walk.total is None:
-        found = count_queues(room.resources, person, room.view.job_filter)
-        held = found[room.queue]
+        kinds = count_queues(room.resources, person, room.view.job_filter)
+        counts: dict[Queue | UUID, Held] = {kind: Held(count) for kind, count in kinds.items()}
+        counts.update(count_saved(room.resources, person, room.shared, datetime.now(UTC)))
+        held = counts.get(chosen, Held(None)).count
         room.walk.total = None if held is None else Count(held.jobs + done, held.is_exact)
-        kept = (asked, now, found)
+        kept = (asked, now, counts)
         st.session_state[COUNTS] = kept
     total = room.walk.total
     if total is None or not total.is_exact:
         return kept[2]
-    return kept[2] | {room.queue: Count(max(0, total.jobs - done))}
+    left = replace(kept[2].get(chosen, Held(None)), count=Count(max(0, total.jobs - done)))
+    return {**kept[2], chosen: left}
 
 
 show()

@@ -1,9 +1,12 @@
 """A look at the page of reviews, and the steps from job to job: each claims a job, and leaves another to others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import streamlit as st
+from sqlalchemy import Row
 
 from core.actor import Actor
 from core.errors import QueryTooSlow
@@ -12,7 +15,7 @@ from core.review.known_jobs import claim_known
 from core.review.queues import Queue, claim_next
 from dashboard.address.view import View
 from dashboard.open_job.showing import is_shown, leave_showing
-from dashboard.reviews.address import go_to
+from dashboard.reviews.address import Place, go_to
 from dashboard.reviews.walk import Walk
 from dashboard.session.resources import Resources
 
@@ -25,14 +28,19 @@ class Room:
     """What one run of the page is about: the jobs, the queue and the order, and which showing of a job."""
 
     resources: Resources
-    view: View
-    queue: Queue
-    is_sampled: bool
+    place: Place
     walk: Walk
     showing: str
+    # Those that people share and that this person may see, and the one of them that is open.
+    shared: Sequence[Row[Any]] = ()
+    saved: Row[Any] | None = None
+
+    @property
+    def view(self) -> View:
+        return self.place.view
 
     def go(self, job: UUID | None) -> None:
-        go_to(self.view, self.queue, self.is_sampled, job)
+        go_to(self.place, job)
 
 
 def step_on(person: Actor, room: Room, none: str) -> None:
@@ -76,7 +84,7 @@ def advance(person: Actor, room: Room, none: str) -> None:
 
 def _claim_next(person: Actor, room: Room, none: str) -> UUID | None:
     """Claim the next job of the queue, or say that there is none."""
-    walk = room.walk
+    walk, place = room.walk, room.place
     databases, timeout = room.resources.databases, room.resources.settings.fencepost_page_timeout
     try:
         known = claim_known(databases, person, room.view.job_filter, leaving=room.view.job, timeout=timeout)
@@ -88,10 +96,11 @@ def _claim_next(person: Actor, room: Room, none: str) -> UUID | None:
             databases,
             person,
             room.view.job_filter,
-            room.queue,
-            after=None if room.is_sampled else walk.after,
-            sample=walk.turn if room.is_sampled and room.queue is Queue.NEW else None,
+            place.queue,
+            after=None if place.is_sampled else walk.after,
+            sample=walk.turn if place.is_sampled and place.queue is Queue.NEW else None,
             leaving=room.view.job,
+            is_oldest_first=None if room.saved is None else room.saved.is_oldest_first,
             timeout=timeout,
         )
     except QueryTooSlow as error:

@@ -17,6 +17,7 @@ from core.quality.sentences import STRATIFICATION_WORDS
 from core.review.participants import list_people
 from dashboard.session.admission import READERS, dialog
 from dashboard.session.resources import get_resources
+from dashboard.widgets.people_select import ask_people
 from dashboard.widgets.primary_button import emphasis
 
 # Jobs that tell recall within about five points, and a stratum's share within about twenty.
@@ -91,14 +92,7 @@ def _ask_judging(today: date) -> Judging:
             key="sample_categories",
             help="Without them nothing is known of the flags.",
         )
-        addresses = list_people(get_resources().databases.ours)
-        people = st.multiselect(
-            "Who takes part",
-            list(addresses),
-            format_func=lambda person: addresses[person],
-            placeholder="Everybody",
-            key="sample_people",
-        )
+        people = ask_people(list_people(get_resources().databases.ours), key="sample_people")
         last_day = st.date_input(
             "Last day (UTC)",
             None,
@@ -107,7 +101,7 @@ def _ask_judging(today: date) -> Judging:
             key="sample_last",
             help="None: until it is done.",
         )
-    return Judging(int(opinions), is_blind, needs_categories, last_day, tuple(people) or None)
+    return Judging(int(opinions), is_blind, needs_categories, last_day, people)
 
 
 def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) -> None:

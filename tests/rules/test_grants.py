@@ -243,7 +243,9 @@ def test_the_application_has_these_rights_only(
         },
         # Only the owner may lock it.
         "audit_lock": set(),
-        **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), living),
+        **dict.fromkeys(
+            ("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints", "queues"), living
+        ),
         **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), living | {"DELETE"}),
         **{table: {"SELECT", "UPDATE"} for table in ("upkeep_tasks", "gold_settings")},
         **dict.fromkeys(("gold_answers", "gold_turns"), living),

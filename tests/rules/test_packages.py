@@ -42,7 +42,7 @@ FLOORS = (
         "dashboard.reviews",
         "dashboard.webhooks",
     ),
-    ("dashboard.exports", "dashboard.open_job", "dashboard.samples"),
+    ("dashboard.exports", "dashboard.open_job", "dashboard.queues", "dashboard.samples"),
     ("dashboard.keyboard",),
     ("dashboard.session",),
     ("dashboard.widgets",),

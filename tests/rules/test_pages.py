@@ -110,6 +110,11 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         " (1, 'reason', %s, 'what it means', %s, true)",
         (text, text),
     )
+    connection.execute(
+        "INSERT INTO queues (queue_id, name, owner, filter, is_growing, kind, is_oldest_first, needs_note,"
+        " needs_categories) VALUES (%s, %s, %s, %s, false, 'second', true, true, true)",
+        (UUID(int=77), text[:200], text, Jsonb(april(client_id=text).to_params())),
+    )
     for sample_id in (SAMPLE, OTHER_SAMPLE):
         connection.execute(
             "INSERT INTO samples (sample_id, name, drawn_by, filter, strata, seed, drawn_at) VALUES"
@@ -213,9 +218,9 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         (
             "reviews",
             FILTER | {"job": str(JOB)},
-            {"Text.body", "BidiComponent.json", "TextArea.value", "PageLink.label"},
+            {"Text.body", "BidiComponent.json", "TextArea.value", "PageLink.label", "Radio.options"},
         ),
-        ("reviews", WRONG, {"Text.body", "PageLink.label"}),
+        ("reviews", WRONG, {"Text.body", "PageLink.label", "Radio.options"}),
         ("quality", {}, {"Text.body", "Button.label"}),
         ("quality", {"sample": str(SAMPLE)}, {"Text.body", "Heading.body", "Selectbox.options", "cell"}),
         ("quality", WRONG, {"Text.body", "Button.label"}),
