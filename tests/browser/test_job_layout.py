@@ -16,7 +16,6 @@ from tests.support.rows import insert_job, insert_log
 from tests.support.servers import RunningServer
 
 VERDICTS = ("Agree", "Overturn", "Not sure", "Escalate")
-MONTH = "?from=2003-04-01T00:00:00Z&to=2003-05-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -59,17 +58,20 @@ def test_the_list_begins_high_and_shows_fourteen_rows(dashboard: RunningServer, 
 
 
 @pytest.mark.parametrize("sized", [(1400, 900)], indirect=True)
-def test_all_that_a_verdict_needs_is_in_sight(dashboard: RunningServer, sized: Page, rows: psycopg.Connection) -> None:
-    """Reason, categories, a prompt of 600 characters and all four verdicts are seen without scrolling.
+@pytest.mark.parametrize(("path", "year"), [("", 2003), ("reviews", 2004)], ids=["jobs", "reviews"])
+def test_all_that_a_verdict_needs_is_in_sight(
+    dashboard: RunningServer, sized: Page, rows: psycopg.Connection, path: str, year: int
+) -> None:
+    """Reason, categories, a prompt of 600 characters and all four verdicts are seen without scrolling, on both pages.
 
     The verdicts stand where they stood, also beside a job whose text is much longer.
     """
     words = ("a lighthouse by the sea " * 25)[:600]
-    job = insert_job(rows, prompt=words, reason="rule 7", is_prohibited=True, created_at="2003-04-15T13:00:00Z")
+    job = insert_job(rows, prompt=words, reason="rule 7", is_prohibited=True, created_at=f"{year}-04-15T13:00:00Z")
     insert_log(rows, job, category_nsfw=True)
-    long = insert_job(rows, prompt=words * 40, reason=words, is_prohibited=True, created_at="2003-04-15T12:00:00Z")
+    long = insert_job(rows, prompt=words * 40, reason=words, is_prohibited=True, created_at=f"{year}-04-15T12:00:00Z")
 
-    open_jobs_beside(sized, f"{dashboard.url}/{MONTH}&job={job}")
+    open_jobs_beside(sized, f"{dashboard.url}/{path}?from={year}-04-01T00:00:00Z&to={year}-05-01T00:00:00Z&job={job}")
     sized.keyboard.press("v")
     expect(sized.get_by_role("region", name="Prompt")).to_contain_text("lighthouse")
     wait_until_still(sized)
