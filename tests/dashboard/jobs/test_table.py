@@ -16,13 +16,14 @@ SHORT = ["time", "decision", "ai_adult_general", "underage", "nsfw"]
     [
         (358, ["time", "decision"]),
         (508, SHORT),
+        (616, [*SHORT, "reason"]),
         (682, [*SHORT, "reason"]),
         (1240, [*SHORT, "reason", "prompt", "type", "client"]),
         (1760, list(WIDTHS)),
     ],
 )
 def test_columns_are_whole_or_not_there(width: int, shown: list[str]) -> None:
-    """A telephone, the list beside a job in a window of 1,024 and of 1,400, and the list alone at 1,400 and 1,920.
+    """A telephone, the list beside a job in windows of 1,024, 1,280 and 1,400, and the list alone at 1,400 and 1,920.
 
     What tells most stays longest, and the categories go together.
     """
@@ -34,7 +35,7 @@ def test_columns_are_whole_or_not_there(width: int, shown: list[str]) -> None:
     assert sum(WIDTHS[name] for name in found) <= width
 
 
-@pytest.mark.parametrize("width", [358, 508, 682, 1240, 1760])
+@pytest.mark.parametrize("width", [358, 508, 616, 682, 1240, 1760])
 @pytest.mark.parametrize("widen", [0, 52])
 def test_columns_end_where_the_list_does(width: int, widen: int) -> None:
     """No column stands beyond the edge, where a text from right to left would begin unseen."""
