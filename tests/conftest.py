@@ -1,10 +1,12 @@
 """Where tests run: a PostgreSQL of their own, and in it an empty, migrated database for each test."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +29,8 @@ from core.db.startup import migrate, open_databases
 from core.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+# Linux keeps these files in memory. Four workers' databases take a few hundred megabytes.
+MEMORY, ENOUGH = Path("/dev/shm"), 4_000_000_000
 
 # Settings of the shell that runs the tests must not reach them, but for what says which tests must not be skipped.
 for name in [name for name in os.environ if name.startswith(("FENCEPOST_", "STREAMLIT_"))]:
@@ -65,6 +69,8 @@ class TestServer:
                 self.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
             # The kernel copies a template four times as fast as the server does.
             self.execute(sql.SQL("ALTER SYSTEM SET file_copy_method = 'clone'").format())
+            # It may lie in memory.
+            self.execute(sql.SQL("ALTER SYSTEM SET max_wal_size = '512MB'").format())
             self.execute(sql.SQL("SELECT pg_reload_conf()").format())
         self._template = f"fencepost_template_{uuid4().hex[:8]}"
         with psycopg.connect(url) as connection:
@@ -124,7 +130,8 @@ def pytest_collection_finish() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make fuzz` and `make soak` ask more of the server than a run of all tests has time for."""
     parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
-    parser.addoption("--pages", type=int, default=20, help="pages of jobs that Chromium goes through, there and back")
+    parser.addoption("--verdicts", type=int, default=24, help="verdicts that Chromium gives by keyboard and mouse")
+    parser.addoption("--pages", type=int, default=10, help="pages of jobs that Chromium goes through, there and back")
     parser.addoption("--exports", type=int, default=20, help="exports of each kind behind PgBouncer")
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--webhooks", type=int, default=200, help="webhooks while their sender and receiver are killed")
@@ -135,16 +142,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """The server of TEST_DATABASE_URL, or an embedded one that lives as long as the tests."""
     url = os.environ.get("TEST_DATABASE_URL")
-    embedded = None
-    if not url:
-        embedded = EmbeddedServer(tmp_path_factory.mktemp("server"))
+    if url:
+        server = TestServer(url, is_passing=False)
+        yield server
+        server.close()
+        return
+    with _passing_folder(tmp_path_factory) as folder:
+        embedded = EmbeddedServer(folder)
         embedded.start()
-        url = embedded.url(role="postgres", database="postgres")
-    server = TestServer(url, is_passing=embedded is not None)
-    yield server
-    server.close()
-    if embedded is not None:
+        yield TestServer(embedded.url(role="postgres", database="postgres"), is_passing=True)
         embedded.stop()
+
+
+@contextmanager
+def _passing_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the server a folder in memory, where there is enough: databases come and go there in a third of the time."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ENOUGH:
+        yield tmp_path_factory.mktemp("server")
+        return
+    for left in MEMORY.glob("fencepost-tests-*"):
+        # Of tests that were killed: nobody else gives the memory back.
+        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    folder = MEMORY / f"fencepost-tests-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ BUSY = {
 import asyncio, uvicorn
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
+        import time
         print("ready", flush=True)
         while True:
-            pass
+            time.sleep(0.01)
 uvicorn.run(app, lifespan="on", port=0)
 """,
     "a call that never returns": """
