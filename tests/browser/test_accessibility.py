@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 from pydantic import SecretStr
@@ -128,6 +129,15 @@ def keys(page: Page, url: str) -> Iterator[str]:
     yield "the list"
 
 
+def webhooks(page: Page, url: str) -> Iterator[str]:
+    page.goto(f"{url}/webhooks")
+    expect(page.get_by_text("other.example.com").first).to_be_attached()
+    yield "the list"
+    page.get_by_role("button", name="Add webhook").first.click()
+    expect(page.get_by_role("dialog").get_by_label("Address")).to_be_visible()
+    yield "the questions about a new webhook"
+
+
 def audit(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/audit")
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
@@ -156,8 +166,23 @@ def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Browser
     context.close()
 
 
-@pytest.mark.usefixtures("receipt")
-@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, keys, audit])
+@pytest.fixture(scope="module")
+def webhook(seeded_url: str) -> None:
+    """A webhook with a message that was given up."""
+    with psycopg.connect(seeded_url) as connection:
+        connection.execute(
+            "INSERT INTO webhook_endpoints (endpoint_id, url, events, secret, created_by, paused_at)"
+            " VALUES (gen_random_uuid(), 'https://other.example.com/', '{review.overturned}', 'whsec_x', 'cli', now())"
+        )
+        connection.execute(
+            "INSERT INTO webhook_deliveries (endpoint_id, message_id, event, body, attempts, last_error, given_up_at)"
+            " SELECT endpoint_id, 'msg_1', 'review.overturned', '{}', 10, 'it was not reached', now()"
+            " FROM webhook_endpoints"
+        )
+
+
+@pytest.mark.usefixtures("receipt", "webhook")
+@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, keys, webhooks, audit])
 def test_no_rule_is_broken(dashboard: RunningServer, themed: BrowserContext, tour: Tour) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
     page = themed.new_page()
