@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.db.topology import topology_of
+from core.errors import DatabaseUnavailable
 
 NO_SETTINGS: Mapping[str, str] = {}
 
@@ -76,6 +77,7 @@ def explain(connection: Connection, statement: str, settings: Mapping[str, str] 
     """Ask for the plan of a statement, under settings that are forgotten afterwards.
 
     Where the tables are distributed by Citus, it is the plan of a node for the largest part.
+    Raises `DatabaseUnavailable` where one does not answer.
     """
     attempt = connection.begin_nested()
     try:
@@ -92,6 +94,8 @@ def explain(connection: Connection, statement: str, settings: Mapping[str, str] 
     job = next((node["Distributed Query"]["Job"] for node in nodes if "Distributed Query" in node), None)
     if job is None:
         return Plan(nodes)
+    if not all("Remote Plan" in task for task in job["Tasks"]):
+        raise DatabaseUnavailable("A node of Citus does not say how it plans: start it, or let the role in there.")
     parts = sorted((task["Remote Plan"][0][0]["Plan"] for task in job["Tasks"]), key=lambda part: part["Plan Rows"])
     return Plan(list(_nodes(parts[-1] | {"Plan Rows": sum(part["Plan Rows"] for part in parts)})))
 

@@ -12,7 +12,7 @@ async def check_snapshot(source: Database) -> Finding:
     if topology.is_distributed:
         return advice(
             "The nodes of Citus share no snapshot: an export uses one connection, and reads each node as it was within "
-            "moments of the others (see docs/large.md)."
+            'moments of the others. Its receipt says so, as "snapshot": "per-node" (see docs/large.md).'
         )
     leader = await source.connect_for_export()
     try:

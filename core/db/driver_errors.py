@@ -58,11 +58,11 @@ _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     "53": (DatabaseUnavailable, "{It} has run out of a resource: look into its server's log."),
     "57P03": (StatementDropped, "{It} is starting up or shutting down: try again in a few seconds."),
     "57": (StatementDropped, "{It} was stopped or restarted: try again in a few seconds."),
-    # What the source says of a server behind it (`postgres_fdw`); of itself it cannot.
+    # What the source says of a server behind it (`postgres_fdw`, Citus); of itself it cannot.
     "08": (
         DatabaseUnavailable,
-        "A server behind the foreign tables of {setting} cannot be reached: start it, or correct its foreign server or "
-        "user mapping.",
+        "A server behind {setting} cannot be reached: start it, or correct its foreign server or user mapping, or its "
+        "node of Citus.",
     ),
     "HV": (
         DatabaseUnavailable,

@@ -274,8 +274,8 @@ def test_a_shard_that_is_down_is_said_to_be(server: str, sharded: Databases) -> 
         connection.execute(f"ALTER SERVER shard_b OPTIONS (SET host '{connection.info.host}')".encode())
 
     sentence = (
-        "A server behind the foreign tables of SOURCE_DATABASE_URL cannot be reached: start it, or correct its foreign "
-        "server or user mapping."
+        "A server behind SOURCE_DATABASE_URL cannot be reached: start it, or correct its foreign server or user "
+        "mapping, or its node of Citus."
     )
     assert {str(refused.value), str(counting.value)} == {sentence}
     assert export_document(sharded, april())
