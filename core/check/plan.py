@@ -89,8 +89,12 @@ def explain(connection: Connection, statement: str, settings: Mapping[str, str] 
         found = connection.execute(text(f"EXPLAIN (VERBOSE, FORMAT JSON) {statement}")).scalar_one()
     finally:
         attempt.rollback()
-    plan = found if isinstance(found, list) else json.loads(found)
-    nodes = list(_nodes(plan[0]["Plan"]))
+    return read_plan(found if isinstance(found, list) else json.loads(found))
+
+
+def read_plan(explained: list[dict[str, Any]]) -> Plan:
+    """Read what EXPLAIN has told as JSON."""
+    nodes = list(_nodes(explained[0]["Plan"]))
     job = next((node["Distributed Query"]["Job"] for node in nodes if "Distributed Query" in node), None)
     if job is None:
         return Plan(nodes)
