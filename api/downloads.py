@@ -12,9 +12,10 @@ from starlette.types import Scope as RequestScope
 from api.authentication import admit, remote_address
 from api.errors import ApiError, forbidden, method_not_allowed, respond
 from api.limits import RequestLimit
-from api.pages import error_page, make_report
+from api.pages import error_page
 from api.parameters import query_params
 from api.refusals import record_refusal, recorded_refusals
+from api.report import make_report
 from api.services import Services, ask
 from api.streaming import serve_audit_file, serve_export, serve_sample_file
 from core.actor import ANONYMOUS, Actor, Scope

@@ -58,7 +58,8 @@ TESTED_BY = {
     "core/upkeep.py": "tests/system/test_process.py",
     # The parts of an answer of the API, by the routes that give it.
     "api/": "tests/api/test_routes.py",
-    "api/pages.py": "tests/dashboard/quality/test_page.py",
+    "api/pages.py": "tests/api/test_downloads.py",
+    "api/report.py": "tests/dashboard/quality/test_page.py",
     "api/request_log.py": "tests/api/test_downloads.py",
     "core/auth/claims.py": "tests/core/auth/test_sign_in.py",
     # A command, by what it prints.
