@@ -133,6 +133,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--verdicts", type=int, default=24, help="verdicts that Chromium gives by keyboard and mouse")
     parser.addoption("--pages", type=int, default=10, help="pages of jobs that Chromium goes through, there and back")
     parser.addoption("--exports", type=int, default=20, help="exports of each kind behind PgBouncer")
+    parser.addoption(
+        "--acts", type=int, default=135, help="page views, exports and reviews after which nothing has grown"
+    )
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--webhooks", type=int, default=200, help="webhooks while their sender and receiver are killed")
     parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")
