@@ -53,6 +53,8 @@ _EMPTY_COPIES = (
     "DELETE FROM review_drafts WHERE job_id IN (SELECT job_id FROM erased)",
     "DELETE FROM review_claims WHERE job_id IN (SELECT job_id FROM erased)",
     "UPDATE gold_turns SET note = NULL WHERE note IS NOT NULL AND job_id IN (SELECT job_id FROM erased)",
+    # Nobody is asked about what is gone; what was said to it still counts.
+    "DELETE FROM gold_answers WHERE job_id IN (SELECT job_id FROM erased)",
     "UPDATE reviews SET note = CASE verdict WHEN 'escalate' THEN '' END"
     " WHERE note <> '' AND job_id IN (SELECT job_id FROM erased)",
 )

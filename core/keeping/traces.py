@@ -16,27 +16,25 @@ OURS = ("reviews", "review_drafts", "review_claims", "gold_turns", "noted_reason
 WITH_JOBS = ("jobs", "moderation_logs", "job_facts", "job_counts", "job_reason_counts", "job_reasons")
 
 # Tables with nothing in them are not analysed: what was known of their columns would stay, with the commonest values.
-_STALE = text(
-    """
-    SELECT DISTINCT found.oid::regclass::text AS name
-    FROM unnest(CAST(:tables AS text[])) AS given (name)
-    CROSS JOIN LATERAL (
-        SELECT relid AS oid FROM pg_partition_tree(given.name::regclass) UNION SELECT given.name::regclass
-    ) AS found
-    JOIN pg_class ON pg_class.oid = found.oid
-    WHERE NOT EXISTS (
-        SELECT FROM pg_class AS leaf WHERE leaf.relkind = 'r' AND leaf.reltuples <> 0
-            AND (leaf.oid = found.oid OR leaf.oid IN (SELECT relid FROM pg_partition_tree(found.oid)))
-    ) AND EXISTS (SELECT FROM pg_stats WHERE (schemaname, tablename) IN ({places}))
-""".replace(
-        "{places}",
-        """
-    SELECT nspname, relation.relname FROM pg_class AS relation
-    JOIN pg_namespace ON pg_namespace.oid = relation.relnamespace
-    WHERE relation.oid = found.oid OR relation.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = found.oid)
-""",
+_STALE = text("""
+    WITH tree AS MATERIALIZED (
+        SELECT DISTINCT given.oid AS top, part.oid
+        FROM unnest(CAST(:tables AS regclass[])) AS given (oid) CROSS JOIN LATERAL (
+            SELECT relid::oid AS oid FROM pg_partition_tree(given.oid) UNION SELECT given.oid
+        ) AS part
+    ), described AS MATERIALIZED (
+        SELECT DISTINCT format('%I.%I', schemaname, tablename)::regclass::oid AS oid FROM pg_stats
+        WHERE schemaname !~ '^(pg_|information_schema$)'
     )
-)
+    SELECT tree.oid::regclass::text FROM tree JOIN pg_class ON pg_class.oid = tree.oid
+    WHERE CASE relkind WHEN 'p' THEN NOT EXISTS (
+            SELECT FROM tree AS part JOIN pg_class AS leaf ON leaf.oid = part.oid
+            WHERE part.top = tree.oid AND leaf.relkind = 'r' AND leaf.reltuples <> 0
+        ) ELSE reltuples = 0 END
+        AND (tree.oid IN (SELECT oid FROM described)
+            OR EXISTS (SELECT FROM pg_index WHERE indrelid = tree.oid AND indexrelid IN (SELECT oid FROM described)))
+    ORDER BY 1
+""")
 
 _CLEAR = text("""
     SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats
@@ -77,6 +75,7 @@ def remove_traces(databases: Databases, since: datetime, *, rewrite: bool) -> It
         yield f"The tables are in use, so that they could not be vacuumed: {AGAIN}."
         return
     with ours.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         role = connection.execute(_ROLE).one()
         stale = list(connection.execute(_STALE, {"tables": list(tables)}).scalars())
         for name in stale:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from core.__main__ import main
+from core.db.schema import ours, source
+from core.facts.tables import beside
 from core.jobs.filter import PARAMETERS
 from tests.conftest import ROOT
 
@@ -77,3 +79,11 @@ def test_every_command_is_explained() -> None:
 def test_every_parameter_is_explained() -> None:
     """`docs/export.md` has each parameter of the export beside its bounds, and no other."""
     assert sorted(code_in_tables(ROOT / "docs" / "export.md")) == sorted(set(PARAMETERS) - {"from", "to"})
+
+
+def test_it_is_said_how_long_every_table_is_kept() -> None:
+    """`docs/retention.md` has each of our tables in the last column of its table, and no other."""
+    rows = re.findall(r"^\| .* \|$", (ROOT / "docs" / "retention.md").read_text(), re.MULTILINE)
+    named = {code for row in rows for code in re.findall(r"`([^`]+)`", row.split("|")[-2])}
+
+    assert named == {table for metadata in (ours, source, beside) for table in metadata.tables}
