@@ -3,8 +3,10 @@
 With TEST_SOURCE_URL, the URL of a superuser at the coordinator of a real Citus, all of this runs there.
 """
 
+import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -13,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from core.actor import COMMAND_LINE
 from core.check.distribution import check_distribution
 from core.check.finding import Level
 from core.check.relation import find_relation
@@ -21,7 +24,8 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.export import parallel_copy, time_slices
-from core.export.receipts import find_complete_receipt
+from core.export.export import Reader, start_export
+from core.export.receipts import Via, find_complete_receipt
 from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
@@ -114,6 +118,34 @@ def test_a_search_goes_through_all_stretches(
 
     assert found[0] == found[1]
     assert bool(found[0]) is (search == "FOX")
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_what_is_written_meanwhile_does_not_show(
+    distributed: Databases, settings_of: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All slices of an export are of the moment it began at, on each node."""
+    # Nothing is read before its turn.
+    monkeypatch.setattr(parallel_copy, "READ_AHEAD", 1)
+    assert settings_of.source_database_url is not None
+    before = export_document(distributed, spring())
+
+    async def read_slowly(connection: psycopg.Connection) -> bytes:
+        started = start_export(
+            distributed, spring(), COMMAND_LINE, via=Via.CLI, reader=Reader(), first_byte_timeout=50, workers=2
+        )
+        async with started as running, aclosing(running.stream()) as blocks:
+            first = await anext(blocks)
+            connection.execute("UPDATE jobs SET prompt = prompt || '!'")
+            return first + b"".join([block async for block in blocks])
+
+    with psycopg.connect(settings_of.source_database_url.get_secret_value(), autocommit=True) as connection:
+        document = asyncio.run(read_slowly(connection))
+        after = export_document(distributed, spring())
+        connection.execute("UPDATE jobs SET prompt = left(prompt, -1)")
+
+    assert document == before
+    assert after != before
 
 
 def test_a_receipt_says_that_each_node_was_read_by_itself(whole: Databases, distributed: Databases) -> None:
