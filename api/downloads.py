@@ -39,6 +39,7 @@ from core.export.receipts import Via
 from core.export.review_export import ReviewExport
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
+from core.jobs.wall import Wall
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed
 from core.quality.samples import find_sample
@@ -54,8 +55,12 @@ LOST = "You are signed out, or may no longer export: sign in again."
 # are recorded: enough to see what goes on.
 RECORDED_REFUSALS = 20
 
-# What those who read jobs may download; the rest is for admins.
-FOR_STAFF = {DOWNLOAD_PATH, SAMPLE_PATH, REPORT_PATH}
+# What a download needs; the rest is for admins.
+SCOPES = {
+    DOWNLOAD_PATH: Scope.JOB_EXPORT,
+    SAMPLE_PATH: Scope.JOB_EXPORT,
+    REPORT_PATH: Scope.JOB_READ,
+}
 
 
 class Downloads:
@@ -98,19 +103,19 @@ class Downloads:
             await self._refuse(request, self._office.find_person(given), REFUSAL)
             raise forbidden(REFUSAL)
         actor = await ask(self._recognise, ticket.person, ticket.session)
-        scope = Scope.JOB_READ if path in FOR_STAFF else Scope.ADMIN_CONFIG
+        scope = SCOPES.get(path, Scope.ADMIN_CONFIG)
         if actor is None or scope not in actor.scopes:
             await self._refuse(request, ticket.person, LOST)
             raise forbidden(LOST)
         actor = replace(actor, remote_address=remote_address(request))
         if isinstance(ticket, SampleTicket):
-            return await self._serve_sample(request, send, actor, ticket)
+            return await self._serve_sample(request, send, actor, ticket, scope)
         await self._serve(request, send, actor, ticket, scope)
         return None
 
     async def _serve(self, request: Request, send: Send, actor: Actor, ticket: AnyTicket, scope: Scope) -> None:
         await admit(actor, self._services, scope, path=request.scope["path"])
-        is_allowed = partial(self._still_holds, ticket, scope)
+        is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
         match ticket:
             case Ticket(job_filter=job_filter):
                 details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
@@ -143,17 +148,19 @@ class Downloads:
                         is_allowed=is_allowed,
                     )
 
-    async def _serve_sample(self, request: Request, send: Send, actor: Actor, ticket: SampleTicket) -> Response | None:
+    async def _serve_sample(
+        self, request: Request, send: Send, actor: Actor, ticket: SampleTicket, scope: Scope
+    ) -> Response | None:
         """Stream the file of a sample, or return its report."""
         path = request.scope["path"]
-        await admit(actor, self._services, path=path)
+        await admit(actor, self._services, scope, path=path)
         databases = self._services.databases
         async with recorded_refusals(self._services, actor, {"path": path, "sample": str(ticket.sample_id)}):
             sample = await ask(find_sample, databases, actor.wall, ticket.sample_id)
             if sample is None:
                 raise ApiError(404, "NOT_FOUND", "There is no such sample any more: go back to the page.")
             if path == SAMPLE_PATH:
-                is_allowed = partial(self._still_holds, ticket, Scope.JOB_READ)
+                is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
                 await serve_sample_file(request, send, self._services, actor, ticket.sample_id, is_allowed=is_allowed)
                 return None
             await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
@@ -169,9 +176,10 @@ class Downloads:
             count = count_in_time(connection, job_filter, access, limit=rows + 1)
         return count is None or count > rows
 
-    def _still_holds(self, ticket: AnyTicket, scope: Scope) -> bool:
+    def _still_holds(self, ticket: AnyTicket, scope: Scope, wall: Wall) -> bool:
+        """Tell whether a person still has the scope, and may still see what they began to download."""
         actor = self._recognise(ticket.person, ticket.session)
-        return actor is not None and scope in actor.scopes
+        return actor is not None and scope in actor.scopes and actor.wall.holds(wall)
 
     async def _refuse(self, request: Request, person: str | None, reason: str) -> None:
         """Record the refusal of somebody who was not recognised, under the name in the ticket if we signed that."""

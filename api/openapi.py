@@ -297,6 +297,11 @@ DOCUMENT: dict[str, Any] = {
                     "via": {"type": "string", "enum": list(Via)},
                     "contents": {"const": Contents.REVIEWS.value, "description": "Only where it holds verdicts."},
                     "client_id": _nullable({"type": "string"}),
+                    "clients": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "description": "Only where a person asked who sees the jobs of several clients: of these.",
+                    },
                     "filter": {"type": "object", "additionalProperties": {"type": "string"}},
                     "snapshot_at": _nullable(_INSTANT),
                     "snapshot": {

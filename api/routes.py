@@ -129,9 +129,9 @@ class Api:
 
     async def _may_see(self, actor: Actor, receipt: Mapping[str, Any]) -> bool:
         """A receipt tells what was searched for: that of staff is not their client's, whose jobs it was about."""
-        client = actor.wall.client_id
+        client = actor.wall.only
         if client is None:
-            return True
+            return actor.wall.sees_all
         kind, _, key_id = receipt["requested_by"].partition(":")
         if kind != "key" or receipt["client_id"] != client:
             return False

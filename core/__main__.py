@@ -2,6 +2,8 @@
 
 import click
 
+from core.cli.access.keys import keys
+from core.cli.access.people import people
 from core.cli.audit import audit
 from core.cli.check import check_command
 from core.cli.export import export, reviews, verify
@@ -10,7 +12,6 @@ from core.cli.import_files import import_command
 from core.cli.keeping.erase import erase_command
 from core.cli.keeping.hold import hold
 from core.cli.keeping.upkeep import upkeep_command
-from core.cli.keys import keys
 from core.cli.runner import run_command
 from core.cli.sample import sample
 from core.cli.sync import sync_command
@@ -27,7 +28,7 @@ def main() -> None:
 
 for command in (
     *(audit, check_command, import_command, sync_command),
-    *(migrate_command, seed, facts, keys, export, verify, reviews, sample),
+    *(migrate_command, seed, facts, keys, people, export, verify, reviews, sample),
     *(upkeep_command, erase_command, hold, webhooks),
 ):
     main.add_command(command)

@@ -11,13 +11,22 @@ from core.jobs.wall import Wall
 class Scope(StrEnum):
     """What somebody may do.
 
-    `job:read`: browse and export; `review:read`: everybody's verdicts; `admin:config`: keys, everybody's exports, and
-    the audit.
+    `job:read`: browse, and with a key export; `job:export`, `job:review` and `job:reveal` are for people alone: to
+    download jobs, to give verdicts, and to see texts that are withheld from others. `review:read`: everybody's
+    verdicts; `admin:config`: keys, people, everybody's exports, and the audit.
     """
 
     JOB_READ = "job:read"
+    JOB_EXPORT = "job:export"
+    JOB_REVIEW = "job:review"
+    JOB_REVEAL = "job:reveal"
     REVIEW_READ = "review:read"
     ADMIN_CONFIG = "admin:config"
+
+
+# What a key can be given, and what everybody on FENCEPOST_STAFF has.
+KEY_SCOPES = (Scope.JOB_READ, Scope.REVIEW_READ, Scope.ADMIN_CONFIG)
+STAFF_SCOPES = frozenset({Scope.JOB_READ, Scope.JOB_EXPORT, Scope.JOB_REVIEW, Scope.JOB_REVEAL})
 
 
 class Forbidden(FencepostError):
@@ -45,12 +54,15 @@ class Actor:
     @property
     def limited_as(self) -> str:
         """The client that this actor's requests count for; staff and people count each for themselves."""
-        return self.name if self.wall.client_id is None else f"client:{self.wall.client_id}"
+        client = self.wall.only if self.name.startswith("key:") else None
+        return self.name if client is None else f"client:{client}"
 
     def check_client(self, job_filter: JobFilter) -> None:
         """Raise `Forbidden` where the filter names a client behind the wall."""
-        if self.wall.client_id is not None and job_filter.client_id not in (None, self.wall.client_id):
-            raise Forbidden("This key belongs to another client: leave client_id out or name your own.")
+        if job_filter.client_id is not None and not self.wall.allows(job_filter.client_id):
+            if self.name.startswith("key:"):
+                raise Forbidden("This key belongs to another client: leave client_id out or name your own.")
+            raise Forbidden("You may not see the jobs of this client: choose another one, or ask an admin.")
 
 
 COMMAND_LINE = Actor("cli", Wall(None), frozenset(Scope))

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     fencepost_trust_email: str = ""
     # The claim that holds a person's address where it is not `email`: one, or a list as the ones above.
     fencepost_address_claim: str = ""
+    # The claim that lists a person's groups, to which rights can be given; unset: none are read.
+    fencepost_groups_claim: str = ""
+    # Categories whose texts are shown only to those with the right to see withheld texts: a list with commas.
+    fencepost_withheld: str = "underage"
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
 
     # Minutes since the sign-in after which keys, the audit and exports of more than so many rows want another one.

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.actor import DEMO_PERSON, Scope
+from core.actor import DEMO_PERSON
 from core.auth.sign_in import Visit
 from core.errors import FencepostError
 from core.metrics.registry import PAGE_SECONDS
 from core.program import VERSION
 from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
-from dashboard.session.admission import watch_session
+from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, watch_session
 from dashboard.session.connections import HEADER
 from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
@@ -38,15 +38,15 @@ if person is None:
 
 resources.connections.admit(st.context.headers.get(HEADER), person.session)
 
-READS, ADMINS = {Scope.JOB_READ}, {Scope.ADMIN_CONFIG}
 # Each page: its folder, which is also its address, its title, its icon, and the scopes of which one is needed.
 PAGES = (
-    ("jobs", "Jobs", "list", READS),
-    ("categories", "Categories", "bar_chart", READS),
-    ("reviews", "Reviews", "rate_review", READS),
-    ("quality", "Quality", "verified", READS),
-    ("policy", "Policy", "menu_book", READS | ADMINS),
-    ("exports", "Exports", "receipt_long", READS | ADMINS),
+    ("jobs", "Jobs", "list", READERS),
+    ("categories", "Categories", "bar_chart", READERS),
+    ("reviews", "Reviews", "rate_review", REVIEWERS),
+    ("quality", "Quality", "verified", READERS),
+    ("policy", "Policy", "menu_book", READERS | ADMINS),
+    ("exports", "Exports", "receipt_long", EXPORTERS | ADMINS),
+    ("people", "People", "group", ADMINS),
     ("keys", "Keys", "key", ADMINS),
     ("webhooks", "Webhooks", "webhook", ADMINS),
     ("audit", "Audit", "history", ADMINS),
@@ -71,7 +71,7 @@ if st.session_state.get("page") != page.url_path:
 follow_last_step()
 if not settings.fencepost_demo:
     show_person(person)
-    watch_session(person.scopes)
+    watch_session(person.scopes, person.wall)
 else:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge("Demo mode", icon=":material/science:", color="orange")

@@ -4,7 +4,7 @@ GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events, holds, erased_jobs TO fencepost_app;
 GRANT SELECT, UPDATE ON upkeep_tasks, gold_settings TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints, gold_answers, gold_turns, queues TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries, rights TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at, outdated_by) ON reviews TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (finished_at) ON samples TO fencepost_app;
 GRANT SELECT, INSERT ON sample_strata, sample_jobs, review_exports TO fencepost_app;

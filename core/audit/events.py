@@ -47,6 +47,8 @@ class Event(StrEnum):
     REVIEWED = "reviewed"
     REVIEW_TAKEN_BACK = "review-taken-back"
     REVIEWS_EXPORTED = "reviews-exported"
+    RIGHTS_GIVEN = "rights-given"
+    RIGHTS_TAKEN = "rights-taken"
     REASON_MARKED = "reason-marked"
     REASON_UNMARKED = "reason-unmarked"
     POLICY_WRITTEN = "policy-written"

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, exists, func, insert, or_, select, update
 
-from core.actor import Actor, Forbidden, Scope
+from core.actor import KEY_SCOPES, Actor, Forbidden, Scope
 from core.audit.events import Event, append
 from core.auth.networks import is_within, parse_networks
 from core.characters import check_shown
@@ -105,9 +105,12 @@ def create_key(
     _check_grant(by, wall, scopes)
     if not name.strip():
         raise InvalidParameter("name is empty: say what the key is for.")
-    if wall.client_id is not None and not wall.client_id.strip():
+    client = wall.only
+    if client is None and not wall.sees_all:
+        raise InvalidParameter("client names several: a key sees the jobs of one client, or of all.")
+    if client is not None and not client.strip():
         raise InvalidParameter("client is empty: name the client whose jobs the key sees.")
-    for field, value in {"name": name, "client": wall.client_id or ""}.items():
+    for field, value in {"name": name, "client": client or ""}.items():
         check_shown(field, value)
     bound = parse_networks(networks)
     with databases.ours.transaction() as connection:
@@ -120,12 +123,12 @@ def create_key(
             connection,
             by,
             name=name,
-            client_id=wall.client_id,
+            client_id=client,
             scopes=sorted(scopes),
             expires_at=expires_at,
             networks=bound or None,
         )
-        details: dict[str, Any] = {"name": name, "client_id": wall.client_id, "scopes": sorted(scopes)}
+        details: dict[str, Any] = {"name": name, "client_id": client, "scopes": sorted(scopes)}
         if bound:
             details["networks"] = bound
         append(connection, databases.audit_key, Event.KEY_CREATED, by, subject=key_id, details=details)
@@ -257,11 +260,18 @@ def _check_admin(by: Actor) -> None:
 
 def _check_grant(by: Actor, wall: Wall, scopes: Iterable[str]) -> None:
     """Nobody gives away by a key what is not theirs."""
+    for_people = sorted(set(scopes) - set(KEY_SCOPES))
+    if for_people:
+        raise InvalidParameter(f"scope {for_people[0]} is for people: a key can have {', '.join(KEY_SCOPES)}.")
     # Whoever makes keys may have everybody's verdicts anyway.
     missing = sorted(set(scopes) - by.scopes - {Scope.REVIEW_READ})
+    if Scope.JOB_READ in scopes and Scope.JOB_EXPORT not in by.scopes:
+        missing.append(Scope.JOB_READ)
     if missing:
         raise Forbidden(f"You cannot give a key the scope {missing[0]}, which you do not have: leave it out.")
-    if by.wall.client_id not in (None, wall.client_id):
+    if Scope.JOB_READ in scopes and by.wall.withheld:
+        raise Forbidden("A key exports texts that you may not see yourself: ask another admin to make it.")
+    if not by.wall.sees_all and (wall.only is None or not by.wall.allows(wall.only)):
         raise Forbidden("You cannot make a key for another client: name your own.")
 
 

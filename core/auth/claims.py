@@ -10,6 +10,10 @@ from core.auth.address_claim import EMAIL
 from core.auth.allow_list import LOWER
 from core.characters import is_storable
 
+# Groups of one person that are kept, and characters of one; providers themselves send no more than some hundreds.
+MOST_GROUPS = 1_000
+LONGEST_GROUP = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -22,9 +26,12 @@ class Identity:
     authenticated_at: datetime
     is_time_said: bool
     provider_session: str | None
+    groups: tuple[str, ...] = ()
 
 
-def read_identity(claims: Mapping[str, Any], provider: str, address_claim: str = EMAIL) -> Identity | None:
+def read_identity(
+    claims: Mapping[str, Any], provider: str, address_claim: str = EMAIL, groups_claim: str = ""
+) -> Identity | None:
     """Read the claims of an ID token, or return None where they say too little."""
     issuer, subject, address = (claims.get(name) for name in ("iss", "sub", address_claim))
     verified = claims.get("email_verified")
@@ -42,7 +49,15 @@ def read_identity(claims: Mapping[str, Any], provider: str, address_claim: str =
         authenticated_at=authenticated_at,
         is_time_said=said_at is not None,
         provider_session=str(provider_session) if is_text(provider_session) else None,
+        groups=_read_groups(claims.get(groups_claim)) if groups_claim else (),
     )
+
+
+def _read_groups(said: object) -> tuple[str, ...]:
+    """Read a list of names, or one; what is no name is no group."""
+    found = [said] if isinstance(said, str) else said if isinstance(said, list) else []
+    names = dict.fromkeys(str(name) for name in found if is_text(name) and len(str(name)) <= LONGEST_GROUP)
+    return tuple(names)[:MOST_GROUPS]
 
 
 def name_person(issuer: str, subject: str) -> str:

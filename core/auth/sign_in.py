@@ -4,7 +4,7 @@ A session is one sign-in, and the server holds it: the browser has an id. It is 
 lost scope, a sign-out and the end of its hours count at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,11 @@ from core.audit.events import Event, append
 from core.auth.address_claim import EMAIL, parse_claims
 from core.auth.allow_list import parse_lists
 from core.auth.claims import Identity, is_text, read_identity
+from core.auth.rights import NO_RIGHTS, Rights, decide, read_rights
+from core.auth.withheld import parse_withheld, read_withheld_reasons
 from core.db.databases import Databases
 from core.db.schema import people, sessions
+from core.jobs.filter import Category
 from core.jobs.wall import Wall
 from core.settings import Settings
 
@@ -30,6 +33,9 @@ LONGEST_TOKEN = 6_000
 
 # Characters that are kept of what a browser calls itself.
 LONGEST_BROWSER = 300
+
+# A session is noted as used so often.
+SEEN = timedelta(minutes=1)
 
 _ENDED = "Your session has ended: sign in again."
 
@@ -63,6 +69,9 @@ class Door:
         self._databases = databases
         self._lists, self._trusted = parse_lists(settings, providers)
         self._claims = parse_claims(settings, providers, self._trusted)
+        self._groups_claim = settings.fencepost_groups_claim.strip()
+        self._withheld = parse_withheld(settings)
+        self.providers = providers
         self.hours = timedelta(hours=settings.fencepost_session_hours)
         minutes = settings.fencepost_step_up_minutes
         self._step_up = None if minutes is None else timedelta(minutes=minutes)
@@ -72,6 +81,7 @@ class Door:
         """Raise `InvalidSetting` as the making of a door does, before there are databases."""
         _, trusted = parse_lists(settings, providers)
         parse_claims(settings, providers, trusted)
+        parse_withheld(settings)
 
     def sign_in(
         self,
@@ -90,11 +100,9 @@ class Door:
         said by `enter`.
         """
         claim = self._claims.get(provider, EMAIL)
-        identity = read_identity(claims, provider, claim)
+        identity = read_identity(claims, provider, claim, self._groups_claim)
         if identity is None:
             return _explain_claims(claims, claim)
-        scopes = self._scopes(identity.provider, identity.address, identity.is_verified)
-        actor = Actor(identity.person, Wall(None), scopes, identity.address, remote_address, session=session)
         kept = {
             "id_token": id_token if id_token is not None and len(id_token) <= LONGEST_TOKEN else None,
             "remote_address": remote_address,
@@ -104,8 +112,10 @@ class Door:
             self._forget_tokens(connection)
             if instead_of is not None:
                 _end(connection, instead_of)
-            _begin(connection, identity, session, is_allowed=bool(scopes), **kept)
-            event = Event.SIGNED_IN if scopes else Event.REFUSED
+            held = self._decide(connection, identity)
+            actor = Actor(identity.person, Wall(), held.scopes, identity.address, remote_address, session=session)
+            _begin(connection, identity, session, is_allowed=bool(held.scopes), **kept)
+            event = Event.SIGNED_IN if held.scopes else Event.REFUSED
             append(connection, self._databases.audit_key, event, actor, details={"provider": provider})
         return None
 
@@ -115,20 +125,27 @@ class Door:
             row = _find_session(connection, session)
             if row is None or self._has_ended(row):
                 return Visit(None, "" if row is None else row.address, self._explain_end(row), ended=True)
-            scopes = self._scopes(row.provider, row.address, row.is_verified)
-            actor = self._make_actor(row, scopes, remote_address)
-            if row.is_allowed != bool(scopes):
+            actor = self._make_actor(connection, row, remote_address)
+            if row.is_allowed != bool(actor.scopes):
                 self._tell(connection, actor, row.provider)
-        return Visit(actor, row.address) if scopes else Visit(None, row.address, self._explain(row))
+            if row.last_seen_at is None or row.last_seen_at < row.now - SEEN:
+                seen = update(sessions).where(sessions.c.session == session)
+                connection.execute(seen.values(last_seen_at=func.clock_timestamp()))
+        return Visit(actor, row.address) if actor.scopes else Visit(None, row.address, self._explain(row))
 
     def recognise(self, session: str) -> Actor | None:
         """Return the actor of a session with the scopes held now, or None where it has ended or nothing is held."""
         with self._databases.ours.transaction() as connection:
             row = _find_session(connection, session)
-        if row is None or self._has_ended(row):
-            return None
-        scopes = self._scopes(row.provider, row.address, row.is_verified)
-        return self._make_actor(row, scopes, None) if scopes else None
+            if row is None or self._has_ended(row):
+                return None
+            actor = self._make_actor(connection, row, None)
+        return actor if actor.scopes else None
+
+    def stays_admin(self, connection: Connection, by: Actor) -> bool:
+        """Tell whether somebody is an admin by what a connection sees, or has no session that could say so."""
+        row = None if by.session is None else _find_session(connection, by.session)
+        return row is None or Scope.ADMIN_CONFIG in self._decide(connection, row).scopes
 
     def sign_out(self, actor: Actor) -> None:
         """End all sessions of a person, and with them the tickets that were made for them."""
@@ -153,18 +170,48 @@ class Door:
             _end(connection, session)
         return None if row is None else Leaving(row.provider, row.id_token)
 
-    def _make_actor(self, row: Row[Any], scopes: frozenset[Scope], remote_address: str | None) -> Actor:
+    def _make_actor(self, connection: Connection, row: Row[Any], remote_address: str | None) -> Actor:
+        held = self._decide(connection, row)
         is_fresh = self._step_up is None or (row.is_time_said and row.authenticated_at > row.now - self._step_up)
         return Actor(
-            row.person, Wall(None), scopes, row.address, remote_address, session=row.session, is_fresh=is_fresh
+            row.person,
+            self._make_wall(connection, held),
+            held.scopes,
+            row.address,
+            remote_address,
+            session=row.session,
+            is_fresh=is_fresh,
         )
 
-    def _scopes(self, provider: str, address: str, is_verified: bool) -> frozenset[Scope]:
-        if not is_verified and provider not in self._trusted:
-            return frozenset()
-        return frozenset(
-            scope for scope, entries in self._lists.items() if any(entry.means(provider, address) for entry in entries)
+    def _make_wall(self, connection: Connection, held: Rights) -> Wall:
+        clients = (None,) if held.clients is None else tuple(held.clients)
+        if not self._withheld or Scope.JOB_REVEAL in held.scopes or Scope.JOB_READ not in held.scopes:
+            return Wall(*clients)
+        reasons = read_withheld_reasons(connection) if Category.UNDERAGE in self._withheld else ()
+        return Wall(*clients, withheld=self._withheld, withheld_reasons=reasons)
+
+    def _decide(self, connection: Connection, row: Row[Any] | Identity) -> Rights:
+        """Decide what somebody holds by the lists of the settings and by what admins have given."""
+        return self.weigh(row, read_rights(connection, row.address, row.groups))
+
+    def weigh(self, row: Row[*tuple[Any, ...]] | Identity, given: Sequence[Row[Any]]) -> Rights:
+        """Decide it by rows of what was given, which are all that may mean them; nothing takes from the settings."""
+        if not row.is_verified and row.provider not in self._trusted:
+            return NO_RIGHTS
+        listed = frozenset[Scope]().union(
+            *(
+                scopes
+                for scopes, entries in self._lists.items()
+                if any(entry.means(row.provider, row.address) for entry in entries)
+            )
         )
+        rights = decide(given, row.provider, row.address, row.groups, is_only=len(self.providers) <= 1)
+        scopes = listed | rights.scopes
+        if not scopes:
+            return NO_RIGHTS
+        # An admin who reads no jobs has to do with those of all clients.
+        sees_all = Scope.JOB_READ in listed or Scope.JOB_READ not in scopes
+        return Rights(scopes, None if sees_all else rights.clients)
 
     def _explain(self, row: Row[Any]) -> str:
         if not row.is_verified and row.provider not in self._trusted:
@@ -240,6 +287,7 @@ def _begin(connection: Connection, identity: Identity, session: str, **kept: Any
             address=identity.address,
             provider=identity.provider,
             is_verified=identity.is_verified,
+            groups=list(identity.groups),
             authenticated_at=identity.authenticated_at,
             is_time_said=identity.is_time_said,
             provider_session=identity.provider_session,

@@ -13,7 +13,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("upkeep_tasks", "gold_settings"), ("SELECT", "UPDATE")),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
     **dict.fromkeys(("gold_answers", "gold_turns", "queues"), _KEEP),
-    **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), _PASSING),
+    **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries", "rights"), _PASSING),
     "reviews": (*_ADD, "UPDATE (superseded_at, outdated_by)"),
     "samples": (*_ADD, "UPDATE (finished_at)"),
     **dict.fromkeys(("sample_strata", "sample_jobs", "review_exports"), _ADD),

@@ -85,6 +85,23 @@ people = Table(
     Column("signed_in_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("signed_out_at", DateTime(timezone=True)),
     Column("preferences", JSONB, nullable=False, server_default=text("'{}'")),
+    # When they came in for the first time.
+    Column("came_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+)
+
+# What admins have given, beside the lists of the settings, to whom: a person by address, a domain, or a group.
+rights = Table(
+    "rights",
+    ours,
+    Column("kind", Text, primary_key=True),
+    # Empty: whichever provider says so, where there is one.
+    Column("provider", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    # Null: for all clients.
+    Column("clients", ARRAY(Text)),
+    Column("given_by", Text, nullable=False),
+    Column("given_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 # Each sign-in, by the SHA-256 of the id that the browser has, with what scopes are looked up by.
@@ -110,6 +127,9 @@ sessions = Table(
     # Where it began, and in which browser: by what people know their own.
     Column("remote_address", Text),
     Column("browser", Text),
+    # The groups that the provider said the person is in; and when the session was last used, to the minute.
+    Column("groups", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("last_seen_at", DateTime(timezone=True)),
 )
 
 # Append-only: a trigger refuses everything but INSERT, and the function `audit_append` numbers and times what it adds.
@@ -140,6 +160,8 @@ exports = Table(
     Column("requested_by", Text, nullable=False),
     Column("via", Text, nullable=False),
     Column("client_id", Text),
+    # Where the wall allows several clients and the filter names none of them: which.
+    Column("clients", ARRAY(Text)),
     Column("filter", JSONB, nullable=False),
     Column("snapshot_at", DateTime(timezone=True)),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
@@ -213,7 +235,7 @@ queues = Table(
     Column("name", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("saved_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    # The wall behind which it was saved, and the filter as receipts have it; whether jobs after its end belong to it.
+    # The client that its filter names, and the filter as receipts have it; whether jobs after its end belong to it.
     Column("client_id", Text),
     Column("filter", JSONB, nullable=False),
     Column("is_growing", Boolean, nullable=False),
@@ -236,8 +258,10 @@ samples = Table(
     Column("name", Text, nullable=False),
     Column("drawn_by", Text, nullable=False),
     Column("drawn_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
-    # The wall behind which it was drawn, and the filter as receipts have it.
+    # Not written any more: `clients` says it. Servers of the version before may still run.
     Column("client_id", Text),
+    # The clients whose jobs alone it is of, null: of all; and the filter as receipts have it.
+    Column("clients", ARRAY(Text)),
     Column("filter", JSONB, nullable=False),
     Column("strata", ARRAY(Text), nullable=False),
     Column("seed", BigInteger, nullable=False),

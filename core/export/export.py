@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from core.actor import Actor
+from core.actor import Actor, Forbidden
 from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
@@ -48,6 +48,8 @@ SEARCH_LIMIT = 1_000
 # Seconds before an export begins again whose statement a server has dropped before its first row: a standby that
 # follows its primary does so, and one that restarts.
 PAUSES = (0.2, 1, 3)
+
+WITHHELD = "An export holds all texts, and some are withheld from you: ask an admin for the right to see them."
 
 
 @dataclass(slots=True)
@@ -224,8 +226,10 @@ async def start_export(
     What can fail has failed then. Leaving the block ends the export, whatever happened: as `complete` when the
     stream came to its end, as `interrupted` when the reader is gone, else as `failed`.
     Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes longer than `first_byte_timeout`
-    seconds.
+    seconds; and `Forbidden` where texts are withheld from the actor: an export holds all texts or is none.
     """
+    if kind.contents is Contents.JOBS and actor.wall.withheld:
+        raise Forbidden(WITHHELD)
     began = time.perf_counter()
     export = kind(uuid4(), databases, job_filter, actor, via, workers)
     opening = _in_thread(

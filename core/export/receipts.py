@@ -83,11 +83,14 @@ def open_receipt(
     contents: Contents = Contents.JOBS,
 ) -> None:
     """Commit the row of an export that is about to start, and its event. Without them there is no export."""
-    asked = {
+    clients = by.wall.narrow(job_filter.client_id)
+    asked: dict[str, Any] = {
         "via": via.value,
-        "client_id": by.wall.client_id or job_filter.client_id,
+        "client_id": clients[0] if clients is not None and len(clients) == 1 else job_filter.client_id,
         "filter": job_filter.to_params(),
     }
+    if clients is not None and len(clients) != 1:
+        asked["clients"] = clients
     with databases.ours.transaction() as connection:
         _close_lost(connection, databases.audit_key)
         connection.execute(insert(exports).values(export_id=export_id, requested_by=by.name, **asked))
@@ -185,6 +188,6 @@ def _update_running(connection: Connection, export_id: UUID, values: dict[str, A
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:
-    """Print a receipt. That it holds verdicts, or is not one snapshot, is said only where it is so."""
-    ordinary = {"contents": Contents.JOBS.value, "snapshot": None}
+    """Print a receipt. That it holds verdicts, is of several clients or no one snapshot, is said where it is so."""
+    ordinary = {"contents": Contents.JOBS.value, "clients": None, "snapshot": None}
     return {name: value for name, value in print_row(row).items() if ordinary.get(name, ...) != value}

@@ -9,6 +9,17 @@ from core.jobs.wall import Wall
 
 
 @dataclass(frozen=True, slots=True)
+class NotedReasons:
+    """Reasons that staff have marked as underage, and names of rules where the jobs' database does not know these."""
+
+    underage: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+
+
+NOTHING_NOTED = NotedReasons()
+
+
+@dataclass(frozen=True, slots=True)
 class JobAccess:
     """Whose jobs may be read, how their database folds the case of letters, and whether facts are kept beside them.
 

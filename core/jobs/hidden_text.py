@@ -1,9 +1,5 @@
-"""Which prompts and reasons are hidden from whom: what is hidden is not sent, and mostly not even read.
+"""Which prompts, and reasons that may quote them, are hidden from whom: what is hidden is mostly not even read."""
 
-A reason may quote the prompt and is hidden like it, unless it is the name of a rule.
-"""
-
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -12,9 +8,11 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema import jobs
 from core.facts.tables import job_reasons
-from core.jobs.access import JobAccess
+from core.jobs.access import JobAccess, NotedReasons
 from core.jobs.filter import Category
+from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.query import hash_text, latest_log
+from core.jobs.wall import Wall, is_told
 
 # The name under which a person's own default is kept.
 HIDING = "hiding"
@@ -28,22 +26,11 @@ class Texts(StrEnum):
     UNFLAGGED = "hide-flagged"
     # All but those flagged underage, which is hidden at first under every default.
     NOT_UNDERAGE = "show"
-    # After a deliberate act: a switch or a key.
+    # After a deliberate act, a switch or a key; without what is withheld.
     ALL = "all"
 
 
 DEFAULT_TEXTS = Texts.UNFLAGGED
-
-
-@dataclass(frozen=True, slots=True)
-class NotedReasons:
-    """Reasons that staff have marked as underage, and names of rules where the jobs' database does not know these."""
-
-    underage: frozenset[str] = frozenset()
-    rules: frozenset[str] = frozenset()
-
-
-NOTHING_NOTED = NotedReasons()
 
 
 def parse_texts(value: object) -> Texts:
@@ -52,7 +39,16 @@ def parse_texts(value: object) -> Texts:
     return next((texts for texts in known if texts == value), DEFAULT_TEXTS)
 
 
-def find_hidden(job: Row[Any], texts: Texts) -> str | None:
+def find_withheld(job: Row[Any], wall: Wall) -> str | None:
+    """Return why the texts of a job are never shown behind the wall, or None; `is_told` is the same in SQL."""
+    for category in sorted(wall.withheld):
+        if job._mapping[category.column]:
+            return f"flagged {CATEGORY_NAMES[category]}, which you may not see"
+    is_marked = wall.withheld_reasons and job.reason_is_underage
+    return "reason marked underage, which you may not see" if is_marked else None
+
+
+def find_hidden(job: Row[Any], texts: Texts, wall: Wall) -> str | None:
     """Return why the prompt of a job is hidden, in a few words, or None where it is shown.
 
     The job has the columns of `reason_columns`. `text_is_read` is the same rule in SQL.
@@ -60,6 +56,8 @@ def find_hidden(job: Row[Any], texts: Texts) -> str | None:
     underage = job._mapping[Category.UNDERAGE.column]
     flagged = any(job._mapping[category.column] for category in Category)
     match texts:
+        case _ if withheld := find_withheld(job, wall):
+            return withheld
         case Texts.NONE:
             return "you hide all prompts"
         case Texts.UNFLAGGED | Texts.NOT_UNDERAGE if underage:
@@ -72,13 +70,12 @@ def find_hidden(job: Row[Any], texts: Texts) -> str | None:
             return "rejected"
         case Texts.UNFLAGGED if not job.evaluated:
             return "no moderation log"
-        case _:
-            return None
+    return None
 
 
-def find_hidden_reason(job: Row[Any], texts: Texts) -> str | None:
+def find_hidden_reason(job: Row[Any], texts: Texts, wall: Wall) -> str | None:
     """Return why the reason of a job is hidden, or None where it is shown; `reason_is_read` is the same in SQL."""
-    return find_hidden(job, texts) if job.has_reason and not job.reason_is_rule else None
+    return find_hidden(job, texts, wall) if job.has_reason and not job.reason_is_rule else None
 
 
 def reason_columns(access: JobAccess, noted: NotedReasons) -> list[ColumnElement[Any]]:
@@ -88,9 +85,11 @@ def reason_columns(access: JobAccess, noted: NotedReasons) -> list[ColumnElement
     return [has_one, is_rule.label("reason_is_rule"), is_underage.label("reason_is_underage")]
 
 
-def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:
+def text_is_read(texts: Texts, access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
     """Build the condition under which a job's prompt is read: `find_hidden` in SQL."""
-    not_underage = and_(latest_log.c[Category.UNDERAGE.column].is_not(true()), ~_is_among(noted.underage))
+    not_underage = and_(
+        told := is_told(access.wall), latest_log.c[Category.UNDERAGE.column].is_not(true()), ~_is_among(noted.underage)
+    )
     match texts:
         case Texts.NONE:
             return false()
@@ -100,17 +99,17 @@ def text_is_read(texts: Texts, noted: NotedReasons) -> ColumnElement[bool]:
         case Texts.NOT_UNDERAGE:
             return not_underage
         case Texts.ALL:
-            return true()
+            return told
 
 
 def reason_is_read(texts: Texts, access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
     """Build the condition under which a job's reason is read: `find_hidden_reason` in SQL."""
-    return or_(reason_is_rule(access, noted), text_is_read(texts, noted))
+    return or_(reason_is_rule(access, noted), text_is_read(texts, access, noted))
 
 
 def reason_is_rule(access: JobAccess, noted: NotedReasons) -> ColumnElement[bool]:
     """Tell whether a job's reason is the name of a rule: known of all jobs, so nobody behind a wall is told."""
-    if access.wall.client_id is not None:
+    if not access.wall.sees_all:
         return false()
     if not access.counts_reasons:
         return _is_among(noted.rules)

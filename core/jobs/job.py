@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, and_, cast, func, null, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, func, null, select, true
 
 from core.db.schema import jobs, moderation_logs
 from core.db.topology import IsOnOneNode
@@ -13,7 +13,7 @@ from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import key_column, latest_log, select_jobs
-from core.jobs.wall import Wall, is_one, of_clients
+from core.jobs.wall import Wall, is_one, is_told, of_clients
 
 # Logs of one job that are shown, the latest; more than a handful is a fault of the service.
 MOST_LOGS = 100
@@ -48,9 +48,14 @@ def api_key_columns(access: JobAccess) -> list[ColumnElement[Any]]:
 def read_texts(
     connection: Connection, job_id: UUID, wall: Wall, *, longest: int | None, with_prompt: bool = True
 ) -> JobTexts | None:
-    """Read prompt and reason, at most `longest` characters of each (None: all of them), or the reason alone."""
+    """Read prompt and reason, at most `longest` characters of each (None: all of them), or the reason alone.
+
+    Both are null where the wall withholds them; alone the reason is the name of a rule, which is never withheld.
+    """
     columns: list[ColumnElement[Any]] = []
-    for column in (jobs.c.prompt if with_prompt else cast(null(), Text), jobs.c.reason):
+    told = is_told(wall) if with_prompt else true()
+    for text in (jobs.c.prompt if with_prompt else cast(null(), Text), jobs.c.reason):
+        column = case((told, text)) if wall.withheld else text
         shown = column if longest is None else func.left(column, longest)
         columns += [shown, func.coalesce(func.length(column), 0)]
     row = connection.execute(select(*columns).where(*is_one(job_id, wall))).one_or_none()

@@ -16,12 +16,10 @@ from sqlalchemy import (
 
 from core.db.schema import jobs
 from core.errors import QueryTooSlow
-from core.jobs.access import JobAccess
+from core.jobs.access import NOTHING_NOTED, JobAccess, NotedReasons
 from core.jobs.fact_query import are_usable, asks_for_facts
 from core.jobs.filter import Category, JobFilter
 from core.jobs.hidden_text import (
-    NOTHING_NOTED,
-    NotedReasons,
     Texts,
     reason_columns,
     reason_is_read,
@@ -128,7 +126,10 @@ def page_columns(texts: Texts, access: JobAccess, noted: NotedReasons = NOTHING_
     columns = [*JOB_COLUMNS, *reason_columns(access, noted), reason]
     if texts is Texts.NONE:
         return columns
-    return [*columns, case((text_is_read(texts, noted), func.left(jobs.c.prompt, PREVIEW_LENGTH))).label("prompt")]
+    return [
+        *columns,
+        case((text_is_read(texts, access, noted), func.left(jobs.c.prompt, PREVIEW_LENGTH))).label("prompt"),
+    ]
 
 
 def find_newest(connection: Connection, wall: Wall, client_id: str | None) -> datetime | None:

@@ -42,7 +42,7 @@ from core.db.schema import jobs, moderation_logs
 from core.db.topology import IsOnOneNode
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.wall import of_clients
+from core.jobs.wall import is_told, of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
 # an outer one, drops none.
@@ -258,6 +258,10 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
         conditions.append(reason_is(literal(job_filter.reason), access))
     if job_filter.reason_contains is not None:
         conditions.append(contains(jobs.c.reason, job_filter.reason_contains, access.folding))
+    texts = (job_filter.q, job_filter.reason, job_filter.reason_contains)
+    if any(sought is not None for sought in texts):
+        # Otherwise a search would tell piece by piece what is withheld.
+        conditions.append(is_told(access.wall))
     if job_filter.has_reason is not None:
         has_one = func.coalesce(jobs.c.reason, literal_column("''")) != literal_column("''")
         conditions.append(has_one if job_filter.has_reason else ~has_one)

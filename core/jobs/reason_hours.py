@@ -45,7 +45,9 @@ def are_counted(connection: Connection, job_filter: JobFilter, access: JobAccess
     return (
         access.counts_reasons
         # Whether a reason is the name of a rule is known of all jobs, and nobody else's are to be seen behind a wall.
-        and access.wall.client_id is None
+        and access.wall.sees_all
+        # A reason that is asked for may be of jobs whose texts are withheld.
+        and not (access.wall.withheld and job_filter.reason is not None)
         and asks_only_for_facts(without_reason(job_filter))
         and are_usable(connection)
     )

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_col
 from core.db.schema import jobs
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import latest_log
-from core.jobs.wall import Wall, is_one, of_clients
+from core.jobs.wall import Wall, is_one, is_told, of_clients
 
 # Jobs with the same prompt that are looked at: beyond these the number is told as "at least".
 MOST_SAME = 10_000
@@ -35,7 +35,7 @@ class SamePrompt:
 
 
 def find_same_prompt(connection: Connection, job_id: UUID, wall: Wall) -> SamePrompt | None:
-    """Count the jobs that bear the same prompt, behind the wall; None where the job has no prompt.
+    """Count the jobs that bear the same prompt, behind the wall; None without a prompt that is told.
 
     It takes an index of prompts' hashes (migration `jobs_0005`), which only a source of ours is sure to have.
     """
@@ -71,7 +71,7 @@ def list_same_prompt(
 def _have_same_prompt(query: Select[Any], job_id: UUID, wall: Wall) -> Select[Any]:
     """Narrow a query over jobs to those with the prompt of one."""
     # Equal hashes are looked up in the index, and the texts compared where they are equal: hashes may collide.
-    one = select(jobs.c.prompt).where(*is_one(job_id, wall)).cte("one").prefix_with("MATERIALIZED")
+    one = select(jobs.c.prompt).where(*is_one(job_id, wall), is_told(wall)).cte("one").prefix_with("MATERIALIZED")
     hashed = select(_hash(one.c.prompt)).scalar_subquery()
     query = query.where(_hash(jobs.c.prompt) == hashed, jobs.c.prompt == select(one.c.prompt).scalar_subquery())
     return query.where(*of_clients(jobs.c.client_id, wall))

@@ -97,6 +97,7 @@ def _find_exports(
         SELECT export_id, requested_by, via, started_at, status, rows FROM exports
         WHERE (filter ->> 'from')::timestamptz <= :last AND (filter ->> 'to')::timestamptz > :first
             AND (rows > 0 OR status = 'running') AND coalesce(exports.client_id, :client_id) = :client_id
+            AND (exports.clients IS NULL OR :client_id = ANY (exports.clients))
             AND (CAST(:job AS text) IS NULL OR filter ->> 'job_id' IS NULL OR EXISTS (
                 SELECT FROM unnest(string_to_array(filter ->> 'job_id', ',')) AS prefix
                 WHERE starts_with(CAST(:job AS text), lower(prefix))

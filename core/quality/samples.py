@@ -8,9 +8,10 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import ColumnElement, Row, Text, cast, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.actor import Actor
+from core.actor import Actor, Forbidden
 from core.audit.events import Event, append
 from core.characters import make_storable
 from core.db.databases import Databases
@@ -20,7 +21,7 @@ from core.jobs.access import make_access
 from core.jobs.filter import Decision, JobFilter
 from core.jobs.job import find_jobs
 from core.jobs.strata import Stratification
-from core.jobs.wall import Wall, of_clients
+from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
 from core.quality.drawing import count_strata, draw_jobs
 
@@ -77,6 +78,8 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
     name, stratified = _check(plan)
     _check_judging(judging)
     decided = _decided(job_filter)
+    if by.wall.withheld and Stratification.REASON in stratified:
+        raise Forbidden("Reasons may quote texts that you may not see: draw without them.")
     access = make_access(databases, by.wall)
     with databases.source.transaction(timeout=_PATIENCE) as connection:
         counted = count_strata(connection, decided, access, stratified)
@@ -96,7 +99,7 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
                 sample_id=sample_id,
                 name=name,
                 drawn_by=by.name,
-                client_id=by.wall.client_id,
+                clients=by.wall.narrow(job_filter.client_id),
                 filter=job_filter.to_params(),
                 strata=[kind.value for kind in stratified],
                 seed=plan.seed,
@@ -115,17 +118,28 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
 
 
 def list_samples(databases: Databases, wall: Wall) -> list[Row[Any]]:
-    """List the samples that were drawn behind a wall, the newest first."""
-    query = select(samples).where(*of_clients(samples.c.client_id, wall, None))
+    """List the samples of clients that the wall allows, the newest first."""
+    query = select(samples).where(*_may_be_seen(wall))
     with databases.ours.transaction() as connection:
         return list(connection.execute(query.order_by(samples.c.drawn_at.desc(), samples.c.sample_id)))
 
 
 def find_sample(databases: Databases, wall: Wall, sample_id: UUID) -> Row[Any] | None:
     """Return a sample, or None where there is none or the wall hides it."""
-    query = select(samples).where(samples.c.sample_id == sample_id, *of_clients(samples.c.client_id, wall, None))
+    query = select(samples).where(samples.c.sample_id == sample_id, *_may_be_seen(wall))
     with databases.ours.transaction() as connection:
         return connection.execute(query).one_or_none()
+
+
+def _may_be_seen(wall: Wall) -> list[ColumnElement[bool]]:
+    """List the conditions under which a sample may be seen: nothing of it is of another client, or withheld."""
+    conditions: list[ColumnElement[bool]] = []
+    if wall.clients is not None:
+        conditions.append(samples.c.clients.contained_by(cast(sorted(wall.clients), ARRAY(Text))))
+    if wall.withheld:
+        # Reasons may quote prompts.
+        conditions.append(literal(Stratification.REASON.value) != func.all(samples.c.strata))
+    return conditions
 
 
 def _check(plan: Plan) -> tuple[str, tuple[Stratification, ...]]:

@@ -45,4 +45,5 @@ def finish(connection: Connection, ids: Sequence[UUID]) -> None:
 def _tell(row: Row[Any]) -> Message:
     data = {name: row._mapping[name] for name in ("sample_id", "drawn_at", "finished_at")}
     # A client's service hears of the samples of its own jobs alone.
-    return Message(WebhookEvent.SAMPLE_FINISHED, row.client_id or row.filter.get("client_id"), data)
+    clients = row.clients or []
+    return Message(WebhookEvent.SAMPLE_FINISHED, clients[0] if len(clients) == 1 else None, data)

@@ -12,7 +12,7 @@ from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
 from core.db.databases import Databases
 from core.db.schema import noted_reasons
-from core.jobs.hidden_text import NotedReasons
+from core.jobs.access import NotedReasons
 
 # Rows that are read; more names of rules are hidden like any other reason.
 MOST = 5_000

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, true, update
 
 from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
@@ -45,7 +45,7 @@ def save_queue(databases: Databases, by: Actor, settings: Settings) -> UUID:
     queue_id, values = uuid4(), _values(settings)
     by.check_client(settings.job_filter)
     with databases.ours.transaction() as connection:
-        row = values | {"queue_id": queue_id, "owner": by.name, "client_id": by.wall.client_id}
+        row = values | {"queue_id": queue_id, "owner": by.name, "client_id": settings.job_filter.client_id}
         connection.execute(insert(queues).values(row))
         _append(connection, databases, Event.QUEUE_SAVED, by, queue_id, settings)
     return queue_id
@@ -53,7 +53,8 @@ def save_queue(databases: Databases, by: Actor, settings: Settings) -> UUID:
 
 def edit_queue(databases: Databases, by: Actor, queue_id: UUID, settings: Settings) -> None:
     """Change a queue, with its event. Raises `Forbidden` for whoever is neither owner nor admin, and `NotPossible`."""
-    values = _values(settings)
+    values = _values(settings) | {"client_id": settings.job_filter.client_id}
+    by.check_client(settings.job_filter)
     with databases.ours.transaction() as connection:
         _check_open(connection, by, queue_id)
         connection.execute(update(queues).where(queues.c.queue_id == queue_id).values(values))
@@ -70,11 +71,19 @@ def close_queue(databases: Databases, by: Actor, queue_id: UUID) -> None:
 
 def list_queues(databases: Databases, person: Actor) -> list[Row[Any]]:
     """List the open queues that a person may judge or change by name, those first that they own or that name them."""
-    query = select(queues).where(queues.c.closed_at.is_(None), *of_clients(queues.c.client_id, person.wall))
+    query = select(queues).where(queues.c.closed_at.is_(None), _may_be_seen(person.wall))
     with databases.ours.transaction() as connection:
         rows = connection.execute(query.order_by(func.lower(queues.c.name), queues.c.queue_id)).all()
     seen = [row for row in rows if may_judge(row, person) or may_change(row, person)]
     return sorted(seen, key=lambda row: not is_own(row, person))
+
+
+def _may_be_seen(wall: Wall) -> ColumnElement[bool]:
+    """Build the condition under which a queue may be seen: it is of no client alone that the wall hides.
+
+    Of one that is of all clients everybody is given the jobs behind their own wall.
+    """
+    return or_(queues.c.client_id.is_(None), and_(true(), *of_clients(queues.c.client_id, wall)))
 
 
 def find_queue(databases: Databases, person: Actor, queue_id: UUID) -> Row[Any] | None:
@@ -149,7 +158,7 @@ def _values(settings: Settings) -> dict[str, Any]:
 
 
 def _check_open(connection: Connection, by: Actor, queue_id: UUID) -> None:
-    query = select(queues).where(queues.c.queue_id == queue_id, *of_clients(queues.c.client_id, by.wall))
+    query = select(queues).where(queues.c.queue_id == queue_id, _may_be_seen(by.wall))
     row = connection.execute(query.with_for_update()).one_or_none()
     if row is None or row.closed_at is not None:
         raise NotPossible("This queue is closed: choose another one, or save a new one.")

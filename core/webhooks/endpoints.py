@@ -49,7 +49,7 @@ def create_endpoint(
         if not client_id.strip():
             raise InvalidParameter("client is empty: name the client whose jobs it hears of.")
         check_shown("client", client_id)
-    if by.wall.client_id not in (None, client_id):
+    if not by.wall.sees_all and (client_id is None or not by.wall.allows(client_id)):
         raise Forbidden("You cannot tell of another client's jobs: name your own.")
     address = parse_target(url)
     try:

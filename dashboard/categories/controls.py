@@ -50,7 +50,7 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
         format_func=name_client,
         on_change=admitted(_apply_client),
         args=(view,),
-        accept_new_options=wall.client_id is None,
+        accept_new_options=wall.sees_all,
     )
     if st.session_state["categories_error"]:
         st.error("The view stays as it was.", icon=":material/error:")

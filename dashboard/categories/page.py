@@ -51,12 +51,12 @@ def show() -> None:
     show_controls(view, clients, person.wall, now)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(describe(view.job_filter.range, shown_zone(view)), width="content")
-        show_draw_button(view.job_filter)
+        show_draw_button(person, view.job_filter)
     show_further_filter(view)
     if combined is None or with_reason is None:
         _show_too_slow(resources)
     else:
-        figures = add_up(combined, view.job_filter, shown_zone(view), now, before, with_reason)
+        figures = add_up(combined, view.job_filter, shown_zone(view), now, before.values(), with_reason)
         _show_figures(figures, view)
         show_reasons(view, person, figures.days)
     show_review_figures(view, person)

@@ -77,7 +77,7 @@ def parse_place(params: list[tuple[str, str]]) -> Place:
 def _find_reader(find_person: FindPerson) -> Actor | None:
     """Return the person if it is one who may see exports, or None."""
     person = find_person()
-    return person if person is not None and person.scopes & {Scope.JOB_READ, Scope.ADMIN_CONFIG} else None
+    return person if person is not None and person.scopes & {Scope.JOB_EXPORT, Scope.ADMIN_CONFIG} else None
 
 
 def _whose(person: Actor) -> str | None:

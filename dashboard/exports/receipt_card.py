@@ -66,6 +66,8 @@ def show_whole(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
         show_badge(receipt)
         st.text(MEANINGS[receipt.status])
         _show_fact("What", _sentence(receipt, None))
+        if receipt.clients is not None:
+            _show_fact("Of these clients", ", ".join(map(quote, receipt.clients)) or "none")
         job_filter = find_filter(receipt)
         if job_filter is not None:
             st.page_link(

@@ -10,10 +10,12 @@ from core.actor import Actor
 from core.auth.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
 from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
 from core.counts.by_day import count_matching
+from core.export.export import WITHHELD
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
+from core.jobs.wall import Wall
 from dashboard.exports.receipt_corner import await_receipt, show_receipt
-from dashboard.session.admission import admitted, as_person, fragment
+from dashboard.session.admission import EXPORTERS, admitted, as_person, fragment
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis
@@ -31,20 +33,25 @@ EXPORT_PATH = "/api/v1/jobs/export"
 
 
 # Renewed well within a ticket's life, so that a link on an open page always works.
-@fragment(run_every=LIFETIME / 2)
+@fragment(run_every=LIFETIME / 2, scopes=EXPORTERS)
 def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> None:
     """Show the link to the file, and one menu of what else can be had."""
+    if person.wall.withheld:
+        st.caption(WITHHELD)
+        return
     ours = get_resources().databases.ours
     if SPREADSHEET_SAFE not in st.session_state:
         st.session_state[SPREADSHEET_SAFE] = bool(read_preference(ours, person, SPREADSHEET_SAFE))
     wanted = replace(job_filter, spreadsheet_safe=job_filter.spreadsheet_safe or st.session_state[SPREADSHEET_SAFE])
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-        exact = _exact_count(job_filter)
+        exact = _exact_count(job_filter, person.wall)
         _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
         with st.popover("More downloads", key="more_downloads"):
             _show_more(job_filter, wanted, person)
             if (count is None or count > COUNTED) and exact is None:
-                st.button("Count exactly", key="count_exactly", on_click=as_person(_count), args=(job_filter,))
+                st.button(
+                    "Count exactly", key="count_exactly", on_click=as_person(_count, EXPORTERS), args=(job_filter,)
+                )
     show_receipt()
 
 
@@ -99,9 +106,9 @@ def _origin() -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _exact_count(job_filter: JobFilter) -> int | None:
-    counted: tuple[JobFilter, int] | None = st.session_state.get("counted")
-    return counted[1] if counted is not None and counted[0] == job_filter else None
+def _exact_count(job_filter: JobFilter, wall: Wall) -> int | None:
+    counted: tuple[tuple[JobFilter, Wall], int] | None = st.session_state.get("counted")
+    return counted[1] if counted is not None and counted[0] == (job_filter, wall) else None
 
 
 def _count(person: Actor, job_filter: JobFilter) -> None:
@@ -109,7 +116,7 @@ def _count(person: Actor, job_filter: JobFilter) -> None:
     access = make_access(databases, person.wall)
     with databases.source.transaction(timeout=COUNT_TIMEOUT) as connection:
         st.session_state["counted"] = (
-            job_filter,
+            (job_filter, person.wall),
             count_matching(connection, job_filter, access, limit=None),
         )
 

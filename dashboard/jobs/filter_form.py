@@ -145,7 +145,7 @@ def _show_more(view: View, wall: Wall) -> None:
         index=None,
         format_func=name_client,
         placeholder="All clients",
-        accept_new_options=wall.client_id is None,
+        accept_new_options=wall.sees_all,
     )
     status, kind = st.columns(2)
     status.multiselect("Status", STATUSES, key=_key("status"), placeholder="Any")

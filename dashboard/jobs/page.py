@@ -30,7 +30,7 @@ from dashboard.jobs.totals_row import TOTALS, show_totals
 from dashboard.open_job.panel import forget_other_job, show_open_job
 from dashboard.queues.dialogs import show_save_button
 from dashboard.samples.draw_dialog import show_draw_button
-from dashboard.session.admission import admitted
+from dashboard.session.admission import REVIEWERS, admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_cache import carry, keep
@@ -147,7 +147,8 @@ def _record_look(resources: Resources, person: Actor, view: View, page: Page, te
     if st.session_state.get("listed") == shown:
         return
     with_text = any(
-        find_hidden(row, texts) is None and (row.prompt is not None or row.reason is not None) for row in page.rows
+        find_hidden(row, texts, person.wall) is None and (row.prompt is not None or row.reason is not None)
+        for row in page.rows
     )
     details = {"filter": view.job_filter.to_params(), "shown": len(page.rows), "text": with_text}
     if view.after is not None:
@@ -165,7 +166,8 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
             shares = _shares(window)
             width = width * shares[0] // sum(shares)
         on_open = partial(_open, view)
-        show_jobs(page.rows, zone, texts=texts, opened=view.job, on_open=on_open, width=width, height=height)
+        wall = person.wall
+        show_jobs(page.rows, zone, texts=texts, wall=wall, opened=view.job, on_open=on_open, width=width, height=height)
     elif page.searched_to is None:
         _show_nothing(view, person)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -175,11 +177,13 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
         if view.job is None:
             st.space("stretch")
             show_default(person, zone)
-            if st.button("Review these", icon=":material/rate_review:", type="tertiary", key="review_these"):
+            if person.scopes & REVIEWERS and st.button(
+                "Review these", icon=":material/rate_review:", type="tertiary", key="review_these"
+            ):
                 queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
                 st.switch_page("reviews/page.py", query_params=queue.to_params())
-            show_save_button(view.job_filter)
-            show_draw_button(view.job_filter)
+            show_save_button(person, view.job_filter)
+            show_draw_button(person, view.job_filter)
             show_steps(view, page, person.wall)
 
 

@@ -53,4 +53,7 @@ def _find(job_filter: JobFilter, wall: Wall) -> dict[str, int | None]:
         counted = None
     if counted is not None:
         return dict(counted)
+    if not wall.sees_all:
+        # They are known of all jobs.
+        return {}
     return dict.fromkeys(sorted(read_noted(databases).rules)[:MOST])

@@ -14,6 +14,7 @@ from core.instants import print_local
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason
+from core.jobs.wall import Wall
 from dashboard.session.admission import admitted
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.words import DECISIONS, SHORT_FLAGS
@@ -63,6 +64,7 @@ def show_jobs(
     zone: ZoneInfo,
     *,
     texts: Texts,
+    wall: Wall,
     opened: UUID | None,
     on_open: Callable[[UUID | None], None],
     width: int,
@@ -87,7 +89,7 @@ def show_jobs(
         shown.clear()
         on_open(rows[numbers[0]].job_id if numbers and numbers[0] < len(rows) else None)
 
-    frame = to_frame(rows, zone, texts=texts)
+    frame = to_frame(rows, zone, texts=texts, wall=wall)
     widen = OFFSET_WIDTH if frame["time"].str.len().max() > len("2026-04-15 12:00:00") else 0
     order = list_columns([str(name) for name in frame], width - widen)
     st.dataframe(
@@ -104,7 +106,7 @@ def show_jobs(
     )
 
 
-def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts) -> pd.DataFrame:
+def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts, wall: Wall) -> pd.DataFrame:
     """Turn jobs into text cells: the time in the zone, decisions and flags in words."""
     columns: dict[str, list[str]] = {
         "time": [print_local(row.created_at, zone) for row in rows],
@@ -113,9 +115,9 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo, *, texts: Texts) -> pd.Da
     for category in Category:
         columns[category.value] = [SHORT_FLAGS[row._mapping[category.column]] for row in rows]
     columns |= {"type": [row.type for row in rows], "status": [row.status for row in rows]}
-    columns["reason"] = [_show_or_say(row.reason, find_hidden_reason(row, texts)) for row in rows]
+    columns["reason"] = [_show_or_say(row.reason, find_hidden_reason(row, texts, wall)) for row in rows]
     if texts is not Texts.NONE:
-        columns["prompt"] = [_show_or_say(row.prompt, find_hidden(row, texts)) for row in rows]
+        columns["prompt"] = [_show_or_say(row.prompt, find_hidden(row, texts, wall)) for row in rows]
     columns |= {"client": [row.client_id for row in rows], "id": [str(row.job_id) for row in rows]}
     return pd.DataFrame(columns, dtype="str")
 

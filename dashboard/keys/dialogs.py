@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import Actor, Forbidden, Scope
+from core.actor import KEY_SCOPES, Actor, Forbidden, Scope
 from core.auth.api_keys import create_key, revoke_key, rotate_key
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
@@ -61,7 +61,7 @@ def create_dialog(person: Actor) -> None:
         client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="key_client")
         scopes = st.multiselect(
             "It may",
-            [scope for scope in Scope if scope in person.scopes | {Scope.REVIEW_READ}],
+            [scope for scope in KEY_SCOPES if scope in person.scopes | {Scope.REVIEW_READ}],
             default=[scope for scope in (Scope.JOB_READ,) if scope in person.scopes],
             format_func=SCOPE_WORDS.__getitem__,
             help="You can give only what you have yourself.",

@@ -18,7 +18,7 @@ from core.instants import print_local
 from core.jobs.access import make_access
 from core.jobs.filter import Category
 from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.jobs.hidden_text import Texts, find_hidden, reason_columns
+from core.jobs.hidden_text import Texts, find_hidden, find_withheld, reason_columns
 from core.jobs.job import MOST_LOGS, JobTexts, api_key_columns, find_job, list_logs, read_texts
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
@@ -99,7 +99,7 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     texts = conduct.narrow(texts)
     decision = HIDDEN if conduct.is_blind else DECISIONS[job.is_prohibited]
     created = name_time(job.created_at, zone)
-    hidden = find_hidden(job, texts) if not is_revealed(job_id) else None
+    hidden = find_withheld(job, person.wall) if is_revealed(job_id) else find_hidden(job, texts, person.wall)
     with_reason = hidden is None or (not conduct.is_blind and job.reason_is_rule)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(decision, color=DECISION_COLORS[None if conduct.is_blind else job.is_prohibited])
@@ -112,7 +112,8 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
             _show_reason(read)
         _show_categories(job)
     if hidden is not None:
-        _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are")
+        may_reveal = find_withheld(job, person.wall) is None
+        _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are", may_reveal=may_reveal)
     elif read is not None:
         _show_prompt(read, job_id)
     if job.is_prohibited is not None:
@@ -137,10 +138,12 @@ def forget_other_job(job_id: UUID | None) -> None:
             st.session_state.pop(name, None)
 
 
-def _show_reveal(job_id: UUID, hidden: str, what: str) -> None:
-    """Offer to reveal what is hidden."""
+def _show_reveal(job_id: UUID, hidden: str, what: str, *, may_reveal: bool) -> None:
+    """Say what is hidden, and offer to reveal it to whom it is not withheld."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.text(f"{what} hidden: {hidden}.")
+        if not may_reveal:
+            return
         st.button(
             "Reveal",
             icon=":material/visibility:",
@@ -256,9 +259,7 @@ def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
                 st.caption(label)
                 st.text(value)
     st.caption("Job id")
-    # By this the browser knows which job is on screen (dashboard/keyboard/help.js): a policy may hold any code.
-    with st.container(key="open_job_id"):
-        st.code(str(job.job_id), language=None)
+    st.code(str(job.job_id), language=None)
 
 
 def _name_api_key(job: Row[Any]) -> str:

@@ -37,7 +37,7 @@ from dashboard.open_job.review_note import NOTE, find_note, show_note
 from dashboard.open_job.same_prompt import APPLY, Alike, find_alike, show_alike
 from dashboard.open_job.seen import is_seen, reveal
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
-from dashboard.session.admission import READERS, admitted, as_person, dialog, fragment
+from dashboard.session.admission import REVIEWERS, admitted, as_person, dialog, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.words import name_time
 
@@ -80,7 +80,7 @@ class Given:
     on_done: Callable[[Actor], None] | None
 
 
-@fragment()
+@fragment(scopes=REVIEWERS)
 def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[Actor], None] | None = None) -> None:
     """Show the verdicts on a decided job, and let somebody add theirs; `on_done` is called after one was recorded."""
     resources = get_resources()
@@ -110,7 +110,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
                 shortcut=key,
                 help=meaning,
                 key=f"verdict_{name}_{showing}",
-                on_click=as_person(_judge),
+                on_click=as_person(_judge, REVIEWERS),
                 args=(given, verdict),
             )
         show_take_back(resources, person, own)
@@ -174,7 +174,7 @@ def _end_question() -> None:
 
 
 # Whatever draws the page anew meanwhile draws the question, too, until it is answered or put away.
-@dialog("You have not seen the text", scopes=READERS, on_dismiss=admitted(_end_question))
+@dialog("You have not seen the text", scopes=REVIEWERS, on_dismiss=admitted(_end_question))
 def _ask(_: Actor, given: Given, verdict: Verdict) -> None:
     """Ask whether a verdict is meant although the prompt was hidden all the time."""
     word = _name_verdict(verdict, given.job)[1][0]
@@ -192,7 +192,7 @@ def _ask(_: Actor, given: Given, verdict: Verdict) -> None:
             f"{word} without it",
             shortcut="Y",
             key=f"give_unseen_{given.showing}",
-            on_click=as_person(_record),
+            on_click=as_person(_record, REVIEWERS),
             args=(given, verdict, False),
         )
     if is_answered:
@@ -255,7 +255,7 @@ def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) ->
         type="tertiary",
         disabled=act is None,
         help="Your last verdict, with all jobs that it was applied to; again: the one before.",
-        on_click=as_person(_take_back),
+        on_click=as_person(_take_back, REVIEWERS),
         args=(showing, resources, act),
     )
 

@@ -9,7 +9,7 @@ import streamlit as st
 from core.actor import Actor
 from core.review.claims import renew_claim
 from core.review.drafts import LONGEST_NOTE, find_draft, keep_draft
-from dashboard.session.admission import as_person, fragment
+from dashboard.session.admission import REVIEWERS, as_person, fragment
 from dashboard.session.resources import get_resources
 
 NOTE = "review_note"
@@ -19,7 +19,7 @@ _TYPING = st.components.v2.component(
 )
 
 
-@fragment()
+@fragment(scopes=REVIEWERS)
 def show_note(person: Actor, job_id: UUID) -> None:
     """Show the field of the note."""
     st.text_area(
@@ -29,7 +29,7 @@ def show_note(person: Actor, job_id: UUID) -> None:
         height=68,
         label_visibility="collapsed",
         placeholder="Note: kept while you write, and shown to others who have reviewed this job",
-        on_change=as_person(_keep_field),
+        on_change=as_person(_keep_field, REVIEWERS),
         args=(job_id,),
     )
     typed: dict[str, Any] | None = _TYPING(

@@ -16,7 +16,7 @@ from core.quality.progress import Lapsed, Progress
 from core.quality.sentences import say_how_drawn, say_how_judged, say_progress, say_versions
 from dashboard.address.zones import browser_zone
 from dashboard.quality.jobs_link import show_jobs_link
-from dashboard.session.admission import fragment
+from dashboard.session.admission import EXPORTERS, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.markdown_escape import escape
 from dashboard.widgets.words import name_time
@@ -58,11 +58,12 @@ def show_downloads(person: Actor, sample_id: UUID) -> None:
         {"ticket": get_resources().office.issue(SampleTicket(person.name, sample_id, person.session), browser=browser)}
     )
     with st.container(horizontal=True):
-        st.link_button(
-            "Download CSV",
-            f"{SAMPLE_PATH}?{ticket}",
-            icon=":material/download:",
-            key="download_sample",
-            help="Each drawn job with its weight and its verdicts, for figures of your own in R or Python.",
-        )
+        if person.scopes & EXPORTERS:
+            st.link_button(
+                "Download CSV",
+                f"{SAMPLE_PATH}?{ticket}",
+                icon=":material/download:",
+                key="download_sample",
+                help="Each drawn job with its weight and its verdicts, for figures of your own in R or Python.",
+            )
         st.link_button("Report to print", f"{REPORT_PATH}?{ticket}", icon=":material/print:", key="sample_report")

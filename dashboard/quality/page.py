@@ -22,7 +22,7 @@ from dashboard.quality.figure_rows import show_figures, show_groups
 from dashboard.quality.head import show_downloads, show_lapsed, show_progress, show_sample
 from dashboard.quality.room import show_room
 from dashboard.quality.sample_list import show_samples
-from dashboard.session.admission import admitted
+from dashboard.session.admission import REVIEWERS, admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.step_button import show_step
@@ -72,7 +72,8 @@ def _show_sample(
     show_progress(read_progress(databases, sample, without=len(lapsed.gone) + len(lapsed.changed)))
     show_lapsed(sample, lapsed)
     judging = Place(sample.sample_id, is_judging=True).to_params()
-    show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
+    if person.scopes & REVIEWERS:
+        show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
     show_downloads(sample.sample_id)
     other = _choose_other(place, sample, samples)
     before = None if other is None else answer_sample(databases, other.sample_id, other.strata)

@@ -24,7 +24,7 @@ from dashboard.open_job.panel import forget_other_job, show_open_job
 from dashboard.open_job.review import ACTS, say_act, show_take_back
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.quality.address import Place
-from dashboard.session.admission import as_person
+from dashboard.session.admission import REVIEWERS, as_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.window import read_window
@@ -32,13 +32,15 @@ from dashboard.widgets.window import read_window
 # Pixels above an open job.
 ABOVE_JOB = 240
 
+NO_REVIEWER = "You may look at this sample, but not judge its jobs: ask an admin for the right to review."
+
 # How far somebody has come in a sample, and what is to be said where nothing is left.
 REACHED, SAID = "sample_reached", "sample_said"
 
 
 def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any]) -> None:
     """Show the open job of a sample, or where somebody begins."""
-    refusal = why_not(sample, person, datetime.now(UTC))
+    refusal = why_not(sample, person, datetime.now(UTC)) if person.scopes & REVIEWERS else NO_REVIEWER
     if refusal is not None:
         keep_conduct(None)
         st.info(refusal, icon=":material/lock:")
@@ -57,7 +59,7 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
             type=emphasis() if place.job is None else "tertiary",
             shortcut="J",
             key=f"next_drawn_{showing}",
-            on_click=as_person(_step_on),
+            on_click=as_person(_step_on, REVIEWERS),
             args=(showing, place, sample),
         )
         if place.job is not None:
@@ -66,7 +68,7 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
                 type="tertiary",
                 shortcut="Esc",
                 key=f"stop_drawn_{showing}",
-                on_click=as_person(_stop),
+                on_click=as_person(_stop, REVIEWERS),
                 args=(showing, place),
             )
         elif st.session_state.get(ACTS):

@@ -23,7 +23,7 @@ from core.review.saved_queues import (
     save_queue,
 )
 from dashboard.queues.sentences import QUEUES
-from dashboard.session.admission import READERS, dialog
+from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.people_select import ask_people
 from dashboard.widgets.primary_button import emphasis
@@ -32,13 +32,15 @@ GONE = "This queue is closed: choose another one."
 OLDEST, NEWEST = "Oldest first", "Newest first"
 
 
-def show_save_button(job_filter: JobFilter, kind: Queue = Queue.NEW) -> None:
-    """Offer to save the jobs of a filter as a queue."""
-    if st.button("Save as a queue", icon=":material/playlist_add:", type="tertiary", key="save_queue"):
+def show_save_button(person: Actor, job_filter: JobFilter, kind: Queue = Queue.NEW) -> None:
+    """Offer to whoever may review to save the jobs of a filter as a queue."""
+    if person.scopes & REVIEWERS and st.button(
+        "Save as a queue", icon=":material/playlist_add:", type="tertiary", key="save_queue"
+    ):
         save_dialog(job_filter, kind)
 
 
-@dialog("Save as a queue", scopes=READERS, width="medium")
+@dialog("Save as a queue", scopes=REVIEWERS, width="medium")
 def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     """Ask what the queue is to be, save it, and go to it."""
     st.write("People review its jobs one after the other, from the page Reviews; nobody gets a job that another has.")
@@ -51,7 +53,7 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
             st.switch_page("reviews/page.py", query_params={"queue": str(saved[0])})
 
 
-@dialog("Edit this queue", scopes=READERS, width="medium")
+@dialog("Edit this queue", scopes=REVIEWERS, width="medium")
 def edit_dialog(person: Actor, queue_id: UUID) -> None:
     """Ask what is to be changed."""
     queue = find_queue(get_resources().databases, person, queue_id)
@@ -65,7 +67,7 @@ def edit_dialog(person: Actor, queue_id: UUID) -> None:
         st.rerun()
 
 
-@dialog("Close this queue?", scopes=READERS)
+@dialog("Close this queue?", scopes=REVIEWERS)
 def close_dialog(person: Actor, queue_id: UUID) -> None:
     """Ask once more, then close it."""
     st.write("Nobody reviews from it any more. The verdicts that were given stay.")

@@ -66,7 +66,7 @@ def show_controls(
         return
     params = replace(place.view, job=None, after=None).to_params()
     st.page_link("jobs/page.py", label="Choose other jobs", icon=":material/filter_alt:", query_params=params)
-    show_save_button(place.view.job_filter, place.queue)
+    show_save_button(person, place.view.job_filter, place.queue)
 
 
 def _show_opened(queue: Row[Any], person: Actor) -> None:

@@ -29,7 +29,7 @@ from dashboard.reviews.steps import SAID, Room, advance, step_back, step_on, sto
 from dashboard.reviews.walk import find_walk
 from dashboard.reviews.week_dialog import week_dialog
 from dashboard.samples.queues import show_sample_queues
-from dashboard.session.admission import as_person
+from dashboard.session.admission import REVIEWERS, as_person
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.markdown_escape import escape
@@ -55,7 +55,7 @@ def show() -> None:
     """Run the page."""
     resources = get_resources()
     person = find_person(resources.settings)
-    if person is None or Scope.JOB_READ not in person.scopes:
+    if person is None or Scope.JOB_REVIEW not in person.scopes:
         st.stop()
     room = _enter(resources, person)
     with st.container(gap="xsmall"):
@@ -117,7 +117,7 @@ def _show_entrance(room: Room, person: Actor) -> None:
             icon=":material/play_arrow:",
             shortcut="J",
             key=f"start_{room.showing}",
-            on_click=as_person(step_on),
+            on_click=as_person(step_on, REVIEWERS),
             args=(room, "Nothing is left"),
         )
         if room.walk.jobs:
@@ -144,7 +144,7 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
                 key=f"skip_{room.showing}",
                 type="tertiary",
                 help="Without a verdict: the job is skipped.",
-                on_click=as_person(step_on),
+                on_click=as_person(step_on, REVIEWERS),
                 args=(room, "Nothing else is left"),
             )
             st.button(
@@ -152,7 +152,7 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
                 shortcut="Esc",
                 key=f"stop_{room.showing}",
                 type="tertiary",
-                on_click=as_person(stop),
+                on_click=as_person(stop, REVIEWERS),
                 args=(room,),
             )
     notice = notice or st.container()
@@ -188,7 +188,7 @@ def _show_back(room: Room) -> None:
         key=f"back_{room.showing}",
         type="tertiary",
         disabled=room.walk.before(room.view.job) is None,
-        on_click=as_person(step_back),
+        on_click=as_person(step_back, REVIEWERS),
         args=(room,),
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import streamlit as st
 
-from core.actor import Actor
+from core.actor import Actor, Forbidden
 from core.errors import InvalidParameter, NotPossible, QueryTooSlow
 from core.jobs.filter import Decision, JobFilter
 from core.jobs.filter_sentence import DECISION_WORDS, describe_filter
@@ -15,7 +15,7 @@ from core.jobs.strata import Stratification
 from core.quality.samples import LARGEST_SAMPLE, LONGEST_NAME, MOST_OPINIONS, Judging, Plan, draw_sample
 from core.quality.sentences import STRATIFICATION_WORDS
 from core.review.participants import list_people
-from dashboard.session.admission import READERS, dialog
+from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.people_select import ask_people
 from dashboard.widgets.primary_button import emphasis
@@ -28,13 +28,15 @@ FURTHER = (Stratification.REASON, Stratification.CATEGORY, Stratification.CLIENT
 NARROWEST, PROPORTION = "Where they narrow the answer most", "In proportion to the jobs that there are"
 
 
-def show_draw_button(job_filter: JobFilter) -> None:
-    """Offer to draw a sample of the jobs of a filter."""
-    if st.button("Draw a sample", icon=":material/casino:", type="tertiary", key="draw_sample"):
+def show_draw_button(person: Actor, job_filter: JobFilter) -> None:
+    """Offer to whoever may review to draw a sample of the jobs of a filter."""
+    if person.scopes & REVIEWERS and st.button(
+        "Draw a sample", icon=":material/casino:", type="tertiary", key="draw_sample"
+    ):
         draw_dialog(job_filter)
 
 
-@dialog("Draw a sample", scopes=READERS, width="medium")
+@dialog("Draw a sample", scopes=REVIEWERS, width="medium")
 def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
     """Ask what the sample is to be, draw it, and go to it."""
     st.write("What people say of jobs that chance has drawn holds for all of them, within an interval.")
@@ -55,7 +57,7 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
     plan = Plan(
         name,
         int(size.number_input("Jobs to judge", 1, LARGEST_SAMPLE, USUAL_SIZE, key="sample_size")),
-        (Stratification.DECISION, *_ask_strata()),
+        (Stratification.DECISION, *_ask_strata(person)),
         int(
             least.number_input(
                 "At least of each kind", 0, LARGEST_SAMPLE, USUAL_LEAST, key="sample_least", help="As far as there are."
@@ -69,12 +71,14 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
         _draw(person, job_filter, plan, judging)
 
 
-def _ask_strata() -> Sequence[Stratification]:
+def _ask_strata(person: Actor) -> Sequence[Stratification]:
+    # Reasons may quote what is withheld.
+    offered = [kind for kind in FURTHER if not (person.wall.withheld and kind is Stratification.REASON)]
     chosen: Sequence[Stratification] = st.pills(
         "Kinds are told apart by decision and",
-        FURTHER,
+        offered,
         selection_mode="multi",
-        default=[Stratification.REASON],
+        default=offered[:1],
         format_func=lambda kind: STRATIFICATION_WORDS[kind].capitalize(),
         key="sample_strata",
     )
@@ -110,7 +114,7 @@ def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) ->
             raise InvalidParameter("Choose rejected or passed jobs, or both.")
         with st.spinner("Drawing …"):
             sample_id = draw_sample(get_resources().databases, person, job_filter, plan, judging)
-    except (InvalidParameter, NotPossible, QueryTooSlow) as error:
+    except (InvalidParameter, Forbidden, NotPossible, QueryTooSlow) as error:
         st.error("No sample was drawn.", icon=":material/error:")
         st.text(str(error))
         return

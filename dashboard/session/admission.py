@@ -11,12 +11,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 import streamlit as st
 
 from core.actor import Actor, Scope
+from core.jobs.wall import Wall
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.session.uninterrupted import uninterrupted
 
 # Of the scopes one is needed. Whoever is in at all has one of ANY.
 READERS = frozenset({Scope.JOB_READ})
+REVIEWERS = frozenset({Scope.JOB_REVIEW})
+EXPORTERS = frozenset({Scope.JOB_EXPORT})
 ADMINS = frozenset({Scope.ADMIN_CONFIG})
 ANY = frozenset(Scope)
 
@@ -100,7 +103,7 @@ def _admit(
 
 
 @fragment(run_every=NOTICED_AFTER, scopes=ANY)
-def watch_session(person: Actor, scopes: frozenset[Scope]) -> None:
-    """Let a page that nobody touches end with its session, too; and let it change when the scopes do."""
-    if person.scopes != scopes:
+def watch_session(person: Actor, scopes: frozenset[Scope], wall: Wall) -> None:
+    """Let a page that nobody touches end with its session, too; and let it change when scopes or the wall do."""
+    if (person.scopes, person.wall) != (scopes, wall):
         st.rerun()

@@ -17,14 +17,14 @@ TIMEOUT = 1
 
 def find_clients(source: Database, wall: Wall) -> list[str]:
     """Return the clients that have jobs, at most a minute old; none where finding them takes too long."""
-    kept: tuple[float, list[str]] | None = st.session_state.get("clients")
-    if kept is None or clock.monotonic() - kept[0] > KEPT:
+    kept: tuple[float, list[str], Wall] | None = st.session_state.get("clients")
+    if kept is None or kept[2] != wall or clock.monotonic() - kept[0] > KEPT:
         try:
             with source.transaction(timeout=TIMEOUT) as connection:
                 found = list_clients(connection, wall, limit=MOST_CLIENTS)
         except QueryTooSlow:
             found = []
-        kept = (clock.monotonic(), found)
+        kept = (clock.monotonic(), found, wall)
         st.session_state["clients"] = kept
     return kept[1]
 

@@ -24,7 +24,8 @@ from core.auth.tickets import (
     TicketOffice,
 )
 from core.db.databases import Databases
-from core.jobs.filter import DateRange, JobFilter
+from core.jobs.filter import Category, DateRange, JobFilter
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.support.asgi import FakeReader, Then, exchange, run
 from tests.support.documents import HEADER
@@ -166,9 +167,19 @@ def test_a_person_counts_as_a_client_of_their_own(databases: Databases, settings
     assert "retry-after" in door.get(ticket())[1]
 
 
-@pytest.mark.parametrize("left", [None, replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG}))])
+@pytest.mark.parametrize(
+    "left",
+    [
+        None,
+        replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG})),
+        replace(DEMO_PERSON, scopes=frozenset({Scope.JOB_READ})),
+        replace(DEMO_PERSON, wall=Wall("acme", "other")),
+        replace(DEMO_PERSON, wall=Wall(None, withheld=[Category.UNDERAGE])),
+    ],
+    ids=["signed out", "admin", "no export", "some clients", "withheld texts"],
+)
 def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Connection, left: Actor | None) -> None:
-    """Who signs out or loses the scope in the middle of a download gets no more of it; the receipt says we ended it."""
+    """Who signs out, or loses the right, a client or some texts meanwhile gets no more of it; the receipt tells."""
     insert_large_jobs(connection, 600, size=20_000)
 
     async def download() -> FakeReader:
@@ -184,6 +195,29 @@ def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Co
 
     assert (answer.status, answer.complete) == (200, False)
     assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
+
+
+def test_several_clients_are_named_in_the_receipt(door: Door, connection: psycopg.Connection) -> None:
+    """Whoever sees two clients gets the jobs of both, and the receipt says which; nobody else's are there."""
+    for client in ("a", "b", "c"):
+        insert_job(connection, client_id=client, prompt=f"<{client}>")
+    door.person = replace(DEMO_PERSON, wall=Wall("b", "a"))
+
+    status, _, body = door.get(ticket())
+
+    assert (status, [client for client in "abc" if f"<{client}>".encode() in body]) == (200, ["a", "b"])
+    assert connection.execute("SELECT client_id, clients, rows FROM exports").fetchall() == [(None, ["a", "b"], 2)]
+
+
+def test_whoever_some_texts_are_withheld_from_gets_no_file(door: Door, connection: psycopg.Connection) -> None:
+    """An export holds all texts or is none: a sentence says so, and nothing was started."""
+    door.person = replace(DEMO_PERSON, wall=Wall(None, withheld=[Category.UNDERAGE]))
+
+    status, _, body = door.get(ticket())
+
+    assert status == 403
+    assert b"some are withheld from you" in body
+    assert connection.execute("SELECT count(*) FROM exports").fetchone() == (0,)
 
 
 @pytest.mark.parametrize(("rows", "status"), [(1, 403), (2, 200)])

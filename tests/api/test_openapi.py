@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openapi_spec_validator import validate
 from pydantic import SecretStr
 
-from core.actor import Scope
+from core.actor import KEY_SCOPES, Scope
 from core.db.databases import Databases
 from core.instants import parse_instant
 from core.jobs.filter import PARAMETERS, DateRange
@@ -35,7 +35,7 @@ def settings(api: ApiProcess) -> Settings:
 
 @pytest.fixture
 def key(databases: Databases) -> str:
-    return make_key(databases, None, scopes=frozenset(Scope))
+    return make_key(databases, None, scopes=frozenset(KEY_SCOPES))
 
 
 def test_the_server_keeps_what_its_description_promises(api: ApiProcess, key: str, pytestconfig: pytest.Config) -> None:

@@ -112,6 +112,18 @@ def exports(page: Page, url: str) -> Iterator[str]:
     yield "a receipt"
 
 
+def people(page: Page, url: str) -> Iterator[str]:
+    page.goto(f"{url}/people")
+    page.get_by_role("button", name="Give rights").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Some clients", exact=True).click()
+    expect(dialog.get_by_role("combobox", name="Clients")).to_be_visible()
+    yield "the questions about rights"
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    yield "the list"
+
+
 def keys(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/keys")
     page.get_by_role("button", name="Create key").first.click()
@@ -182,7 +194,7 @@ def webhook(seeded_url: str) -> None:
 
 
 @pytest.mark.usefixtures("receipt", "webhook")
-@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, keys, webhooks, audit])
+@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, people, keys, webhooks, audit])
 def test_no_rule_is_broken(dashboard: RunningServer, themed: BrowserContext, tour: Tour) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
     page = themed.new_page()

@@ -246,6 +246,66 @@ def test_people_end_their_sessions_and_admins_everybodys(
     expect_out(page)
 
 
+def test_rights_that_are_given_and_taken_reach_open_pages(
+    door: RunningServer, provider: Provider, page: Page, browser: Browser, rows: psycopg.Connection
+) -> None:
+    """An admin gives a stranger the jobs of one client on the page People, then more, then nothing any more.
+
+    The stranger's open page follows within seconds, and has no right that was not given.
+    """
+    somebody, now = "partner@elsewhere.example", datetime.now(UTC)
+    for client in ("acme", "other"):
+        insert_job(rows, client_id=client, created_at=now, prompt=f"of {client}")
+    rows.execute("TRUNCATE rights")
+    elsewhere = browser.new_context()
+    their = elsewhere.new_page()
+    provider.is_here(somebody)
+    sign_in(their, door.url)
+    expect(their.get_by_text("this account has no access")).to_be_visible()
+    provider.is_here(ADMIN)
+    sign_in(page, door.url)
+    expect_in(page, ADMIN)
+
+    page.goto(f"{door.url}/people")
+    expect(page.get_by_text("Nothing is given yet")).to_be_visible()
+    page.get_by_role("button", name="Give rights").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Address or @domain").fill(somebody)
+    page.get_by_role("option", name=somebody).click()
+    dialog.get_by_role("combobox", name="They may").fill("Read")
+    page.get_by_role("option", name="Read – ").click()
+    page.keyboard.press("Escape")
+    dialog.get_by_text("Some clients", exact=True).click()
+    dialog.get_by_role("combobox", name="Clients").fill("acme")
+    page.get_by_role("option", name="acme").click()
+    page.keyboard.press("Escape")
+    dialog.get_by_role("button", name="Give rights").click()
+    expect(dialog).to_have_count(0)
+    faults = find_faults(page)
+    their.reload()
+    expect_in(their, somebody)
+    expect(their.get_by_text("1 job").first).to_be_visible()
+    expect(their.get_by_role("link", name="Download CSV")).to_have_count(0)
+    for name in ("Reviews", "Exports", "People", "Keys"):
+        expect(their.get_by_role("link", name=name)).to_have_count(0)
+
+    # Given more, by command or on the page, an open page follows; and so it does where all is taken.
+    rows.execute("UPDATE rights SET scopes = scopes || '{job:review}', clients = clients || '{other}'")
+    expect(their.get_by_role("link", name="Reviews")).to_be_visible(timeout=2 * PATIENCE)
+    expect(their.get_by_text("2 jobs").first).to_be_visible()
+    page.get_by_role("combobox", name="Rights to change or take").click()
+    page.get_by_role("option", name=somebody).click()
+    page.get_by_role("button", name="Take", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Take rights").click()
+    expect(page.get_by_text("Nothing is given yet")).to_be_visible()
+    expect(their.get_by_text("this account has no access")).to_be_visible(timeout=2 * PATIENCE)
+    elsewhere.close()
+
+    assert faults == []
+    told = "SELECT event, address FROM audit_events WHERE subject = %s ORDER BY seq"
+    assert rows.execute(told, (somebody,)).fetchall() == [("rights-given", ADMIN), ("rights-taken", ADMIN)]
+
+
 WRONG: tuple[dict[str, Any], ...] = (
     *({"iss": "https://elsewhere.example"}, {"aud": "another client"}, {"iat": 1}, {"exp": 1}, {"nonce": "n"}),
     *({"events": {}}, {"events": None}, {"events": []}, {"sub": None}, {"sub": 7}, {"sub": ""}, {"iat": None}),

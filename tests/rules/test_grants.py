@@ -17,7 +17,9 @@ from core.actor import COMMAND_LINE, Actor, Scope
 from core.audit.events import Event, record
 from core.audit.verification import check_chain
 from core.auth.api_keys import create_key, find_key, list_keys, parse_key, revoke_key
+from core.auth.people import list_people
 from core.auth.preferences import keep_preference
+from core.auth.rights import Holder, Kind, Rights, give_rights, take_rights
 from core.auth.sign_in import Door
 from core.check.finding import Level
 from core.check.run import run_checks
@@ -119,6 +121,11 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     door = Door(least, settings_of(empty_database_url, roles).model_copy(update=people), ("default",))
     person = come_in(door, claims_of("a@example.com")).actor
     assert person is not None
+    helper = Holder(Kind.PERSON, "b@example.com")
+    for scope in (Scope.JOB_READ, Scope.JOB_REVIEW):
+        give_rights(least, COMMAND_LINE, helper, Rights(frozenset({scope}), None))
+    take_rights(least, COMMAND_LINE, helper)
+    assert [visitor.address for visitor in list_people(least, COMMAND_LINE, door)] == ["a@example.com"]
     keep_preference(least.ours, person, "spreadsheet_safe", True)
     keep_draft(least.ours, person, job_id, "a draft")
     claimed = claim_next(least, person, april(), Queue.NEW)
@@ -132,7 +139,7 @@ def test_everything_works_with_the_grants(least: Databases, empty_database_url: 
     assert (answer.status, answer.body) == (200, document)
     assert found is not None
     assert len(list_keys(least.ours)) == 2
-    assert "one unbroken chain of 16 events" in check_chain(least)
+    assert "one unbroken chain of 19 events" in check_chain(least)
 
 
 def tell_and_forget(least: Databases, settings: Settings, person: Actor, job_id: UUID) -> None:
@@ -246,7 +253,9 @@ def test_the_application_has_these_rights_only(
         **dict.fromkeys(
             ("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints", "queues"), living
         ),
-        **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries"), living | {"DELETE"}),
+        **dict.fromkeys(
+            ("sessions", "review_drafts", "review_claims", "webhook_deliveries", "rights"), living | {"DELETE"}
+        ),
         **{table: {"SELECT", "UPDATE"} for table in ("upkeep_tasks", "gold_settings")},
         **dict.fromkeys(("gold_answers", "gold_turns"), living),
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},

@@ -11,6 +11,7 @@ TESTED_BY = {
     "dashboard/exports/": "tests/dashboard/exports/test_page.py",
     "dashboard/jobs/": "tests/dashboard/jobs/test_page.py",
     "dashboard/keys/": "tests/dashboard/keys/test_page.py",
+    "dashboard/people/": "tests/dashboard/people/test_page.py",
     "dashboard/open_job/": "tests/dashboard/jobs/test_page.py",
     "dashboard/reviews/": "tests/dashboard/reviews/test_page.py",
     "dashboard/quality/": "tests/dashboard/quality/test_page.py",
@@ -62,6 +63,8 @@ TESTED_BY = {
     "api/report.py": "tests/dashboard/quality/test_page.py",
     "api/request_log.py": "tests/api/test_downloads.py",
     "core/auth/claims.py": "tests/core/auth/test_sign_in.py",
+    "core/auth/people.py": "tests/core/auth/test_rights.py",
+    "core/auth/withheld.py": "tests/core/auth/test_rights.py",
     # A command, by what it prints.
     "core/cli/": "tests/core/cli/test_runner.py",
     "core/cli/audit.py": "tests/core/audit/test_verification.py",

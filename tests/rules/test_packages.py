@@ -38,6 +38,7 @@ FLOORS = (
         "dashboard.jobs",
         "dashboard.keys",
         "dashboard.policy",
+        "dashboard.people",
         "dashboard.quality",
         "dashboard.reviews",
         "dashboard.webhooks",

@@ -26,7 +26,7 @@ from tests.support.documents import APRIL, april
 from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
-PAGES = ("jobs", "categories", "reviews", "quality", "policy", "exports", "keys", "webhooks", "audit")
+PAGES = ("jobs", "categories", "reviews", "quality", "policy", "exports", "people", "keys", "webhooks", "audit")
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
 HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
@@ -130,6 +130,15 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
                 "INSERT INTO sample_jobs VALUES (%s, %s, %s, %s, %s, '2026-04-15Z', %s)",
                 (sample_id, job_id, stratum, stratum, text, is_prohibited),
             )
+    connection.execute(
+        "INSERT INTO rights (kind, provider, name, scopes, clients, given_by) VALUES ('group', '', %s, %s, %s, %s)",
+        (text, ["job:read"], [text], text),
+    )
+    connection.execute(
+        "INSERT INTO sessions (session, person, address, provider, is_verified, authenticated_at, is_allowed, groups)"
+        " VALUES (%s, %s, %s, 'default', true, now(), true, %s)",
+        ("7" * 64, text, text, [text]),
+    )
     stranger = Actor(text, Wall(None), frozenset(), text, text)
     record(databases, Event.REFUSED, stranger, subject=text, details={"filter": {"q": text}})
 
@@ -142,6 +151,7 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         ("reviews", APRIL, "Nothing is left in this queue for this filter."),
         ("exports", {}, "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."),
         ("quality", {}, NONE_YET),
+        ("people", {}, "Nothing is given yet: the lists in the settings alone decide."),
         ("keys", {}, "There are no keys yet."),
         ("webhooks", {}, "There are no webhooks yet."),
         ("audit", {"who": "nobody"}, "No events match. Choose other days or clear the filter."),
@@ -169,6 +179,7 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("policy", {}, ("Reason “acme”", "what it means", "Version 1", "acme")),
         ("exports", {}, ("12 rows · 345 bytes", "Receipt 00000000", "by the key “acme” through the API")),
         ("exports", {"export": str(EXPORT)}, ("345 bytes", str(EXPORT), "Show these jobs")),
+        ("people", {}, ("group acme", "Read", "– Nothing")),
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
         ("webhooks", {}, ("✓ Active", "acme", "✕ Given up", "it refused the message")),
         ("audit", {}, ("refused", "filter: (q: acme)", "export-finished")),
@@ -228,6 +239,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("exports", {}, {"Text.body"}),
         ("exports", {"export": str(EXPORT)}, {"Text.body"}),
         ("exports", {"export": str(OTHER_EXPORT)}, {"Text.body"}),
+        ("people", {}, {"cell", "Selectbox.options"}),
         ("keys", {}, {"cell", "Selectbox.options"}),
         ("webhooks", {}, {"cell", "Selectbox.options"}),
         ("audit", {}, {"cell"}),
@@ -275,7 +287,9 @@ def test_nothing_is_asked_where_nobody_has_signed_in(
     for database in {databases.ours, databases.source}:
         event.listen(database.engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
         event.listen(database.engine, "checkout", lambda *_: asked.append("a connection"))
-    address = {"exports": {"export": str(EXPORT)}, "keys": {}, "audit": {}}.get(page, APRIL | {"job": str(JOB)})
+    address = {"exports": {"export": str(EXPORT)}, "people": {}, "keys": {}, "audit": {}}.get(
+        page, APRIL | {"job": str(JOB)}
+    )
 
     apps = []
     for door in (None, Door(databases, staff, ("default",))):

@@ -53,7 +53,7 @@ LOGGED = SETTINGS.replace("log_min_messages = fatal", "log_min_messages = error"
 # Marks statements of the tests themselves.
 TEST = "/* test */"
 
-PAGES = ("jobs", "categories", "reviews", "policy", "exports", "keys", "audit")
+PAGES = ("jobs", "categories", "reviews", "policy", "exports", "people", "keys", "audit")
 
 
 @pytest.fixture(scope="module")

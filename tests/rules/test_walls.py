@@ -1,25 +1,42 @@
-"""Clients are walls: no parameter, header or receipt id leads a client's key to another's job or export."""
+"""Clients are walls: nothing leads a client's key, or a person who sees some clients, to another's job or export."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from api.openapi import DOCUMENT
 from api.routes import Api
-from core.actor import Scope
+from core.actor import COMMAND_LINE, STAFF_SCOPES, Actor, Scope
+from core.auth.rights import Holder, Kind, Rights, give_rights
+from core.auth.sign_in import Door
+from core.auth.tickets import TicketOffice
+from core.counts.fact_upkeep import keep_facts
 from core.csv.format import BOM
 from core.db.databases import Databases
 from core.export.job_columns import HEADER
+from core.export.receipts import Via, open_receipt
 from core.export.review_columns import HEADER as REVIEW_HEADER
 from core.jobs.filter import PARAMETERS
+from core.jobs.strata import Stratification
+from core.jobs.wall import Wall
+from core.quality.samples import Plan, draw_sample
+from core.review.verdicts import Verdict
 from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.core.quality.test_answers import judge
 from tests.support.asgi import APRIL, EXPORT, Answer, FakeReader, ask, create_api, exchange, make_key
+from tests.support.documents import april
 from tests.support.rows import insert_job, insert_log
+from tests.support.said import list_said
 
 OURS, THEIRS = "acme", "other"
 SECRET = "what only the other client may read"
@@ -213,3 +230,137 @@ def test_no_receipt_of_theirs_is_ours(api: Api, databases: Databases, key: str) 
     )
 
     assert {(answer.status, answer.body) for answer in answers + own} == {(404, answers[0].body)}
+
+
+# What the other client's name, jobs and texts would show by, wherever on a page; and pages that lead to them.
+NEIGHBOUR = "neighbour"
+MARKS = (NEIGHBOUR, SECRET, str(THEIR_JOB), "a reason of theirs", "their sample")
+EXPORT_ID = UUID(int=8)
+WHEN = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
+ADDRESSES: tuple[tuple[str, dict[str, str]], ...] = (
+    ("jobs", WHEN),
+    ("jobs", WHEN | {"q": "what only"}),
+    ("jobs", WHEN | {"job": str(THEIR_JOB)}),
+    ("categories", WHEN),
+    ("reviews", WHEN | {"queue": "second"}),
+    ("reviews", WHEN | {"job": str(THEIR_JOB)}),
+    ("quality", {}),
+    ("quality", {"sample": "their sample"}),
+    ("quality", {"sample": "their sample", "judge": "true", "job": str(THEIR_JOB)}),
+    ("exports", {}),
+    ("exports", {"export": str(EXPORT_ID)}),
+)
+
+
+@pytest.fixture
+def stocked(databases: Databases, connection: psycopg.Connection) -> UUID:
+    """Jobs of ours and of theirs, and beside theirs a verdict, a sample (the id of it), and somebody else's export."""
+    for number in range(3):
+        insert_job(connection, client_id=OURS, prompt=f"ours {number}", is_prohibited=True)
+    for number in range(6):
+        job_id = THEIR_JOB if number == 0 else uuid4()
+        insert_job(
+            connection,
+            job_id=job_id,
+            client_id=NEIGHBOUR,
+            prompt=f"{SECRET} {number}",
+            reason="a reason of theirs",
+            is_prohibited=True,
+        )
+        insert_log(connection, job_id)
+    keep_facts(databases.ours)
+    actor = Actor("user:other", Wall(None), STAFF_SCOPES, "other@ex.org")
+    judge(databases, actor, THEIR_JOB, Verdict.OVERTURN, note=SECRET)
+    judging = Plan("their sample", 6, by=(Stratification.DECISION, Stratification.CLIENT, Stratification.REASON))
+    drawn = draw_sample(databases, actor, april(client_id=NEIGHBOUR), judging)
+    open_receipt(databases, actor, EXPORT_ID, april(client_id=NEIGHBOUR), via=Via.DASHBOARD)
+    return drawn
+
+
+def list_page_texts(databases: Databases, settings: Settings, rights: Rights, sample: UUID) -> list[list[str]]:
+    """Return what each page of ADDRESSES sends to somebody who was given rights, with prompts switched on."""
+    give_rights(databases, COMMAND_LINE, Holder(Kind.PERSON, "a@ex.org"), rights)
+    door = Door(databases, settings, ("company",))
+    claims = {"iss": "https://id.ex.org", "sub": "a", "email": "a@ex.org", "email_verified": True, "iat": time.time()}
+    session = uuid4().hex * 2
+    door.sign_in(session, claims, "company")
+    provide(Resources(databases, settings, TicketOffice("x" * 43), door, ("company",)))
+    meant = {"their sample": str(sample)}
+    return [
+        _texts_of(session, page, {name: meant.get(value, value) for name, value in params.items()})
+        for page, params in ADDRESSES
+    ]
+
+
+def _texts_of(session: str, page: str, params: dict[str, str]) -> list[str]:
+    app = AppTest.from_file(str(ROOT / "dashboard" / "main.py"), default_timeout=60)
+    app.user = {"is_logged_in": True, "session": session}
+    app.context = {"url": f"http://localhost:3051/{page}", "timezone": "Europe/Berlin"}
+    app.run()
+    try:
+        app.switch_page(f"{page}/page.py")
+    except ValueError:
+        # There is no such page for them.
+        return []
+    for name, value in params.items():
+        app.query_params[name] = value
+    app.run()
+    if page == "jobs":
+        app.toggle(key="show_prompts").set_value(True).run()
+    assert not app.exception
+    said = [text for place, text in list_said(app) if place not in ECHOED]
+    return [text.replace(params.get("q", "\0"), "").replace(params.get("job", "\0"), "") for text in said]
+
+
+# Signed, for a person and not for a reader.
+ECHOED = ("LinkButton.url", "Button.id")
+
+
+@pytest.mark.parametrize("clients", [frozenset({OURS}), frozenset({OURS, "third"})], ids=["one", "two"])
+def test_no_page_opens_a_wall_to_people(
+    databases: Databases,
+    settings: Settings,
+    stocked: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+    clients: frozenset[str],
+) -> None:
+    """Whoever sees some clients meets nothing of another on any page, by no link, and not among what is offered."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    everything = list_page_texts(databases, settings, Rights(STAFF_SCOPES, None), stocked)
+
+    narrowed = list_page_texts(databases, settings, Rights(STAFF_SCOPES, clients), stocked)
+
+    def marked(texts: list[str]) -> bool:
+        return any(mark in text for mark in MARKS for text in texts)
+
+    # There is something to be kept from, but for exports, which are one's own to everybody but admins.
+    own = [page == "exports" for page, _ in ADDRESSES]
+    assert [marked(texts) for texts in everything] == [not is_own for is_own in own]
+    assert [address for address, texts in zip(ADDRESSES, narrowed, strict=True) if marked(texts)] == []
+    assert any("ours 1" in text for text in narrowed[0])
+
+
+def test_no_page_tells_a_text_that_is_withheld(
+    databases: Databases,
+    settings: Settings,
+    connection: psycopg.Connection,
+    stocked: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the right to withheld texts neither a switch nor a reveal nor a search tells one; the job is there."""
+    monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    connection.execute("UPDATE moderation_logs SET category_underage = true")
+    connection.execute("UPDATE reviews SET note = null")
+    keep_facts(databases.ours)
+
+    rights = Rights(STAFF_SCOPES - {Scope.JOB_REVEAL, Scope.JOB_EXPORT}, None)
+    withheld = list_page_texts(databases, settings, rights, stocked)
+
+    assert [text for texts in withheld for text in texts if SECRET in text] == []
+    assert any("which you may not see" in text for text in withheld[0])
+    # Found by no search, and shown without its text.
+    assert any(text.startswith("No jobs match") for text in withheld[1])
+    assert any("which you may not see" in text for text in withheld[2])
+    assert not any("Reveal" in text for text in withheld[2])

@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from core.counts.by_day import break_down, count_in_time
 from core.counts.reason_days import count_reasons_by_day
 from core.db.databases import Databases
-from core.jobs.access import JobAccess, make_access
+from core.jobs.access import JobAccess, NotedReasons, make_access
 from core.jobs.filter import JobFilter
-from core.jobs.hidden_text import NotedReasons, Texts
+from core.jobs.hidden_text import Texts
 from core.jobs.job import api_key_columns, find_job, find_jobs, list_logs, read_decisions, read_texts
 from core.jobs.pages import find_newer, find_newest, find_older, page_jobs
 from core.jobs.query import PageKey, count_jobs, find_matching

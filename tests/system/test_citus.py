@@ -28,9 +28,8 @@ from core.export.export import Reader, start_export
 from core.export.receipts import Via, find_complete_receipt
 from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
-from core.jobs.access import make_access
+from core.jobs.access import NotedReasons, make_access
 from core.jobs.filter import JobFilter
-from core.jobs.hidden_text import NotedReasons
 from core.jobs.pages import make_search
 from core.jobs.query import JOB_KEY, PageKey, Slice
 from core.jobs.search import find_rows

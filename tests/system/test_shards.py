@@ -24,9 +24,9 @@ from core.export.export import Reader, start_export
 from core.export.receipts import Via, find_complete_receipt
 from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
-from core.jobs.access import make_access
+from core.jobs.access import NotedReasons, make_access
 from core.jobs.filter import JobFilter
-from core.jobs.hidden_text import NotedReasons, Texts
+from core.jobs.hidden_text import Texts
 from core.jobs.job import find_job, list_logs, read_texts
 from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.actor import Scope
+from core.actor import STAFF_SCOPES
 from core.errors import InvalidSetting
 from tests.core.auth.conftest import Entrance, claims_of
 
@@ -16,8 +16,8 @@ def test_a_claim_that_is_named_is_the_address(entrance: Entrance, claim: str) ->
     )  # fmt: skip
     entra = {"provider": "entra", "email": None, "email_verified": None}
 
-    assert entrance.scopes(door, "a@example.com", **entra, **{claim: "A@example.com"}) == {Scope.JOB_READ}
-    assert entrance.scopes(door, "b@example.com", provider="google") == {Scope.JOB_READ}
+    assert entrance.scopes(door, "a@example.com", **entra, **{claim: "A@example.com"}) == STAFF_SCOPES
+    assert entrance.scopes(door, "b@example.com", provider="google") == STAFF_SCOPES
     assert entrance.scopes(door, "a@example.com", provider="entra") == set()
     refused = door.sign_in("a" * 64, claims_of("a@example.com", **entra), "entra")
     assert str(refused).startswith(f"Your provider does not say {claim}, by which people are known here")

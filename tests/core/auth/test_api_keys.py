@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from psycopg.rows import dict_row
 from sqlalchemy import event
 
-from core.actor import COMMAND_LINE, Actor, Forbidden, Scope
+from core.actor import COMMAND_LINE, KEY_SCOPES, Actor, Forbidden, Scope
 from core.auth.api_keys import (
     BASE62,
     ApiKey,
@@ -30,6 +30,7 @@ from core.auth.api_keys import (
 )
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
+from core.jobs.filter import Category
 from core.jobs.wall import Wall
 
 READ = frozenset({Scope.JOB_READ})
@@ -82,7 +83,7 @@ def test_no_two_keys_are_alike(databases: Databases) -> None:
 
 def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection: psycopg.Connection) -> None:
     """The row of a key holds the SHA-256 of its secret, and the secret nowhere."""
-    key = create(databases, name="nightly", scopes=frozenset(Scope), expires_at=TOMORROW)
+    key = create(databases, name="nightly", scopes=frozenset(KEY_SCOPES), expires_at=TOMORROW)
 
     _, key_id, secret, _ = key.split("_")
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -106,7 +107,7 @@ def test_only_the_hash_of_the_secret_is_stored(databases: Databases, connection:
 
 
 @pytest.mark.parametrize(
-    ("wall", "scopes"), [(Wall("acme"), READ), (Wall(None), frozenset(Scope)), (Wall("it's, ok"), frozenset())]
+    ("wall", "scopes"), [(Wall("acme"), READ), (Wall(None), frozenset(KEY_SCOPES)), (Wall("it's, ok"), frozenset())]
 )
 def test_a_key_is_found_with_its_wall_and_scopes(databases: Databases, wall: Wall, scopes: frozenset[Scope]) -> None:
     """A valid key says whose jobs it sees and what it may do."""
@@ -337,6 +338,19 @@ def test_nobody_gives_away_by_a_key_what_is_not_theirs(databases: Databases) -> 
     with pytest.raises(Forbidden) as caught:
         create_key(databases, walled, name="x", wall=Wall(None), scopes=READ, expires_at=None)
     assert str(caught.value) == "You cannot make a key for another client: name your own."
+    # A key exports, with all texts: that takes both rights.
+    for scopes, wall, sentence in (
+        ({Scope.JOB_READ, Scope.ADMIN_CONFIG}, Wall(None), "You cannot give a key the scope job:read"),
+        (frozenset(Scope), Wall(None, withheld=[Category.UNDERAGE]), "A key exports texts that you may not see"),
+    ):
+        with pytest.raises(Forbidden, match=sentence):
+            create_key(
+                *(databases, Actor("user:y", wall, frozenset(scopes))),
+                name="x",
+                wall=Wall(None),
+                scopes=READ,
+                expires_at=None,
+            )
     assert [row.key_id for row in list_keys(databases.ours)] == [key.split("_")[1]]
 
 

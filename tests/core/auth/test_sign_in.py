@@ -5,7 +5,7 @@ import time
 import psycopg
 import pytest
 
-from core.actor import Scope
+from core.actor import STAFF_SCOPES
 from core.auth.sign_in import Leaving
 from tests.core.auth.conftest import Entrance, claims_of, come_in
 
@@ -49,7 +49,7 @@ def test_hours_count_from_auth_time_else_from_iat(entrance: Entrance) -> None:
 
     assert entrance.scopes(door, "a@example.com", auth_time=now - 3700, iat=now) == set()
     assert entrance.scopes(door, "a@example.com", auth_time=None, iat=now - 3700) == set()
-    assert entrance.scopes(door, "a@example.com", auth_time=None, iat=now - 3500) == {Scope.JOB_READ}
+    assert entrance.scopes(door, "a@example.com", auth_time=None, iat=now - 3500) == STAFF_SCOPES
     assert entrance.scopes(door, "a@example.com", auth_time=now + 3600) == set()
 
 
@@ -149,7 +149,7 @@ def test_another_kind_of_space_is_another_address(entrance: Entrance, space: str
 
     assert entrance.scopes(door, f"a@example.com{space}") == set()
     assert entrance.scopes(door, f"{space}a@example.com") == set()
-    assert entrance.scopes(door, " a@example.com ") == {Scope.JOB_READ}
+    assert entrance.scopes(door, " a@example.com ") == STAFF_SCOPES
 
 
 @pytest.mark.parametrize(

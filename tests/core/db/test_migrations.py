@@ -20,7 +20,7 @@ from tests.conftest import TestServer
 OURS = ["alembic_version", "api_keys", "audit_events", "audit_lock", "exports", "people"]
 OURS = [*OURS, "policies", "review_claims", "review_drafts", "reviews", "sample_jobs", "sample_strata", "samples"]
 OURS = [*OURS, "sessions", "syncs", "noted_reasons", "review_exports", "upkeep_tasks"]
-OURS = sorted([*OURS, "holds", "erased_jobs", "webhook_deliveries", "webhook_endpoints"])
+OURS = sorted([*OURS, "holds", "erased_jobs", "webhook_deliveries", "webhook_endpoints", "rights"])
 OURS = sorted([*OURS, "gold_answers", "gold_settings", "gold_turns", "queues"])
 FACTS = ["job_counts", "job_facts", "job_facts_state", "job_facts_unsettled", "job_reason_counts", "job_reasons"]
 ALL = sorted([*OURS, *FACTS, "jobs", "moderation_logs"])
@@ -78,7 +78,7 @@ def test_without_jobs_only_our_own_tables_are_made(
     connection.execute("DROP TABLE exports, api_keys, audit_events, audit_lock, sessions, people, alembic_version")
     connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs, sample_jobs, sample_strata, samples")
     connection.execute("DROP TABLE noted_reasons, review_exports, upkeep_tasks, webhook_deliveries, webhook_endpoints")
-    connection.execute("DROP TABLE policies, queues, holds, erased_jobs")
+    connection.execute("DROP TABLE policies, rights, queues, holds, erased_jobs")
     connection.execute("DROP TABLE gold_answers, gold_settings, gold_turns")
     settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
 
@@ -192,7 +192,7 @@ def test_the_tables_have_the_columns_of_the_contract(connection: psycopg.Connect
             "export_id uuid, requested_by text, via text, client_id text, filter jsonb, "
             "snapshot_at timestamp with time zone, started_at timestamp with time zone, "
             "heartbeat_at timestamp with time zone, finished_at timestamp with time zone, "
-            "status text, rows bigint, bytes bigint, sha256 text, snapshot text"
+            "status text, rows bigint, bytes bigint, sha256 text, snapshot text, clients ARRAY"
         ),
     }
 

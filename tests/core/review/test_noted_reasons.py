@@ -7,7 +7,7 @@ import pytest
 
 from core.actor import DEMO_PERSON, Forbidden, Scope
 from core.db.databases import Databases
-from core.jobs.hidden_text import NotedReasons
+from core.jobs.access import NotedReasons
 from core.review.noted_reasons import learn_rules, mark_underage, read_noted
 
 

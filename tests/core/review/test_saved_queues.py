@@ -85,7 +85,18 @@ def test_ones_own_queues_come_first(databases: Databases) -> None:
     assert [queue.name[0] for queue in list_queues(databases, ANN)] == ["a", "d", "b"]
     assert [queue.name[0] for queue in list_queues(databases, ADMIN)] == ["a", "b", "c", "d"]
     assert [may_judge(queue, ADMIN) for queue in list_queues(databases, ADMIN)] == [False, True, False, False]
-    assert list_queues(databases, replace(ANN, wall=Wall("acme"))) == []
+
+
+def test_a_queue_of_a_client_is_for_those_who_may_see_it(databases: Databases) -> None:
+    """Behind a wall one sees queues of all clients, which give one's own jobs, and those of one's own clients."""
+    for client in (None, "acme", "other"):
+        job_filter = replace(WHOLE.job_filter, client_id=client)
+        save_queue(databases, BEN, replace(WHOLE, name=f"of {client}", job_filter=job_filter))
+    walled = replace(ANN, wall=Wall("acme", "third"))
+
+    assert [queue.name for queue in list_queues(databases, walled)] == ["of acme", "of None"]
+    with pytest.raises(Forbidden):
+        save_queue(databases, walled, replace(WHOLE, job_filter=replace(WHOLE.job_filter, client_id="other")))
 
 
 def test_only_owners_and_admins_change_a_queue(databases: Databases) -> None:

@@ -37,12 +37,12 @@ import streamlit as st
 st.navigation([st.Page("jobs/page.py", default=True), st.Page("exports/page.py", url_path="exports")]).run()
 """
 VIEW = """
-from core.actor import Actor, Scope
+from core.actor import STAFF_SCOPES, Actor, Scope
 from core.jobs.wall import Wall
 from dashboard.exports.page import show
 show(lambda: {person})
 """
-STAFF = "Actor('user:a', Wall(None), frozenset({Scope.JOB_READ}), 'a@example.com')"
+STAFF = "Actor('user:a', Wall(None), STAFF_SCOPES, 'a@example.com')"
 ADMIN = "Actor('user:admin', Wall(None), frozenset({Scope.ADMIN_CONFIG}), 'admin@example.com')"
 OUTSIDER = "Actor('user:a', Wall(None), frozenset(), 'a@example.com')"
 NOBODY = "None"

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.actor import COMMAND_LINE, DEMO_PERSON, Actor, Scope
+from core.actor import COMMAND_LINE, DEMO_PERSON, STAFF_SCOPES, Actor, Scope
 from core.auth.tickets import (
     AUDIT_PATH,
     DOWNLOAD_PATH,
@@ -174,13 +174,13 @@ def ticket(sample_id: UUID) -> str:
     return urlencode({"ticket": OFFICE.issue(SampleTicket(DEMO_PERSON.name, sample_id), browser="browser-1")})
 
 
-def test_the_file_and_the_report_are_for_those_who_read_jobs(
+def test_the_file_is_for_those_who_export_and_the_report_for_those_who_read(
     databases: Databases, settings: Settings, connection: psycopg.Connection, sample: UUID
 ) -> None:
     """The file has each drawn job; the report has the figures, runs nothing, and what others wrote is text in it."""
     connection.execute("UPDATE samples SET name = '<b>April</b>'")
     door = Door(databases, settings)
-    door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.JOB_READ}))
+    door.person = Actor(DEMO_PERSON.name, Wall(None), STAFF_SCOPES)
 
     file, report = (door.get(ticket(sample), path=path) for path in (SAMPLE_PATH, REPORT_PATH))
 
@@ -201,8 +201,10 @@ def test_a_ticket_of_a_sample_opens_nothing_else(
     door = Door(databases, settings)
 
     assert [door.get(ticket(sample), path=path)[0] for path in (DOWNLOAD_PATH, AUDIT_PATH, REVIEWS_PATH)] == [403] * 3
-    door.person = Actor(DEMO_PERSON.name, Wall("other"), frozenset({Scope.JOB_READ}))
+    door.person = Actor(DEMO_PERSON.name, Wall("other"), STAFF_SCOPES)
     assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [404] * 2
+    door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.JOB_READ}))
+    assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [403, 200]
     door.person = Actor(DEMO_PERSON.name, Wall(None), frozenset({Scope.ADMIN_CONFIG}))
     assert [door.get(ticket(sample), path=path)[0] for path in (SAMPLE_PATH, REPORT_PATH)] == [403] * 2
     assert find_sample(databases, Wall(None), sample) is not None

@@ -2,8 +2,9 @@
 
 import click
 
-from core.actor import COMMAND_LINE, Scope
+from core.actor import COMMAND_LINE, KEY_SCOPES, Scope
 from core.auth.api_keys import create_key, list_keys, revoke_key, rotate_key
+from core.cli.output import echo_table
 from core.cli.runner import open_checked
 from core.cli.times import parse_day, parse_length
 from core.instants import print_exact
@@ -23,7 +24,7 @@ def keys() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice([scope.value for scope in Scope]),
+    type=click.Choice([scope.value for scope in KEY_SCOPES]),
     multiple=True,
     required=True,
     help="What the key may do; may be given several times.",
@@ -93,9 +94,7 @@ def list_keys_command() -> None:
         table.append(
             (row.key_id, row.name, client, scopes, row.state, created, maker, used, expires, revoked, networks)
         )
-    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
-    for line in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    echo_table(table)
 
 
 @keys.command("rotate", short_help="Print a new key that takes the place of another.")

@@ -1,0 +1,1 @@
+"""Commands about who may come in: keys of programs, rights of people."""

@@ -1,0 +1,1 @@
+"""The page of people: `page.py`, and what it alone needs."""
