@@ -2,11 +2,11 @@
 
 import click
 
-from api.audit_heads import logging_heads
 from api.request_log import RequestLog
 from api.routes import Api
 from api.server import serve
 from api.services import create_services
+from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
 from core.settings import load_settings
 from core.upkeep import upkeep

@@ -9,8 +9,8 @@ from streamlit import config
 from streamlit.web import bootstrap
 from streamlit.web.cli import configurator_options
 
-from api.audit_heads import logging_heads
 from api.server import serve
+from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
 from core.db.databases import Databases
 from core.intake.demo import seed_if_empty

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from api import audit_heads
-from api.audit_heads import logging_heads
 from core.actor import COMMAND_LINE
+from core.audit import heads
 from core.audit.chain import find_head
 from core.audit.events import Event, record
+from core.audit.heads import logging_heads
 from core.db.database import Database
 from core.db.databases import Databases
 from tests.support.servers import serving_dashboard
@@ -37,7 +37,7 @@ def test_the_head_is_logged_again_and_a_lost_database_is_survived(
     databases: Databases, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Each time the head of that moment is logged; where the database is away a sentence says so, and no more."""
-    monkeypatch.setattr(audit_heads, "EVERY", 0.05)
+    monkeypatch.setattr(heads, "EVERY", 0.05)
     caplog.set_level(logging.INFO, "fencepost.audit")
     away = Database("DATABASE_URL", "postgresql://127.0.0.1:1/none", read_only=False, remedy="")
 
