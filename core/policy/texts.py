@@ -21,6 +21,9 @@ from core.policy.outdated import mark_outdated, unmark_outdated
 # Characters.
 LONGEST_TEXT = 20_000
 
+# Seconds that each statement of a change may take: one may mark every verdict there is.
+PATIENCE = 600
+
 
 class Kind(StrEnum):
     """What a text is about."""
@@ -78,7 +81,7 @@ def write_policy(
     check_admin(by)
     words = make_storable(words).strip()
     _check(subject, words)
-    with databases.ours.transaction() as connection:
+    with databases.ours.transaction(timeout=PATIENCE) as connection:
         lock_policy(connection)
         last = connection.execute(
             select(policies).where(*_is_about(subject)).order_by(policies.c.version.desc()).limit(1)
@@ -100,7 +103,7 @@ def write_policy(
 def let_count(databases: Databases, by: Actor, version: int, *, earlier_count: bool) -> None:
     """Change whether verdicts from before a version count in Quality, with its event. Raises `Forbidden`."""
     check_admin(by)
-    with databases.ours.transaction() as connection:
+    with databases.ours.transaction(timeout=PATIENCE) as connection:
         lock_policy(connection)
         changed = (
             update(policies)

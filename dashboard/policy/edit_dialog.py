@@ -74,7 +74,8 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
         if counting is None:
             raise InvalidParameter("Say whether verdicts that were given before still count.")
         databases = get_resources().databases
-        write_policy(databases, person, subject, words, earlier_count=counting == COUNT, shown=version)
+        with st.spinner("Saving …"):
+            write_policy(databases, person, subject, words, earlier_count=counting == COUNT, shown=version)
     except (InvalidParameter, NotPossible) as error:
         st.error("The policy was not changed.", icon=":material/error:")
         st.text(str(error))

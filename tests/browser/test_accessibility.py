@@ -101,6 +101,21 @@ def quality(page: Page, url: str) -> Iterator[str]:
     yield "the list"
 
 
+def policy(page: Page, url: str) -> Iterator[str]:
+    page.goto(f"{url}/policy")
+    expect(page.get_by_text("Category Underage")).to_be_visible()
+    yield "the texts"
+    wait_until_still(page)
+    page.get_by_role("button", name="Edit").first.click()
+    expect(page.get_by_role("textbox", name="Text, in Markdown")).to_be_visible()
+    yield "a text that is written"
+    open_jobs(page, url, "?range=30d")
+    wait_until_still(page)
+    page.get_by_role("button", name="Save as a queue").click()
+    expect(page.get_by_role("dialog").get_by_label("Name")).to_be_visible()
+    yield "the questions about a new queue"
+
+
 def exports(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/exports")
     expect(page.get_by_label("Choose a file or drop it here")).to_be_visible()
@@ -194,7 +209,7 @@ def webhook(seeded_url: str) -> None:
 
 
 @pytest.mark.usefixtures("receipt", "webhook")
-@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, exports, people, keys, webhooks, audit])
+@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, policy, exports, people, keys, webhooks, audit])
 def test_no_rule_is_broken(dashboard: RunningServer, themed: BrowserContext, tour: Tour) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
     page = themed.new_page()
