@@ -54,7 +54,7 @@ class Forgotten:
         if self.before is None and not self.rows:
             return f"{self.name.capitalize()} are kept for ever."
         since = "" if self.before is None else f" from before {self.before:%Y-%m-%d}"
-        return f"{self.rows:,} {self.name}{since} removed."
+        return f"{self.name.capitalize()}{since}: {self.rows:,} removed."
 
 
 def forget_daily(databases: Databases, settings: Settings) -> list[Forgotten]:

@@ -121,7 +121,7 @@ def refuse_held(
     ).one_or_none()
     if found is not None:
         raise NotPossible(
-            f"The hold {found.hold_id} keeps this ({found.reason}): end it first, if nothing is owed to it."
+            f"The hold {found.hold_id} keeps this ({found.reason}): end it first, where it is no longer needed."
         )
 
 

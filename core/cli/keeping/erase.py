@@ -11,6 +11,7 @@ from core.cli.runner import make_plain, open_checked
 from core.db.databases import Databases
 from core.errors import NotPossible
 from core.instants import print_instant
+from core.intake.importer import count
 from core.keeping.erasure import erase, explain_source
 from core.keeping.survey import Survey, Target, survey
 from core.keeping.traces import remove_traces
@@ -45,8 +46,10 @@ def _erase(databases: Databases, target: Target, *, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("Nobody can be asked here: give --yes.")
-        click.echo(f"{_describe(survey(databases, target))} of {make_plain(str(target))}.", err=True)
-        click.confirm("Erase this for good?", abort=True, err=True)
+        found = survey(databases, target)
+        if not (found.is_empty and databases.jobs_are_ours):
+            click.echo(f"{_describe(found)} of {make_plain(str(target))}.", err=True)
+            click.confirm("Erase this for good?", abort=True, err=True)
     found = erase(databases, COMMAND_LINE, target)
     click.echo(f"Erased {_describe(found)} of {make_plain(str(target))}.")
     for export in found.exports:
@@ -55,4 +58,5 @@ def _erase(databases: Databases, target: Target, *, yes: bool) -> None:
 
 
 def _describe(found: Survey) -> str:
-    return f"{found.jobs:,} jobs, {found.logs:,} logs, {found.notes:,} notes and {found.drafts:,} drafts"
+    jobs, logs, notes, drafts = (count(getattr(found, f"{noun}s"), noun) for noun in ("job", "log", "note", "draft"))
+    return f"{jobs}, {logs}, {notes} and {drafts}"

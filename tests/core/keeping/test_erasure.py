@@ -150,7 +150,7 @@ def test_no_file_has_the_text_any_more(
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
-    assert done.stdout.decode().startswith("Erased 1 jobs, 2 logs, 2 notes and 1 drafts of ")
+    assert done.stdout.decode().startswith("Erased 1 job, 2 logs, 2 notes and 1 draft of ")
     assert before == list(SECRETS)
     assert left == {secret: [] for secret in SECRETS}
     assert notes == [

@@ -152,16 +152,18 @@ def test_the_command_says_what_it_removes(
 
     day, hours = (f"{NOW - timedelta(days=days, hours=hours):%Y-%m-%d}" for days, hours in ((90, 0), (90, 12)))
     said = (
-        f"1 ended sign-ins from before {hours} would be removed.\n"
-        f"0 drafts of notes from before {day} would be removed.\n"
-        f"0 ended claims from before {NOW - timedelta(days=1):%Y-%m-%d} would be removed.\n"
+        f"Ended sign-ins from before {hours}: 1 would be removed.\n"
+        f"Drafts of notes from before {day}: 0 would be removed.\n"
+        f"Ended claims from before {NOW - timedelta(days=1):%Y-%m-%d}: 0 would be removed.\n"
         "Replaced verdicts are kept for ever.\n"
-        f"0 receipts from before {NOW - timedelta(days=9):%Y-%m-%d} would be removed.\n"
+        f"Receipts from before {NOW - timedelta(days=9):%Y-%m-%d}: 0 would be removed.\n"
         "Events of the audit are kept for ever.\n"
     )
     assert dry.stdout.decode() == said
     assert done.stdout.decode() == said.replace(" would be removed", " removed")
-    assert again.stdout.decode() == said.replace("1 ended", "0 ended").replace(" would be removed", " removed")
+    assert again.stdout.decode() == said.replace(": 1 would be removed", ": 0 removed").replace(
+        " would be removed", " removed"
+    )
     assert [each.returncode for each in (dry, done, again)] == [0, 0, 0]
 
 
