@@ -13,7 +13,7 @@ from core.audit.events import Event, append
 from core.characters import make_storable
 from core.db.database import Database
 from core.db.databases import Databases
-from core.db.schema import people, policies, review_drafts, reviews
+from core.db.schema import erased_jobs, people, policies, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.gold.answers import settle
 from core.gold.turns import find_turn, note_verdict, take_back_turn
@@ -108,6 +108,7 @@ def record_review(
         details["text"] = False
     ids = [job.job_id for job in jobs]
     with databases.ours.transaction() as connection:
+        _refuse_erased(connection, ids)
         # By itself: where the process ends before the verdict is recorded, its person is told.
         connection.execute(attempt_of(by, ids[0], note or "", review.verdict.value, categories))
     with databases.ours.transaction() as connection:
@@ -237,6 +238,13 @@ def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = No
         query = query.where(reviews.c.person == by.name)
     with database.transaction() as connection:
         return set(connection.execute(query).scalars())
+
+
+def _refuse_erased(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Raise `InvalidParameter` where a job is still on screen that is nowhere else any more."""
+    erased = select(erased_jobs.c.job_id).where(erased_jobs.c.job_id == func.any(list(ids))).limit(1)
+    if connection.execute(erased).first() is not None:
+        raise InvalidParameter("This job was erased for good meanwhile: go on to the next one.")
 
 
 def _check_note(review: Review) -> str | None:

@@ -404,3 +404,14 @@ def test_elsewhere_it_says_who_must_do_it(
         "SOURCE_DATABASE_URL, which Fencepost never writes: whoever owns that database must delete them there, with "
         "their moderation logs."
     )
+
+
+def test_nobody_judges_what_is_gone(databases: Databases, connection: psycopg.Connection) -> None:
+    """A verdict on a job that was erased while it was on screen is refused, and its note is kept nowhere."""
+    on_screen = job(databases, insert_job(connection))
+    erase(databases, COMMAND_LINE, Target(job_id=on_screen.job_id))
+
+    with pytest.raises(InvalidParameter, match="This job was erased for good meanwhile"):
+        record_review(databases, ADA, [on_screen], Review(Verdict.AGREE, note=NOTE))
+
+    assert one(connection, "SELECT count(*) FROM review_drafts") == [(0,)]
