@@ -37,6 +37,7 @@ fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others
 
 soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts
 	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100
+	$(BIN)/python -m pytest tests/browser/test_reviews_page.py -k many_verdicts --verdicts=120
 	$(BIN)/python -m pytest tests/system/test_pooler.py --exports=100
 	$(BIN)/python -m pytest tests/dashboard/server/test_floods.py -s --flood=30
 	$(BIN)/python -m pytest tests/core/keeping/test_growth.py --acts=30000

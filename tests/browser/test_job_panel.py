@@ -90,15 +90,15 @@ def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     assert JOB.search(page.url) is None
 
 
-@pytest.mark.parametrize(("width", "other"), [(390, 1280), (1280, 390)])
+@pytest.mark.parametrize(("width", "other", "pauses"), [(390, 1280, (50, 200, 400)), (1280, 390, (120, 200, 280))])
 def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
-    dashboard: RunningServer, page: Page, width: int, other: int
+    dashboard: RunningServer, page: Page, width: int, other: int, pauses: tuple[int, ...]
 ) -> None:
     """What the browser still holds of the list, and says once more, is no wish to go back to it."""
     page.set_viewport_size({"width": width, "height": 900})
     open_jobs(page, dashboard.url)
 
-    for pause in (50, 120, 200, 280, 400):
+    for pause in pauses:
         wait_until_still(page)
         page.keyboard.press("j")
         page.wait_for_timeout(pause)

@@ -64,7 +64,7 @@ a text that is too long | said, and it stays | {FIELDS}
 a bound with seconds, Apply | not widened to its minute | dashboard/jobs/test_page.py::test_a_bound_that_was_not_touched_stays_exact
 a key after a switch | works | {KEYS}
 Cyrillic, Greek, AZERTY | by letter or by place | {KEYS}
-a held key | verdicts on jobs that were on screen alone | browser/test_reviews_page.py::test_fifty_verdicts_are_on_the_jobs_that_were_on_screen
+a held key | verdicts on jobs that were on screen alone | browser/test_reviews_page.py::test_many_verdicts_are_on_the_jobs_that_were_on_screen
 two presses a moment apart | one thing done | browser/test_reviews_page.py::test_two_clicks_a_moment_apart_do_a_thing_once
 PgBouncer in both modes, before either database | the same bytes | {POOLER}
 core check behind PgBouncer | names it | {POOLER}

@@ -27,6 +27,7 @@ from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
+from tests.support.said import list_said
 
 PAGE = str(ROOT / "dashboard" / "jobs" / "page.py")
 APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
@@ -51,7 +52,7 @@ def open_page(databases: Databases, demo: Settings, monkeypatch: pytest.MonkeyPa
 
     def open_at(**params: str) -> AppTest:
         app = AppTest.from_file(PAGE, default_timeout=60)
-        for name, value in (params if "range" in params else APRIL | params).items():
+        for name, value in (params if params.keys() & {"range", "from"} else APRIL | params).items():
             app.query_params[name] = value
         app.run()
         assert not app.exception
@@ -755,3 +756,27 @@ def test_the_command_quotes_whatever_is_sought() -> None:
         "  'https://fencepost.example.com/api/v1/jobs/export?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z"
         "&decision=reject&q=it%27s+%24HOME+%60id%60+%22x%22'"
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"from": "2026-05-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, "from is after to"),
+        ({"from": "2025-01-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}, "more than 366 days apart"),
+        ({"from": "2026-04-01T00:00:00Z"}, "to is missing"),
+        ({"range": "fortnight"}, "range does not know this period"),
+        ({"range": "7d", "<img src=x>": "1"}, "is not a parameter"),
+        ({"range": "7d", "tz": "Mars/Olympus"}, "tz is not a time zone"),
+        ({"range": "7d", "after": "x"}, "after is not a place in the list"),
+    ],
+)
+def test_a_wrong_address_shows_a_sentence_and_the_default_view(
+    open_page: OpenPage, params: dict[str, str], sentence: str
+) -> None:
+    """What is wrong with an address is said in a sentence, and the page works."""
+    app = open_page(**params)
+
+    said = [text for _, text in list_said(app)]
+    assert [error.value for error in app.error] == ["This address is not valid, so this is the default view."]
+    assert [text for text in said if sentence in text]
+    assert [text for text in said if text.startswith("Download CSV")]
