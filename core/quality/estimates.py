@@ -60,11 +60,12 @@ def estimate_share(strata: Sequence[Stratum]) -> Estimate | None:
         return None
     total = sum(stratum.jobs for stratum in strata)
     weights = [stratum.jobs / total for stratum in strata]
-    share = sum(weight * stratum.hits / stratum.judged for weight, stratum in zip(weights, strata, strict=True))
+    # Rounded weights may come to a little more than 1.
+    share = min(1.0, sum(weight * one.hits / one.judged for weight, one in zip(weights, strata, strict=True)))
     z = _common_quantile(strata, weights)
     bounds = [_wilson(stratum, z) for stratum in strata]
     low = sum(weight * bound[0] for weight, bound in zip(weights, bounds, strict=True))
-    high = sum(weight * bound[1] for weight, bound in zip(weights, bounds, strict=True))
+    high = min(1.0, sum(weight * bound[1] for weight, bound in zip(weights, bounds, strict=True)))
     return Estimate(share, min(low, share), max(high, share))
 
 

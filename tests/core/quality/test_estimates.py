@@ -1,7 +1,7 @@
 """Estimates: as those of a second library where that has them, and right as often as they say."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
 from scipy.stats import binomtest
@@ -148,6 +148,7 @@ def test_so_many_more_jobs_make_an_interval_half_as_wide() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 10_000), st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=6))
+@example([(27, 5, 5), (32, 5, 5), (23, 5, 5), (27, 5, 5)])
 def test_a_share_lies_between_its_bounds(drawn: list[tuple[int, int, int]]) -> None:
     """Whatever was drawn, the share lies within its interval, and that within 0 and 1."""
     strata = [Stratum(jobs, min(judged, jobs), min(hits, judged, jobs)) for jobs, judged, hits in drawn]
