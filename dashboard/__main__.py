@@ -14,6 +14,7 @@ from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
 from core.db.databases import Databases
 from core.intake.demo import seed_if_empty
+from core.served_port import noting_port
 from core.settings import Settings, load_settings
 from core.upkeep import upkeep
 from core.webhooks.sender import sending
@@ -41,16 +42,17 @@ def main(**streamlit_options: Any) -> None:
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104
         heads = logging_heads(databases)
-        serve(
-            app,
-            host=host,
-            port=port,
-            meanwhile=heads,
-            log_form=settings.fencepost_log,
-            ws=BoundedWebSocket,
-            # Nothing that comes is unpacked: of a few packed bytes anybody could make as many as they like.
-            ws_per_message_deflate=False,
-        )
+        with noting_port(settings.fencepost_home, port):
+            serve(
+                app,
+                host=host,
+                port=port,
+                meanwhile=heads,
+                log_form=settings.fencepost_log,
+                ws=BoundedWebSocket,
+                # Nothing that comes is unpacked: of a few packed bytes anybody could make as many as they like.
+                ws_per_message_deflate=False,
+            )
 
 
 def _seed_first_time(databases: Databases, settings: Settings) -> None:

@@ -8,6 +8,7 @@ import click
 from core.instants import print_exact
 from core.intake.importer import Imported, count
 from core.jobs.filter import LONGEST_RANGE
+from core.served_port import find_port
 from core.settings import Settings
 
 client_option = click.option(
@@ -59,4 +60,5 @@ def link_to_jobs(settings: Settings, client_id: str, first: datetime, last: date
     end = last + min(timedelta(microseconds=1), datetime.max.replace(tzinfo=UTC) - last)
     start = max(first, end - min(LONGEST_RANGE, end - first))
     link = urlencode({"from": print_exact(start), "to": print_exact(end), "client_id": client_id})
-    return f"Look at them in the dashboard: http://localhost:{settings.streamlit_server_port}/?{link}"
+    port = find_port(settings.fencepost_home) or settings.streamlit_server_port
+    return f"Look at them in the dashboard: http://localhost:{port}/?{link}"

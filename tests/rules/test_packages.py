@@ -65,7 +65,7 @@ FLOORS = (
     ("core.db",),
     ("core.characters", "core.facts", "core.instants", "core.settings", "core.stall_watch"),
     ("core.log_lines", "core.metrics.registry"),
-    ("core.errors", "core.program", "core.request_id"),
+    ("core.errors", "core.program", "core.request_id", "core.served_port"),
     ("core",),
 )
 HEIGHT = {package: -floor for floor, row in enumerate(FLOORS) for package in row}
