@@ -17,6 +17,7 @@ from core.settings import Settings
 from tests.browser.conftest import PATIENCE
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.browser.test_reviews_page import settle
 from tests.support.axe import find_faults, wait_until_still
 from tests.support.documents import april
 from tests.support.servers import RunningServer
@@ -323,13 +324,13 @@ def test_a_screen_reader_hears_what_is_open_and_what_was_recorded(
     page.keyboard.press("j")
     wait_for(page, lambda: any(text.startswith("Job opened: Passed, ") for text in said(browser_door)))
     opened = said(browser_door)
-    expect(page.locator('[class*="st-key-review_categories_"]')).to_be_visible()
+    settle(page)
     page.keyboard.press("a")
     wait_for(page, lambda: "Agree: recorded for 1 job. U takes it back." in said(browser_door))
     wait_for(page, lambda: not set(opened) & {text for text in said(browser_door) if text.startswith("Job opened")})
 
     page.evaluate(_WATCH_ACTS)
-    wait_until_still(page)
+    settle(page)
     page.keyboard.press("a")
     wait_for(page, lambda: page.evaluate("window.acts") >= 2)
 
