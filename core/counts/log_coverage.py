@@ -1,5 +1,6 @@
 """Coverage: the share of decided jobs that have a moderation log, and the days on which it drops."""
 
+from calendar import SATURDAY
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +17,10 @@ DEVIATIONS = 4
 
 # What was ordinary before a range is told by so much time: a day alone has nothing to drop from.
 LOOK_BACK = timedelta(days=14)
+
+# From so many days of the same kind on, a day is held against these: at weekends a service may do other work, of which
+# less is logged.
+ENOUGH_DAYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +41,31 @@ def cover(counted: Iterable[Combination]) -> Coverage:
     return Coverage(sum(one.total for one in decided), sum(one.total for one in decided if one.evaluated))
 
 
-def find_drops(days: Mapping[date, Coverage], before: Iterable[Coverage] = ()) -> tuple[float | None, list[date]]:
-    """Return the ordinary day's share (the median) and the days whose share is well below it, in their order.
+def find_drops(
+    days: Mapping[date, Coverage], before: Mapping[date, Coverage] | None = None
+) -> tuple[float | None, list[date]]:
+    """Return the ordinary day's share (the median) and the days whose share is well below what is ordinary for them.
 
-    `before` are the days before, which tell what is ordinary, too.
+    That is the median of weekdays or of weekends, where enough of them are known. `before` are the days before, which
+    tell what is ordinary, too.
     """
     known = {day: found for day, one in days.items() if (found := _telling_share(one)) is not None}
-    earlier = [found for one in before if (found := _telling_share(one)) is not None]
+    earlier = {day: found for day, one in (before or {}).items() if (found := _telling_share(one)) is not None}
     if not known:
         return None, []
-    usual = median([*known.values(), *earlier])
+    everything = earlier | known
     drops = []
     for day, found in known.items():
+        alike = [one for other, one in everything.items() if _is_weekend(other) == _is_weekend(day)]
+        usual = median(alike if len(alike) >= ENOUGH_DAYS else everything.values())
         by_chance = DEVIATIONS * sqrt(usual * (1 - usual) / days[day].decided)
         if usual - found >= max(LEAST_DROP, by_chance):
             drops.append(day)
-    return usual, drops
+    return median(everything.values()), drops
+
+
+def _is_weekend(day: date) -> bool:
+    return day.weekday() >= SATURDAY
 
 
 def _telling_share(day: Coverage) -> float | None:

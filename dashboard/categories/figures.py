@@ -1,6 +1,6 @@
 """The figures of the page of categories: all of them added up from one look at the jobs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
@@ -35,7 +35,7 @@ def add_up(
     job_filter: JobFilter,
     zone: ZoneInfo,
     now: datetime,
-    before: Iterable[Sequence[Combination]] = (),
+    before: Mapping[date, Sequence[Combination]] | None = None,
     with_reason: int = 0,
 ) -> Figures:
     """Add up what was counted for each day in the zone; the days `before` tell no more than what is ordinary.
@@ -44,7 +44,9 @@ def add_up(
     """
     everything = list(chain.from_iterable(combined.values()))
     days = list_days(combined, job_filter.range, zone, now)
-    usual, dropped = find_drops({day.day: day.coverage for day in days}, map(cover, before))
+    usual, dropped = find_drops(
+        {day.day: day.coverage for day in days}, {day: cover(counted) for day, counted in (before or {}).items()}
+    )
     return Figures(
         days,
         sum_up(everything),

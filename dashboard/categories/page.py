@@ -56,7 +56,7 @@ def show() -> None:
     if combined is None or with_reason is None:
         _show_too_slow(resources)
     else:
-        figures = add_up(combined, view.job_filter, shown_zone(view), now, before.values(), with_reason)
+        figures = add_up(combined, view.job_filter, shown_zone(view), now, before, with_reason)
         _show_figures(figures, view)
         show_reasons(view, person, figures.days)
     show_review_figures(view, person)

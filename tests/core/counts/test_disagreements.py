@@ -214,11 +214,10 @@ def test_a_share_of_nothing_is_none() -> None:
     assert (share(0, 0), share(1, 4)) == (None, 0.25)
 
 
-def days_of(*shares: float, decided: int = 400) -> dict[date, Coverage]:
-    """Return days from the first of April on, on which such shares of the decided jobs have a log."""
+def days_of(*shares: float, decided: int = 400, first: date = date(2026, 4, 1)) -> dict[date, Coverage]:
+    """Return days from the first of April (a Wednesday) on, on which such shares of the decided jobs have a log."""
     return {
-        date(2026, 4, 1) + timedelta(days=number): Coverage(decided, round(decided * each))
-        for number, each in enumerate(shares)
+        first + timedelta(days=number): Coverage(decided, round(decided * each)) for number, each in enumerate(shares)
     }
 
 
@@ -232,10 +231,19 @@ def test_a_day_on_which_logs_are_missing_is_found() -> None:
 
 def test_days_before_tell_what_is_ordinary() -> None:
     """A range whose days all lack logs, such as a single one, is held against the days before it."""
-    usual, drops = find_drops(days_of(0.5), days_of(*[0.96] * 14).values())
+    usual, drops = find_drops(days_of(0.5), days_of(*[0.96] * 14, first=date(2026, 3, 18)))
 
     assert (usual, drops) == (0.96, [date(2026, 4, 1)])
     assert find_drops(days_of(0.5))[1] == []
+
+
+def test_weekends_are_held_against_weekends() -> None:
+    """At weekends ever so many fewer jobs have a log: no drop, but a Saturday with fewer than Saturdays have is one."""
+    week = (0.96, 0.96, 0.96, 0.80, 0.80, 0.96, 0.96)
+
+    assert find_drops(days_of(*week * 3)) == (0.96, [])
+    assert find_drops(days_of(*week * 2, *week[:3], 0.60)) == (0.96, [date(2026, 4, 18)])
+    assert find_drops(days_of(*week * 2, 0.80)) == (0.96, [date(2026, 4, 15)])
 
 
 def test_a_small_drop_of_very_many_jobs_is_found() -> None:
