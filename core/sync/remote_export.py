@@ -99,7 +99,12 @@ class RemoteExport:
                 advance(len(block))
         found = inspector.inspection()
         total = find_number(response.headers, "x-total-count")
-        if not found.is_closed or total not in (None, found.records):
+        if not found.is_closed:
+            raise ServerFailed(
+                f"{self.host} sent an export that ends within a record: it was cut, or has a quote that is not doubled.",
+                asks_too_much=True,
+            )
+        if total not in (None, found.records):
             raise ServerFailed(f"{self.host} cut its export.", asks_too_much=True)
         # Where clocks differ, the earlier one leaves nothing out.
         return min(as_of, find_date(response.headers, "date") or as_of)

@@ -245,6 +245,18 @@ def test_a_body_that_was_packed_on_the_way_is_unpacked(databases: Databases, sou
     assert [step.reason.partition(" ")[2] for step in steps if isinstance(step, Pause)] == ["cut its export."]
 
 
+def test_a_body_that_ends_within_a_record_is_said_to(source: Source) -> None:
+    """A quote that nothing closes takes all that follows: the sentence does not say that the server cut it."""
+    source.proxy.start_over([pack("gzip", f'{HEADER.decode()}a 5" disk,prompt\r\n'.encode())])
+
+    pause = next(make_sync(source.databases, source).run())
+
+    assert isinstance(pause, Pause)
+    assert pause.reason.endswith(
+        " sent an export that ends within a record: it was cut, or has a quote that is not doubled."
+    )
+
+
 @pytest.mark.parametrize("encoding", ["gzip, gzip, gzip", "gzip, identity", "br", "deflate", "zstd", "x"])
 def test_other_and_stacked_encodings_are_refused(source: Source, encoding: str) -> None:
     """What may unpack to anything is not unpacked at all."""
