@@ -19,3 +19,18 @@ window.shownAfter = (texts) => {
   const times = texts.map((text) => drawn.get(text) ?? Infinity);
   return times.every(isFinite) ? Math.max(...times) - clicked : null;
 };
+
+// An open job is drawn as elements: it is shown once its id and its verdicts are those of another job than before.
+let pressed = 0, before = "", shown = null;
+const openJob = () => document.querySelector(".st-key-job_body code")?.textContent ?? "";
+addEventListener("keydown", (event) => { pressed = event.timeStamp; before = openJob(); shown = null; }, { capture: true });
+new MutationObserver(() => {
+  const job = openJob();
+  if (shown !== null || !pressed || !job || job === before) return;
+  if (!document.querySelector(`[class*="st-key-verdict_agree_${job}"] button`)) return;
+  shown = Infinity;
+  requestAnimationFrame(() => { shown = performance.now() - pressed; });
+}).observe(document, { childList: true, subtree: true, attributes: true, characterData: true });
+
+// Milliseconds from the last key until another job was shown; null: not yet.
+window.jobAfter = () => (Number.isFinite(shown) ? shown : null);

@@ -1,8 +1,9 @@
 """Measure the Jobs page in Chromium: `python -m benchmarks.pages [--jobs N] [--times N] [--keep DIRECTORY]`.
 
-How long from opening it until the rows are painted, and from Apply with another range, client, decision, status or type
-until the new rows are. In alternation with a bare Streamlit page that has one fixed table (`bare_page.py`). Writes its
-own section of RESULTS.md. Needs Chromium and `requirements-dev.txt`.
+How long from opening it until the rows are painted, from Apply with another range, client, decision, status or type
+until the new rows are, from J until the next job can be judged, and from a verdict until the next job of a queue can.
+In alternation with a bare Streamlit page that has one fixed table (`bare_page.py`). Writes its own section of
+RESULTS.md. Needs Chromium and `requirements-dev.txt`.
 """
 
 import os
@@ -190,6 +191,28 @@ def _measure(browser: Browser, databases: Databases, times: int) -> Iterator[tup
             turn += 1
             theirs.append(_press(other, _apply(other), _bare_rows(turn)))
         yield what, ours, theirs
+    other.bring_to_front()
+    theirs = [_press(other, _apply(other), _bare_rows(turn + number)) for number in range(1, times + 1)]
+    page.bring_to_front()
+    page.goto(jobs_page)
+    _wait(page, week)
+    # The first one lays the list and the job out side by side.
+    yield "next job", [_press_key(page, "j") for _ in range(times + 1)][1:], theirs
+    page.goto(f"http://127.0.0.1:{JOBS_PORT}/reviews?from={WEEK['from']}&to={WEEK['to']}&decision=pass&category=none")
+    page.get_by_role("button", name="Keys ?").wait_for()
+    page.wait_for_timeout(1500)
+    _press_key(page, "j")
+    yield "verdict to next job", [_press_key(page, "a") for _ in range(times + 1)][1:], theirs
+    context.close()
+
+
+def _press_key(page: Page, key: str) -> float:
+    """Press a key that leads to another job; return the seconds until that one can be read and judged."""
+    page.keyboard.press(key)
+    page.wait_for_function("() => window.jobAfter() !== null", timeout=120_000)
+    found: float = page.evaluate("() => window.jobAfter()")
+    page.wait_for_timeout(1000)
+    return found / 1000
 
 
 def _press(page: Page, button: Locator, rows: list[str]) -> float:

@@ -101,7 +101,8 @@ class RemoteExport:
         total = find_number(response.headers, "x-total-count")
         if not found.is_closed:
             raise ServerFailed(
-                f"{self.host} sent an export that ends within a record: it was cut, or has a quote that is not doubled.",
+                f"{self.host} sent an export that ends within a record: it was cut, or has a quote that is not "
+                "doubled.",
                 asks_too_much=True,
             )
         if total not in (None, found.records):
