@@ -48,7 +48,7 @@ function findControl(starts, within) {
 
 // The verdicts and the job are drawn one after the other: for a moment those of one stand beside the text of another.
 function isOfOtherJob(control) {
-  const shown = document.querySelector(".st-key-job_body code")?.textContent;
+  const shown = document.querySelector(".st-key-open_job_id code")?.textContent;
   return control.matches("[class*=st-key-verdict_]") && !(shown && control.className.includes(shown));
 }
 

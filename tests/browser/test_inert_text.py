@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.test_reviews_page import reveal, settle
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
 
@@ -23,8 +24,13 @@ HOSTILE = (
 
 @pytest.fixture
 def hostile(database_url: str, tmp_path: Path) -> Iterator[RunningServer]:
-    """A dashboard over jobs whose every text is hostile."""
+    """A dashboard over jobs whose every text is hostile, and a policy that is, too."""
     with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO policies (version, kind, value, text, written_by, earlier_count)"
+            " VALUES (1, 'general', '', %s, %s, true)",
+            ("`code`\n\n" + "\n\n".join(HOSTILE)[:5_000], HOSTILE[0]),
+        )
         for text in HOSTILE:
             short = text[:200]
             insert_job(
@@ -63,6 +69,19 @@ def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningS
     for path in ("exports", "people", "keys", "audit"):
         page.goto(f"{hostile.url}/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+    # A policy is Markdown: what would be a picture is a link that nobody follows, and code in it is no job's id.
+    page.goto(f"{hostile.url}/policy")
+    expect(page.get_by_text("code", exact=True)).to_be_visible()
+    page.goto(f"{hostile.url}/reviews?{bounds}")
+    page.get_by_role("button", name="Start").click()
+    settle(page)
+    expect(page.get_by_text("code", exact=True)).to_be_visible()
+    reveal(page)
+    page.keyboard.press("a")
+    expect(page.get_by_text("Agree: recorded for 1 job.")).to_be_visible()
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("img[src*=foreign]").count() == 0
 
     assert {urlsplit(url).netloc for url in asked if urlsplit(url).netloc} == {urlsplit(hostile.url).netloc}
     assert [text for text in said if "Content Security Policy" in text] == []

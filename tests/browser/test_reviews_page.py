@@ -137,7 +137,7 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
 NOTES_KEYS = """
 window.pressed = [];
 addEventListener("keydown", (event) => {
-  if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-job_body code")?.textContent]);
+  if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-open_job_id code")?.textContent]);
 }, true);
 """
 KEYS = {"a": "agree", "o": "overturn", "n": "unsure"}
@@ -242,7 +242,7 @@ def test_keys_without_a_pause_judge_nothing_unseen(
     assert found or delay == 0
     assert [one for one in found if (keys[one[0]], one[1]) not in pressed] == []
     # In the end the address, the job and the verdicts are of one job.
-    wait_for(page, lambda: page.locator(".st-key-job_body code").first.text_content() == open_id(page))
+    wait_for(page, lambda: page.locator(".st-key-open_job_id code").first.text_content() == open_id(page))
     expect(page.locator(f'[class*="st-key-verdict_agree_{settle(page)}"] button').first).to_be_visible()
 
 
