@@ -22,7 +22,7 @@ window.shownAfter = (texts) => {
 
 // An open job is drawn as elements: it is shown once its id and its verdicts are those of another job than before.
 let pressed = 0, before = "", shown = null;
-const openJob = () => document.querySelector(".st-key-job_body code")?.textContent ?? "";
+const openJob = () => document.querySelector(".st-key-open_job_id code")?.textContent ?? "";
 addEventListener("keydown", (event) => { pressed = event.timeStamp; before = openJob(); shown = null; }, { capture: true });
 new MutationObserver(() => {
   const job = openJob();
