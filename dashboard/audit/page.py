@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from core.actor import Actor, Scope
+from core.actor import Actor
 from core.audit.events import Event, record
 from core.audit.filter import LONGEST_WHO, AuditFilter
 from core.audit.pages import EventPage, page_events
@@ -19,7 +19,7 @@ from dashboard.address.zones import browser_zone
 from dashboard.audit.address import AuditView, parse_audit_view
 from dashboard.audit.table import show_events
 from dashboard.session.admission import ADMINS, admitted, fragment
-from dashboard.session.person import find_person
+from dashboard.session.person import find_admin
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_up import ask_again
 
@@ -33,8 +33,8 @@ EVERYTHING = AuditView(AuditFilter())
 def show() -> None:
     """Run the page."""
     resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None or Scope.ADMIN_CONFIG not in person.scopes:
+    person = find_admin()
+    if person is None:
         st.error("The audit is for administrators: ask for the scope admin:config.", icon=":material/lock:")
         st.stop()
     st.title("Audit")

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from core.characters import quote
 from core.instants import print_local
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 # What says itself without quotes: times, ids, numbers, and words of ours.
 _WORD = re.compile(r"[\w.,:+/-]+", re.ASCII)
@@ -23,7 +23,7 @@ def show_events(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
     st.dataframe(
         to_frame(rows, zone),
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(rows) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(rows)),
         row_height=ROW_HEIGHT,
         column_config={
             "time": text(f"Time ({zone.key})", width=165, pinned=True),

@@ -9,7 +9,7 @@ from core.counts.outcomes import FLAG_SETS, share
 from core.jobs.filter import Category
 from dashboard.categories.charts import count_decisions, count_flags, list_rates, name_flags
 from dashboard.categories.days import ShownDay
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 Cell = str | int | float | None
 
@@ -23,7 +23,7 @@ def show_table(frame: pd.DataFrame, *, key: str, alt: str) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         column_config={name: percent(format="percent") for name in frame.columns if name.endswith(SHARE)},
         key=key,

@@ -16,7 +16,7 @@ from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason
 from core.jobs.wall import Wall
 from dashboard.session.admission import admitted
-from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 from dashboard.widgets.words import DECISIONS, SHORT_FLAGS
 
 KEY = "jobs"
@@ -95,7 +95,7 @@ def show_jobs(
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(max(height, LEAST_HEIGHT), (len(rows) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(rows), max(height, LEAST_HEIGHT)),
         column_order=order,
         row_height=ROW_HEIGHT,
         column_config=_columns(zone, fit_widths(order, width, widen=widen)),

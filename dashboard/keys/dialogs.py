@@ -18,9 +18,9 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
-from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
@@ -38,12 +38,6 @@ FURTHEST = date(2999, 12, 30)
 DONE = "key_done"
 
 OVERLAPS = {"It ends at once": timedelta(), "24 hours": timedelta(hours=24), "7 days": timedelta(days=7)}
-
-
-def find_admin() -> Actor | None:
-    """Return the person of this session if they may manage keys now, else None."""
-    person = find_person(get_resources().settings)
-    return person if person is not None and Scope.ADMIN_CONFIG in person.scopes else None
 
 
 @dialog("Create a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
@@ -135,7 +129,7 @@ def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
         try:
             revoke_key(get_resources().databases, person, key_id)
         except (NotPossible, Forbidden) as error:
-            _say(error)
+            show_refusal(error)
         else:
             st.rerun()
 
@@ -166,7 +160,7 @@ def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export:
     try:
         key = make()
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        _say(error)
+        show_refusal(error)
         return
     # Emptied first: what follows is shorter than the questions, and the rest of them would stay.
     place.empty()
@@ -200,8 +194,3 @@ def example(url: str) -> str:
 def _name_key(key_id: str, name: str) -> None:
     """Say which key is meant. The name is somebody's own words: text, and never Markdown."""
     st.text(f"{isolate(name)}\n{prefix(key_id)}")
-
-
-def _say(error: Exception) -> None:
-    st.error("That can't be done.", icon=":material/error:")
-    st.text(str(error))

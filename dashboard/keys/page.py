@@ -9,8 +9,9 @@ from sqlalchemy import Row
 from core.actor import Scope
 from core.auth.api_keys import KeyState, list_keys
 from dashboard.address.zones import browser_zone
-from dashboard.keys.dialogs import create_dialog, find_admin, revoke_dialog, rotate_dialog
+from dashboard.keys.dialogs import create_dialog, revoke_dialog, rotate_dialog
 from dashboard.keys.table import isolate, prefix, show_keys
+from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis

@@ -11,7 +11,7 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.auth.api_keys import KeyState
-from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 # Sign and word, so that no state is told by colour alone.
 STATES = {
@@ -36,7 +36,7 @@ def show_keys(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
     st.dataframe(
         to_frame(rows, zone),
         hide_index=True,
-        height=(min(MOST_ROWS, len(rows)) + 1) * ROW_HEIGHT + 3,
+        height=fit_height(len(rows), (MOST_ROWS + 1) * ROW_HEIGHT + 3),
         row_height=ROW_HEIGHT,
         column_config=_columns(),
         key="keys",

@@ -30,7 +30,7 @@ from dashboard.open_job.review import show_review
 from dashboard.open_job.seen import forget_seen, is_revealed, note_seen, reveal
 from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import Resources, get_resources
-from dashboard.widgets.table import ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
 
 # Whether invisible characters are marked.
@@ -300,7 +300,7 @@ def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(10, len(logs) + 1) * ROW_HEIGHT + 3,
+        height=fit_height(len(logs), 10 * ROW_HEIGHT + 3),
         row_height=ROW_HEIGHT,
         column_order=None if len(logs) > 1 else [str(name) for name in frame if name != "changed"],
         column_config={

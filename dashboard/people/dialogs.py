@@ -12,6 +12,7 @@ from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.widgets.client_select import find_clients, name_client
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
@@ -55,7 +56,7 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
         try:
             holder = parse_holder(name or "", is_group=kind == GROUP, provider=provider)
         except InvalidParameter as error:
-            _say(error)
+            show_refusal(error)
             return
         _give(person, holder, given)
 
@@ -93,7 +94,7 @@ def take_dialog(person: Actor, holder: Holder) -> None:
         try:
             take_rights(resources.databases, person, holder, stays_admin=None if door is None else door.stays_admin)
         except (NotPossible, Forbidden) as error:
-            _say(error)
+            show_refusal(error)
         else:
             st.rerun()
 
@@ -150,14 +151,9 @@ def _give(person: Actor, holder: Holder, given: Rights) -> None:
             stays_admin=None if door is None else door.stays_admin,
         )
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        _say(error)
+        show_refusal(error)
     else:
         st.rerun()
-
-
-def _say(error: Exception) -> None:
-    st.error("That can't be done.", icon=":material/error:")
-    st.text(str(error))
 
 
 def list_known(kind: Kind, names: Iterable[str], given: Iterable[Holder]) -> list[str]:

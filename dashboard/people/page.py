@@ -6,13 +6,12 @@ from typing import Any
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Scope
 from core.auth.people import MOST_PEOPLE, Visitor, list_people
 from core.auth.rights import Kind, holder_of, list_rights, rights_of
 from dashboard.address.zones import browser_zone
 from dashboard.people.dialogs import change_dialog, give_dialog, list_known, take_dialog
 from dashboard.people.table import name_holder, show_people, show_rights
-from dashboard.session.person import find_person
+from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.widgets.primary_button import emphasis
@@ -22,8 +21,8 @@ def show() -> None:
     """Run the page."""
     # `main.py` lists the page only for admins; that is not what keeps others out.
     resources = get_resources()
-    person = find_person(resources.settings)
-    if person is None or Scope.ADMIN_CONFIG not in person.scopes:
+    person = find_admin()
+    if person is None:
         st.stop()
     if not person.is_fresh:
         st.title("People")

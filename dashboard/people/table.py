@@ -13,7 +13,7 @@ from core.actor import Scope
 from core.auth.people import Visitor
 from core.auth.rights import Holder, Rights, holder_of, rights_of
 from dashboard.widgets.client_select import name_client
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 # In the order in which they are said.
 WORDS: dict[Scope, str] = {
@@ -109,7 +109,7 @@ def _show(frame: pd.DataFrame, columns: dict[str, Any], *, key: str, alt: str) -
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         column_config=columns,
         key=key,

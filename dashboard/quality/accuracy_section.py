@@ -16,7 +16,7 @@ from core.jobs.filter import LONGEST_RANGE, MOST_JOB_IDS
 from core.review.verdicts import Verdict
 from dashboard.session.admission import ADMINS, as_person
 from dashboard.session.resources import Resources, get_resources
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 # The field for the share, in percent.
 SHARE = "known_share"
@@ -88,7 +88,7 @@ def _show_wrong(wrong: Sequence[Row[Any]]) -> None:
         st.dataframe(
             frame,
             hide_index=True,
-            height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+            height=fit_height(len(frame)),
             row_height=ROW_HEIGHT,
             key="known_wrong",
             alt="What you got wrong, the latest first",
@@ -130,7 +130,7 @@ def _show_everybody(everybody: Sequence[Accuracy]) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         key="known_people",
         alt="How often each person is right where the answer is settled",

@@ -8,7 +8,7 @@ from core.jobs.strata import Stratification
 from core.quality.sentences import name_value
 from core.review.agreement import Agreement
 from core.review.sample_agreement import SampleAgreement
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 
 def show_agreement(agreement: SampleAgreement) -> None:
@@ -25,7 +25,7 @@ def show_agreement(agreement: SampleAgreement) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         key="agreement",
         alt="Agreement of reviewers on decisions, by category and by reason",

@@ -23,7 +23,7 @@ from core.quality.sentences import (
     say_what_is_open,
 )
 from dashboard.quality.jobs_link import show_jobs_link
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 # Groups that are shown with the way to their jobs; the table has all of them.
 LINKED = 8
@@ -98,7 +98,7 @@ def _show_groups(sample: Row[Any], groups: Sequence[Group], by: Sequence[str]) -
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         key=f"groups_{'_'.join(by)}",
         alt=f"Wrong decisions by {' and '.join(STRATIFICATION_WORDS[Stratification(kind)] for kind in by)}",

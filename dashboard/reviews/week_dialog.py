@@ -14,7 +14,7 @@ from core.review.week import Work, list_work
 from dashboard.open_job.review import VERDICTS
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 ELSEWHERE = "No shared queue"
 
@@ -35,7 +35,7 @@ def week_dialog(person: Actor, zone: ZoneInfo) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         key="week",
         alt="Verdicts of this week by person and queue",

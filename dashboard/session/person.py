@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.actor import DEMO_PERSON, Actor
+from core.actor import DEMO_PERSON, Actor, Scope
 from core.auth.sign_in import Door, Visit
 from core.settings import Settings
 from dashboard.session.resources import get_resources
@@ -18,6 +18,12 @@ def find_person(settings: Settings) -> Actor | None:
         return DEMO_PERSON
     visit = find_visit()
     return None if visit is None else visit.actor
+
+
+def find_admin() -> Actor | None:
+    """Return the person of this session if they are an admin now, else None."""
+    person = find_person(get_resources().settings)
+    return person if person is not None and Scope.ADMIN_CONFIG in person.scopes else None
 
 
 def find_visit() -> Visit | None:

@@ -17,6 +17,7 @@ from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.webhooks.table import EVENTS
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
 ONE, ALL = "One client", "All clients"
@@ -57,7 +58,7 @@ def _show_secret(
             resources.databases, person, url=url, events=events, client_id=client_id, networks=networks
         )
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        _say(error)
+        show_refusal(error)
         return
     # Emptied first: what follows is shorter than the questions, and the rest of them would stay.
     place.empty()
@@ -88,11 +89,6 @@ def remove_dialog(person: Actor, endpoint_id: UUID, address: str) -> None:
         try:
             remove_endpoint(get_resources().databases, person, endpoint_id)
         except (NotPossible, Forbidden) as error:
-            _say(error)
+            show_refusal(error)
         else:
             st.rerun()
-
-
-def _say(error: Exception) -> None:
-    st.error("That can't be done.", icon=":material/error:")
-    st.text(str(error))

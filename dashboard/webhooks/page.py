@@ -7,14 +7,14 @@ from uuid import UUID
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Actor, Scope
+from core.actor import Actor
 from core.characters import quote
 from core.errors import NotPossible
 from core.webhooks.deliveries import State, list_deliveries, send_again
 from core.webhooks.endpoints import list_endpoints, pause_endpoint, resume_endpoint
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import ADMINS, as_person
-from dashboard.session.person import find_person
+from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.webhooks.dialogs import add_dialog, remove_dialog
@@ -34,8 +34,8 @@ _FAILED = "webhook_failed"
 def show() -> None:
     """Run the page."""
     # `main.py` lists the page only for admins; that is not what keeps others out.
-    person = find_person(get_resources().settings)
-    if person is None or Scope.ADMIN_CONFIG not in person.scopes:
+    person = find_admin()
+    if person is None:
         st.stop()
     if not person.is_fresh:
         st.title("Webhooks")

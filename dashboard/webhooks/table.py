@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from core.webhooks.deliveries import State
 from core.webhooks.events import WebhookEvent
-from dashboard.widgets.table import MOST_HEIGHT, ROW_HEIGHT
+from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
 EVENTS = {
     WebhookEvent.REVIEW_OVERTURNED: "a decision is overturned",
@@ -80,7 +80,7 @@ def _show(columns: dict[str, list[str]], key: str, alt: str) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        height=min(MOST_HEIGHT, (len(frame) + 1) * ROW_HEIGHT + 3),
+        height=fit_height(len(frame)),
         row_height=ROW_HEIGHT,
         key=key,
         alt=alt,

@@ -30,8 +30,7 @@ def show_failure(error: Exception) -> bool:
         case QueryTooSlow():
             st.error(str(error), icon=":material/timer_off:")
         case InvalidParameter():
-            st.error("That can't be done.", icon=":material/error:")
-            st.text(str(error))
+            show_refusal(error)
         case DatabaseUnavailable():
             st.error(
                 "The database does not answer at the moment. Nothing is lost: try again in a few seconds.",
@@ -43,3 +42,9 @@ def show_failure(error: Exception) -> bool:
             log.error("a page failed: %s at %s:%s", type(error).__qualname__, place.name, place.lineno)
             st.error("Something went wrong here. Reload the page, and report it if it stays.", icon=":material/error:")
     return True
+
+
+def show_refusal(error: Exception) -> None:
+    """Say why something that was asked for is not done; what was asked stays on screen, to be corrected."""
+    st.error("That can't be done.", icon=":material/error:")
+    st.text(str(error))
