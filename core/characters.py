@@ -36,7 +36,7 @@ class Invisible:
 
 
 def find_invisible(text: str) -> Invisible:
-    """Count the characters of a text that are invisible, and those that change the direction of writing."""
+    """Count the characters of a text that are invisible, and those that change the writing direction."""
     counts = Counter(text)
     found = {character: count for character, count in counts.items() if is_invisible(character)}
     direction = sum(count for character, count in found.items() if character in _DIRECTION)

@@ -38,7 +38,7 @@ def preset_range(name: str, zone: ZoneInfo, now: datetime) -> DateRange:
             last = today.replace(day=1) - timedelta(days=1)
             return days_range(last.replace(day=1), last, zone)
         case _:
-            raise InvalidParameter(f"range does not know this period: it takes {', '.join(PRESETS)}.")
+            raise InvalidParameter(f"range does not know this period: use {', '.join(PRESETS)}.")
 
 
 def days_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRange:
@@ -48,21 +48,21 @@ def days_range(first: date | None, last: date | None, zone: ZoneInfo) -> DateRan
     """
     if first is None or last is None:
         missing = "first" if first is None else "last"
-        raise InvalidParameter(f"Pick the {missing} day, too.")
+        raise InvalidParameter(f"Pick the {missing} day too.")
     if first > last:
-        raise InvalidParameter("The first day is after the last one: exchange them.")
+        raise InvalidParameter("The first day is after the last: swap them.")
     try:
         start, end = (day_start(day, zone) for day in (first, last + timedelta(days=1)))
     except OverflowError:
-        raise InvalidParameter("These days are too far away: choose others.") from None
+        raise InvalidParameter("These dates are out of range: choose others.") from None
     if end - start > LONGEST_RANGE:
         if (last - first).days < LONGEST_RANGE.days:
             hours = (end - start - LONGEST_RANGE) / timedelta(hours=1)
             raise InvalidParameter(
-                f"Clocks are set back within these 366 days, which makes them {hours:g} h longer than what may be "
+                f"The clocks go back during these 366 days, which makes them {hours:g} h longer than what may be "
                 "asked for at once: choose a day fewer."
             )
-        raise InvalidParameter("These are more than 366 days: choose fewer.")
+        raise InvalidParameter("That is more than 366 days: choose fewer.")
     return DateRange(start, end)
 
 
@@ -98,7 +98,7 @@ def instants_range(
     if times[1] is not None and days[1] is not None:
         end = datetime.combine(days[1], times[1], zone).astimezone(UTC)
     if start > end:
-        raise InvalidParameter("The first time is after the last one: exchange them.")
+        raise InvalidParameter("The first time is after the last: swap them.")
     return DateRange(start, end)
 
 

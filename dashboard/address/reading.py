@@ -18,7 +18,7 @@ def read_or_default(
     try:
         return parse(given)
     except InvalidParameter as error:
-        st.error(f"This address is not valid, so this is {named}.", icon=":material/link_off:")
+        st.error(f"This address is not valid, so you are seeing {named}.", icon=":material/link_off:")
         # The message may repeat what stood in the address: it is shown as text, never as Markdown.
         st.text(str(error))
         return default()

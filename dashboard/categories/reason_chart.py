@@ -49,7 +49,7 @@ def chart_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, 
                 "field": "jobs",
                 "type": "quantitative",
                 "scale": {"rangeMax": LARGEST, "rangeMin": 0, "domainMin": 0},
-                "legend": {"title": "Jobs a day", "titleColor": TEXT, **ABOVE},
+                "legend": {"title": "Jobs per day", "titleColor": TEXT, **ABOVE},
             },
             "tooltip": [
                 {"field": "day", "title": "Day"},
@@ -68,7 +68,7 @@ def say_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, in
         return "No job has any of these reasons."
     jobs, reason, most = max(found, key=lambda each: each[0])
     label = next((day.label for day in days if day.day == most), str(most))
-    return f"The most of one reason on one day: {jobs:,} on {label}, “{shorten(reason)}”."
+    return f"Highest for one reason on one day: {jobs:,} on {label}, “{shorten(reason)}”."
 
 
 def frame_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, int]]) -> pd.DataFrame:

@@ -87,16 +87,16 @@ def describe_change(one: ReasonCount, reasons: Reasons) -> str:
         return said
     difference = one.jobs - one.before
     if not difference:
-        return f"{said} · as many as in the time before"
-    return f"{said} · {abs(difference):,} {'more' if difference > 0 else 'fewer'} than in the time before"
+        return f"{said} · as many as in the period before"
+    return f"{said} · {abs(difference):,} {'more' if difference > 0 else 'fewer'} than in the period before"
 
 
 def describe_hidden(reasons: Reasons) -> str:
     """Say how many reasons are not shown, and why."""
-    others = "1 reason stands" if reasons.hidden == 1 else f"{reasons.hidden:,} reasons stand"
+    others = "1 reason appears" if reasons.hidden == 1 else f"{reasons.hidden:,} reasons appear"
     jobs = "1 job" if reasons.hidden_jobs == 1 else f"{reasons.hidden_jobs:,} jobs"
     return (
-        f"{others} beside fewer than {PROMPTS_OF_A_RULE} different prompts, or are very long, and may quote them: they "
+        f"{others} with fewer than {PROMPTS_OF_A_RULE} different prompts, or are very long, and may quote them: they "
         f"are hidden here ({jobs})."
     )
 
@@ -136,7 +136,7 @@ def to_frame(reasons: Reasons, verdicts: Mapping[str, Verdicts]) -> pd.DataFrame
             "Reason": [one.reason for one in listed],
             "Jobs": [one.jobs for one in listed],
             "Of those with a reason, share": [share(one.jobs, reasons.jobs) for one in listed],
-            "In the time before": [one.before for one in listed],
+            "In the period before": [one.before for one in listed],
             "New": [one.is_new for one in listed],
             "Verdicts": [verdicts[one.reason].reviewed if one.reason in verdicts else 0 for one in listed],
             "Overturned": [verdicts[one.reason].overturned if one.reason in verdicts else 0 for one in listed],

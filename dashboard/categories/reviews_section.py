@@ -32,7 +32,7 @@ def show_review_figures(view: View, person: Actor) -> None:
         agreement = measure_agreement(connection, bounds, client_id, person.wall)
     st.header("Reviews")
     if further_filter(view.job_filter) is not None:
-        st.caption("These are of all jobs of the period and the client, whatever the other filters.")
+        st.caption("These cover all jobs of the period and the client, whatever the other filters say.")
     if not rates:
         st.caption("Nobody has agreed with or overturned a decision on these jobs yet.")
     else:

@@ -48,7 +48,7 @@ def say_rates(days: Sequence[ShownDay], sums: Sums) -> str:
 def say_together(sums: Sums, together: Mapping[frozenset[Category], int]) -> str:
     """Say how many flagged jobs have several flags, and with which other each category comes most often."""
     several = sum(total for flags, total in together.items() if len(flags) > 1)
-    sentences = [f"Of {_count(sums.any_flagged, 'flagged job')}, {several:,} bear several flags."]
+    sentences = [f"Of {_count(sums.any_flagged, 'flagged job')}, {several:,} have several flags."]
     for category in Category:
         others = {
             other: sum(total for flags, total in together.items() if {category, other} <= flags)
@@ -89,7 +89,7 @@ def say_drops(usual: float, drops: Sequence[ShownDay]) -> str:
     )
     more = f", the last five of {len(drops)} such days" if len(drops) > 5 else ""
     return (
-        f"Logs are missing: ordinarily {usual:.1%} of the decided jobs of a day have a log, "
+        f"Logs are missing: usually {usual:.1%} of the decided jobs of a day have a log, "
         f"but fewer on {named}{more}. What was decided without a log cannot be checked by category."
     )
 

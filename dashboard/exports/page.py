@@ -31,7 +31,7 @@ LIVE = 2
 # Finds the person who looks, anew at every run and every look at what is running: None where there is nobody any more.
 FindPerson = Callable[[], Actor | None]
 
-NOT_YOURS = "There is no export with this id among those that you may see. Check the address, or ask who sent it."
+NOT_YOURS = "There is no export with this id among those you may see. Check the address, or ask whoever sent it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def parse_place(params: list[tuple[str, str]]) -> Place:
     """Parse an address. Raises `InvalidParameter` where it is wrong in any way."""
     given = dict(params)
     if len(given) < len(params) or not given.keys() <= {"export", "after"}:
-        raise InvalidParameter("This page knows export and after, once each: remove what is beside them.")
+        raise InvalidParameter("This page takes export and after, once each: remove everything else from its address.")
     try:
         export_id = UUID(given["export"]) if "export" in given else None
     except ValueError:
@@ -112,7 +112,7 @@ def _watch(person: Actor, after: ReceiptKey | None) -> None:
 def _show_page(page: ReceiptPage, person: Actor) -> None:
     if not page.rows:
         st.info(
-            "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears.",
+            "There are no exports here yet. Download a CSV on the Jobs page, and its receipt appears.",
             icon=":material/receipt_long:",
         )
     for receipt in page.rows:

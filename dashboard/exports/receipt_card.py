@@ -26,9 +26,9 @@ BADGES: dict[str, tuple[str, str, Any]] = {
 
 MEANINGS: dict[str, str] = {
     Status.RUNNING: "The file is still being written.",
-    Status.COMPLETE: "The file was sent to its end. One with this hash is the whole export.",
-    Status.INTERRUPTED: "The reader went away or stopped reading. What arrived is no export: start it again.",
-    Status.FAILED: "Fencepost could not send it to its end. What arrived is no export: start it again.",
+    Status.COMPLETE: "The file was sent in full. A file with this hash is the whole export.",
+    Status.INTERRUPTED: "The reader went away or stopped reading. What arrived is not the whole export: start again.",
+    Status.FAILED: "Fencepost could not finish sending it. What arrived is not the whole export: start again.",
 }
 
 DOORS: dict[str, str] = {Via.API: "through the API", Via.DASHBOARD: "from the dashboard", Via.CLI: "from the shell"}

@@ -118,7 +118,7 @@ def _show_more(view: View, wall: Wall) -> None:
     """Show all filters but the days and the decision."""
     # Fields of one line would drop the line breaks of what is pasted, and a limit of their own would cut it.
     st.text_area(
-        TEXT_NAMES["q"], key=_key("q"), height="content", help="Regardless of case; every character stands for itself."
+        TEXT_NAMES["q"], key=_key("q"), height="content", help="Ignores case; every character is taken literally."
     )
     reason, part = st.columns(2)
     _show_reasons(reason, view, wall)
@@ -127,7 +127,7 @@ def _show_more(view: View, wall: Wall) -> None:
         "Job ids",
         key=_key("job_id"),
         height="content",
-        help="Whole ids or how they begin, up to 100, as you have them: from a list, a table or an address.",
+        help="Whole ids or how they begin, up to 100, pasted from a list, a table or an address.",
     )
     client, api_key = st.columns(2)
     api_key.multiselect(
@@ -191,7 +191,7 @@ def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
         format_func=lambda reason: name_option(reason, offered.get(reason)),
         placeholder="Any",
         accept_new_options=True,
-        help="The whole reason, exactly. Offered are names of rules, with their jobs of this period.",
+        help="The exact reason. The list offers names of rules, with their jobs in this period.",
     )
 
 
@@ -324,8 +324,8 @@ def _read_text(name: str) -> str:
     text = text.strip("\r\n")
     if len(text) > LONGEST_SEARCH:
         raise InvalidParameter(
-            f"“{TEXT_NAMES[name]}” holds {len(text):,} characters, and {LONGEST_SEARCH} can be looked for: shorten it. "
-            "It still stands there as you gave it."
+            f"“{TEXT_NAMES[name]}” holds {len(text):,} characters, and {LONGEST_SEARCH} can be searched for: "
+            "shorten it. Your text is still in the box."
         )
     return text
 

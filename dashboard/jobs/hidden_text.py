@@ -64,7 +64,7 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
             on_change=as_person(_keep_choice),
         )
         st.caption("Hidden text stays on the server. V reveals it for the open job; each reveal is in the audit.")
-        st.caption("A reason that stands beside five or more different prompts names a rule, and is always shown.")
+        st.caption("A reason that appears with five or more different prompts is a rule's name, and always shown.")
         midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
         looks = count_looks(ours, person, midnight)
         st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you can see this.")

@@ -38,7 +38,7 @@ def show_nothing_found(view: View, wall: Wall) -> None:
         if is_empty:
             _offer_newest(view, wall)
         if not _offer_without(view, wall) and not is_empty:
-            st.caption("No single filter removed everything: several did together. Drop some of them above.")
+            st.caption("No single filter rules everything out; several do so together. Drop some of them above.")
 
 
 def _offer_newest(view: View, wall: Wall) -> None:

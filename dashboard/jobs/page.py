@@ -192,7 +192,7 @@ def _show_nothing(view: View, person: Actor) -> None:
     if view.after is None:
         show_nothing_found(view, person.wall)
         return
-    st.info("There are no jobs at this place any more: go back to the newest.", icon=":material/search_off:")
+    st.info("There are no jobs here any more: go back to the newest.", icon=":material/search_off:")
     st.button("Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),))
 
 

@@ -38,7 +38,7 @@ def read_ids(pasted: str) -> tuple[str, ...]:
     ids = tuple(dict.fromkeys(found))
     if len(ids) > MOST_JOB_IDS:
         raise InvalidParameter(
-            f"These are {len(ids):,} job ids, and {MOST_JOB_IDS} can be found at once: take some away, and look for "
+            f"These are {len(ids):,} job ids, and {MOST_JOB_IDS} can be found at once: remove some, and search for "
             "them afterwards."
         )
     return ids
@@ -74,7 +74,9 @@ def _read_address(address: str) -> Iterator[str]:
     named = params.get("job") or params.get(JOB_ID.name)
     found = list(_read_part(named)) if named else ["-".join(whole.groups()) for whole in _WHOLE.finditer(address)]
     if not found:
-        raise InvalidParameter(f"The address {quote(address, 60)} names no job: paste one of a job that is open.")
+        raise InvalidParameter(
+            f"The address {quote(address, 60)} does not name a job: paste the address of an open job."
+        )
     yield from found
 
 

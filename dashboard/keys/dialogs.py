@@ -72,7 +72,7 @@ def create_dialog(person: Actor) -> None:
 
     def create() -> str:
         if not scopes:
-            raise InvalidParameter("The key may do nothing: choose what it may.")
+            raise InvalidParameter("The key has no scope: choose what it may do.")
         return create_key(
             get_resources().databases,
             person,
@@ -100,8 +100,8 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
     with place.container():
         _name_key(key_id, name)
         st.write("A new key takes its place, with the same name, client and scopes.")
-        overlap = st.radio("How long does the old key still work?", list(OVERLAPS), index=1, key="key_overlap")
-        st.caption("Never longer than it would have anyway. Put the new key to use within that time.")
+        overlap = st.radio("How long should the old key keep working?", list(OVERLAPS), index=1, key="key_overlap")
+        st.caption("Never longer than it would have anyway. Switch to the new key within that time.")
         is_asked = st.button("Rotate key", type=emphasis(), icon=":material/autorenew:", key="key_rotate")
 
     def rotate() -> str:
@@ -120,7 +120,7 @@ def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
         ask_again("keys")
         return
     _name_key(key_id, name)
-    st.write("Within 5 seconds it opens nothing any more, and its running exports are cut. This cannot be undone.")
+    st.write("Within 5 seconds it stops working, and its running exports are cut off. This cannot be undone.")
     with st.container(horizontal=True):
         is_sure = st.button("Revoke key", type=emphasis(), icon=":material/block:", key="key_revoke")
         if st.button("Keep it", key="key_keep"):

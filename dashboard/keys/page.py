@@ -65,7 +65,7 @@ def _show_actions(rows: Sequence[Row[Any]]) -> None:
                 "Rotate",
                 icon=":material/autorenew:",
                 disabled=row is None or is_rotating,
-                help="Another key has taken its place already." if is_rotating else None,
+                help="Another key has already taken its place." if is_rotating else None,
                 key="open_rotate",
             )
             and row is not None

@@ -40,7 +40,7 @@ def show_keys(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
         row_height=ROW_HEIGHT,
         column_config=_columns(),
         key="keys",
-        alt="API keys: those that open first, newest first",
+        alt="API keys: those that work first, newest first",
     )
 
 

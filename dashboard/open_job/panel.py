@@ -44,7 +44,7 @@ LONGEST = 20_000
 
 DECISION_COLORS: dict[bool | None, Any] = {True: "red", False: "green", None: "gray"}
 
-NOT_FOUND = "There is no job with this id among those that you may see. Check the address, or ask who sent it."
+NOT_FOUND = "There is no job with this id among those you may see. Check the address, or ask whoever sent it."
 
 
 # Pixels of the verdicts and of what frames them.
@@ -240,7 +240,7 @@ def _show_invisible(invisible: Invisible) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         count = "1 invisible character" if invisible.total == 1 else f"{invisible.total:,} invisible characters"
         if invisible.direction:
-            count += f", {invisible.direction:,} of which change the direction of writing"
+            count += f", {invisible.direction:,} of which change the writing direction"
         st.caption(f":material/warning: {count}.")
         st.toggle("Mark them", key=MARKED)
 

@@ -35,22 +35,22 @@ def show() -> None:
         st.space("stretch")
         if st.button("Give rights", type=emphasis(), icon=":material/person_add:", key="open_give"):
             _open_give(rows, visitors)
-    st.caption("Rights that are given here stand beside the lists of the settings, which stay as they are.")
+    st.caption("Rights given here are added to the lists in the settings, which stay as they are.")
     if resources.door is None:
-        st.caption("Nobody signs in here, so what is given counts once people do.")
+        st.caption("Nobody signs in here, so rights take effect once people do.")
     zone = browser_zone()
     if rows:
         _show_actions(rows)
         show_rights(rows, zone)
     else:
-        st.info("Nothing is given yet: the lists in the settings alone decide.", icon=":material/group:")
+        st.info("No rights are given yet: the lists in the settings alone decide.", icon=":material/group:")
     st.header("Who has signed in")
     came = [visitor for visitor in visitors if visitor.provider is not None]
     if not came:
         st.caption("Nobody has signed in yet.")
         return
     show_people(came, zone)
-    shown = f"The {MOST_PEOPLE:,} who were seen last. " if len(visitors) == MOST_PEOPLE else ""
+    shown = f"The {MOST_PEOPLE:,} seen most recently. " if len(visitors) == MOST_PEOPLE else ""
     st.caption(f"{shown}Times are those of {zone.key}.")
 
 
@@ -66,7 +66,7 @@ def _show_actions(rows: Sequence[Row[Any]]) -> None:
     held = {holder_of(row): rights_of(row) for row in rows}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
-            "Rights to change or take",
+            "Rights to change or take away",
             list(held),
             index=None,
             format_func=name_holder,

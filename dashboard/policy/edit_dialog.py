@@ -17,7 +17,7 @@ from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.written_text import show_written
 
-COUNT, OUT = "They still count in Quality", "They do not count any more: their jobs are to be judged again"
+COUNT, OUT = "They still count in Quality", "They no longer count: their jobs must be judged again"
 
 # Reasons that are offered, the commonest of so many days; any other can be typed. Seconds that counting may take.
 MOST, RECENT, TIMEOUT = 200, timedelta(days=90), 1
@@ -66,13 +66,13 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
         else:
             st.caption("Nothing is written yet.")
     counting = st.radio(
-        "Verdicts that were given before, on jobs that this is about", [COUNT, OUT], index=None, key=f"counting_{place}"
+        "Verdicts already given on jobs that this is about", [COUNT, OUT], index=None, key=f"counting_{place}"
     )
     if not st.button("Save", type=emphasis(), icon=":material/save:", key="policy_save"):
         return
     try:
         if counting is None:
-            raise InvalidParameter("Say whether verdicts that were given before still count.")
+            raise InvalidParameter("Say whether verdicts already given still count.")
         databases = get_resources().databases
         with st.spinner("Saving …"):
             write_policy(databases, person, subject, words, earlier_count=counting == COUNT, shown=version)

@@ -31,8 +31,8 @@ def show_accuracy(resources: Resources, person: Actor) -> None:
         return
     st.header("Known answers")
     st.caption(
-        "Some jobs come back whose answer is settled: three or more people disagreed and most of them say so, or an "
-        "admin does. Nobody can tell which they are, and what is said of them is no review."
+        "Some jobs come back whose answer is settled: three or more people disagreed and most of them now agree, or "
+        "an admin decided. Nobody can tell which ones they are, and what is said of them is not a review."
     )
     if is_admin:
         _show_share(rate)
@@ -116,13 +116,13 @@ def _name_verdict(row: Row[Any]) -> str:
 
 def _show_everybody(everybody: Sequence[Accuracy]) -> None:
     if not everybody:
-        st.caption("Nobody has met such a job yet.")
+        st.caption("Nobody has been given such a job yet.")
         return
     dropped = [one.address for one in everybody if one.has_dropped]
     if dropped:
         who = "one person" if len(dropped) == 1 else f"{len(dropped):,} people"
         st.warning(
-            f"The verdicts of {who} have become worse by more than chance: talk with them.",
+            f"The verdicts of {who} have become worse by more than chance: talk to them.",
             icon=":material/trending_down:",
         )
         st.text("\n".join(dropped))

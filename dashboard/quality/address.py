@@ -34,7 +34,9 @@ def parse_place(params: list[tuple[str, str]]) -> Place:
     """Parse an address. Raises `InvalidParameter` where it is wrong in any way."""
     given = dict(params)
     if len(given) < len(params) or not given.keys() <= {"sample", "against", "judge", "job"}:
-        raise InvalidParameter("This page knows sample, against, judge and job, once each: remove what is beside them.")
+        raise InvalidParameter(
+            "This page takes sample, against, judge and job, once each: remove everything else from its address."
+        )
     if given and "sample" not in given:
         raise InvalidParameter("sample is missing: choose one first.")
     if given.get("judge", "true") != "true" or ("job" in given and "judge" not in given):

@@ -42,10 +42,10 @@ def show_lapsed(sample: Row[Any], lapsed: Lapsed) -> None:
     """Say which jobs nobody can judge as they were drawn."""
     if lapsed.gone:
         jobs = "1 drawn job is" if len(lapsed.gone) == 1 else f"{len(lapsed.gone):,} drawn jobs are"
-        st.warning(f"{jobs} gone, and not replaced: the figures are those of the others.", icon=":material/delete:")
+        st.warning(f"{jobs} gone, and not replaced: the figures are for the others.", icon=":material/delete:")
     if lapsed.changed:
         jobs = "1 drawn job was" if len(lapsed.changed) == 1 else f"{len(lapsed.changed):,} drawn jobs were"
-        st.warning(f"{jobs} decided anew before anybody judged the decision.", icon=":material/published_with_changes:")
+        st.warning(f"{jobs} decided again before anybody judged it.", icon=":material/published_with_changes:")
         show_jobs_link("Show", lapsed.changed, sample)
 
 
@@ -64,6 +64,6 @@ def show_downloads(person: Actor, sample_id: UUID) -> None:
                 f"{SAMPLE_PATH}?{ticket}",
                 icon=":material/download:",
                 key="download_sample",
-                help="Each drawn job with its weight and its verdicts, for figures of your own in R or Python.",
+                help="Each drawn job with its weight and its verdicts, to compute figures of your own in R or Python.",
             )
         st.link_button("Report to print", f"{REPORT_PATH}?{ticket}", icon=":material/print:", key="sample_report")

@@ -27,7 +27,7 @@ from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.step_button import show_step
 
-NOT_FOUND = "There is no sample with this id among those that you may see. Check the address, or ask who sent it."
+NOT_FOUND = "There is no sample with this id among those you may see. Check the address, or ask whoever sent it."
 
 
 def show() -> None:
@@ -91,7 +91,7 @@ def _choose_other(place: Place, sample: Row[Any], samples: Sequence[Row[Any]]) -
     chosen = place.other if place.other in others else earlier[0] if earlier else None
     st.session_state["quality_other"] = chosen
     st.selectbox(
-        "Held against the sample",
+        "Compared with the sample",
         list(others),
         key="quality_other",
         index=None,

@@ -15,7 +15,7 @@ from dashboard.widgets.step_button import show_step
 from dashboard.widgets.words import name_time
 
 NONE_YET = (
-    "No sample has been drawn yet. Filter the jobs that you want to know about on Jobs or Categories, and choose "
+    "No sample has been drawn yet. Filter the jobs you want to know about on Jobs or Categories, and choose "
     "“Draw a sample” there."
 )
 

@@ -43,7 +43,7 @@ def show_save_button(person: Actor, job_filter: JobFilter, kind: Queue = Queue.N
 @dialog("Save as a queue", scopes=REVIEWERS, width="medium")
 def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     """Ask what the queue is to be, save it, and go to it."""
-    st.write("People review its jobs one after the other, from the page Reviews; nobody gets a job that another has.")
+    st.write("People review its jobs one after the other, on the Reviews page; no two people get the same job at once.")
     is_growing = job_filter.range.end > datetime.now(UTC)
     began = Settings(name="", job_filter=job_filter, kind=kind, is_growing=is_growing)
     settings = _ask(began, key="new_queue")
@@ -70,7 +70,7 @@ def edit_dialog(person: Actor, queue_id: UUID) -> None:
 @dialog("Close this queue?", scopes=REVIEWERS)
 def close_dialog(person: Actor, queue_id: UUID) -> None:
     """Ask once more, then close it."""
-    st.write("Nobody reviews from it any more. The verdicts that were given stay.")
+    st.write("Nobody can review from it any more. Verdicts already given stay.")
     with st.container(horizontal=True):
         is_sure = st.button("Close queue", type=emphasis(), icon=":material/archive:", key="queue_close")
         if st.button("Keep it", key="queue_keep"):
@@ -83,7 +83,7 @@ def _ask(began: Settings, *, key: str) -> Settings:
     """Ask for all settings, beginning with some."""
     st.text(describe_filter(began.job_filter, longest=60))
     name = st.text_input("Name", began.name, max_chars=LONGEST_NAME, key=f"{key}_name", placeholder="What is it for?")
-    is_growing = st.toggle("Jobs that come later belong to it, too", value=began.is_growing, key=f"{key}_growing")
+    is_growing = st.toggle("Include jobs that arrive later", value=began.is_growing, key=f"{key}_growing")
     kinds = list(QUEUES)
     kind = st.selectbox(
         "Which of these jobs", kinds, index=kinds.index(began.kind), format_func=QUEUES.__getitem__, key=f"{key}_kind"
@@ -94,7 +94,11 @@ def _ask(began: Settings, *, key: str) -> Settings:
     needs_categories = st.toggle("A verdict needs categories", value=began.needs_categories, key=f"{key}_categories")
     people = ask_people(list_people(get_resources().databases.ours), key=f"{key}_people", chosen=began.people or ())
     last_day = st.date_input(
-        "To be done by (UTC)", began.last_day, format="YYYY-MM-DD", key=f"{key}_last", help="It goes on after that day."
+        "To be done by (UTC)",
+        began.last_day,
+        format="YYYY-MM-DD",
+        key=f"{key}_last",
+        help="It stays open after that day.",
     )
     return replace(
         began,

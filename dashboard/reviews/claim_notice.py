@@ -21,7 +21,7 @@ def watch_claim(person: Actor, job_id: UUID) -> None:
     if holder == person.name:
         return
     if holder is not None:
-        st.warning("Somebody else is at this job: skip it, or expect two reviews.", icon=":material/group:")
+        st.warning("Somebody else is on this job: skip it, or expect two reviews.", icon=":material/group:")
         return
     minutes = CLAIM.seconds // 60
     st.warning(

@@ -56,7 +56,7 @@ def show_controls(
             "Spread over the whole period",
             key="sampled",
             disabled=place.queue is not Queue.NEW,
-            help="Takes jobs from all parts of the period in turn, in place of the newest first.",
+            help="Takes jobs from all parts of the period in turn, instead of the newest first.",
             on_change=admitted(choose),
         )
     st.caption("Of these jobs")

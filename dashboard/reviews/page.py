@@ -47,7 +47,7 @@ COUNTED_FOR = 60
 
 COUNTS = "queue_counts"
 
-NOT_FOUND = "This queue is closed, or not for you: choose another one, or ask who sent the address."
+NOT_FOUND = "This queue is closed, or not for you: choose another one, or ask whoever sent the address."
 NOT_YOURS = "You do not take part in this queue: ask who owns it."
 
 

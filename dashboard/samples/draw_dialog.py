@@ -25,7 +25,7 @@ USUAL_SIZE, USUAL_LEAST = 600, 12
 
 DECIDED = (Decision.REJECT, Decision.PASS)
 FURTHER = (Stratification.REASON, Stratification.CATEGORY, Stratification.CLIENT)
-NARROWEST, PROPORTION = "Where they narrow the answer most", "In proportion to the jobs that there are"
+NARROWEST, PROPORTION = "Where they narrow the answer most", "In proportion to how many jobs there are"
 
 
 def show_draw_button(person: Actor, job_filter: JobFilter) -> None:
@@ -39,14 +39,14 @@ def show_draw_button(person: Actor, job_filter: JobFilter) -> None:
 @dialog("Draw a sample", scopes=REVIEWERS, width="medium")
 def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
     """Ask what the sample is to be, draw it, and go to it."""
-    st.write("What people say of jobs that chance has drawn holds for all of them, within an interval.")
+    st.write("What people say of jobs drawn at random holds for all of them, within an interval.")
     decisions = st.pills(
         "Decisions",
         DECIDED,
         selection_mode="multi",
         default=DECIDED,
         format_func=lambda decision: DECISION_WORDS[decision].capitalize(),
-        help="Passed jobs tell what slips through. Without them there is no recall.",
+        help="Passed jobs show what slips through. Without them there is no recall.",
         key="sample_decisions",
     )
     job_filter = replace(job_filter, decision=tuple(decisions), spreadsheet_safe=False)
@@ -60,7 +60,12 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
         (Stratification.DECISION, *_ask_strata(person)),
         int(
             least.number_input(
-                "At least of each kind", 0, LARGEST_SAMPLE, USUAL_LEAST, key="sample_least", help="As far as there are."
+                "At least so many of each kind",
+                0,
+                LARGEST_SAMPLE,
+                USUAL_LEAST,
+                key="sample_least",
+                help="Or all there are.",
             )
         ),
         seed=secrets.randbits(32),
@@ -75,7 +80,7 @@ def _ask_strata(person: Actor) -> Sequence[Stratification]:
     # Reasons may quote what is withheld.
     offered = [kind for kind in FURTHER if not (person.wall.withheld and kind is Stratification.REASON)]
     chosen: Sequence[Stratification] = st.pills(
-        "Kinds are told apart by decision and",
+        "Tell kinds apart by decision and",
         offered,
         selection_mode="multi",
         default=offered[:1],
@@ -89,12 +94,12 @@ def _ask_judging(today: date) -> Judging:
     with st.expander("Who judges them, and how"):
         opinions = st.number_input("People who judge each job", 1, MOST_OPINIONS, 1, key="sample_opinions")
         is_blind = st.toggle(
-            "Hide decision, reason and categories until somebody has judged", value=True, key="sample_blind"
+            "Hide decision, reason and categories until they have been judged", value=True, key="sample_blind"
         )
         needs_categories = st.toggle(
             "Ask for the categories of each job",
             key="sample_categories",
-            help="Without them nothing is known of the flags.",
+            help="Without them nothing is known about the flags.",
         )
         people = ask_people(list_people(get_resources().databases.ours), key="sample_people")
         last_day = st.date_input(
@@ -103,7 +108,7 @@ def _ask_judging(today: date) -> Judging:
             min_value=today,
             format="YYYY-MM-DD",
             key="sample_last",
-            help="None: until it is done.",
+            help="Left empty: until it is done.",
         )
     return Judging(int(opinions), is_blind, needs_categories, last_day, people)
 

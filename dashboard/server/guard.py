@@ -95,7 +95,7 @@ class Guard:
         elif path.startswith(CLOSED_PATHS):
             await page(404, "There is nothing here", "This address is closed.")(scope, receive, send)
         elif path == LOGOUT_PATH and not is_own_step(Headers(scope=scope)):
-            sentence = "Another page has led here. Go back to Fencepost, and sign out by its button."
+            sentence = "Another page led here. Go back to Fencepost, and use its sign-out button."
             await page(403, "You are still signed in", sentence)(scope, receive, send)
         elif path in LIMITED:
             await self._limited(scope, receive, send)

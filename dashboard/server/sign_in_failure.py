@@ -74,9 +74,7 @@ def with_plain_return(scope: Scope, receive: Receive, send: Send) -> Send:
         nonlocal failed
         if message["type"] == "http.response.start" and not _brings_in(message):
             failed = True
-            answer = page(
-                400, "You are not signed in", reason, link=(find_page(scope), "Back to the page that you wanted")
-            )
+            answer = page(400, "You are not signed in", reason, link=(find_page(scope), "Back to the page you wanted"))
             await answer(scope, receive, send)
         elif not failed:
             await send(message)

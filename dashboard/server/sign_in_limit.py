@@ -48,9 +48,9 @@ class SignInLimit:
         wait = max(address.refusals.wait(), address.tries.take())
         if wait > 0:
             _limited.warn()
-            sentence = "From this network address too many have tried to sign in: wait a minute, then try again."
+            sentence = "Too many sign-in attempts came from this network address: wait a minute, then try again."
             headers = {"Retry-After": str(math.ceil(wait))}
-            await page(429, "Too many tries", sentence, headers)(scope, receive, send)
+            await page(429, "Too many attempts", sentence, headers)(scope, receive, send)
             return
 
         async def send_counting(message: Message) -> None:

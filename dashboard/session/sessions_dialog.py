@@ -48,7 +48,7 @@ def _sessions_dialog(person: Actor) -> None:
     if Scope.ADMIN_CONFIG in person.scopes:
         rows = list_sessions(resources.databases, person, hours, everybody=True)
         _show_others({row.session: row for row in rows if row.person != person.name}, zone)
-    st.caption("A session that is ended shows nothing any more within 5 seconds. Sign out ends all of yours.")
+    st.caption("An ended session stops showing anything within 5 seconds. Sign out ends all of yours.")
 
 
 def _show_others(others: dict[str, Row[Any]], zone: ZoneInfo) -> None:
@@ -58,7 +58,7 @@ def _show_others(others: dict[str, Row[Any]], zone: ZoneInfo) -> None:
         list(others),
         index=None,
         format_func=lambda session: f"\u2068{others[session].address}\u2069, {name_session(others[session], zone)}",
-        placeholder="Choose a session" if others else "Nobody else is here",
+        placeholder="Choose a session" if others else "Nobody else is signed in",
         disabled=not others,
         key="other_session",
     )

@@ -38,9 +38,9 @@ def add_dialog(person: Actor) -> None:
     with place.container():
         url = st.text_input("Address", placeholder="https://example.com/webhooks", max_chars=2_000, key="webhook_url")
         events = st.multiselect(
-            "It is told when", list(EVENTS), default=list(EVENTS), format_func=EVENTS.__getitem__, key="webhook_events"
+            "Send when", list(EVENTS), default=list(EVENTS), format_func=EVENTS.__getitem__, key="webhook_events"
         )
-        reach = st.radio("It hears of the jobs of", [ONE, ALL], horizontal=True, key="webhook_reach")
+        reach = st.radio("For the jobs of", [ONE, ALL], horizontal=True, key="webhook_reach")
         client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="webhook_client")
         is_asked = st.button("Add webhook", type=emphasis(), icon=":material/webhook:", key="webhook_add")
     if is_asked:
@@ -68,7 +68,7 @@ def _show_secret(
             icon=":material/key:",
         )
         st.code(secret, language=None, wrap_lines=True)
-        st.write("The other service verifies each message with it, by any library of Standard Webhooks.")
+        st.write("The other service verifies each message with it, with any Standard Webhooks library.")
         # Seen at the start of the next run, which shows the secret no more.
         st.button("Done", key=DONE)
 
@@ -80,7 +80,7 @@ def remove_dialog(person: Actor, endpoint_id: UUID, address: str) -> None:
         ask_again("webhooks")
         return
     st.text(address)
-    st.write("Nothing more is sent to it, not even what waits, and its secret is forgotten. This cannot be undone.")
+    st.write("Nothing more is sent to it, not even what is waiting, and its secret is deleted. This cannot be undone.")
     with st.container(horizontal=True):
         is_sure = st.button("Remove webhook", type=emphasis(), icon=":material/delete:", key="webhook_remove")
         if st.button("Keep it", key="webhook_keep"):

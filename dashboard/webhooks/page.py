@@ -46,7 +46,7 @@ def show() -> None:
         st.space("stretch")
         if st.button("Add webhook", type=emphasis(), icon=":material/add:", key="open_add"):
             add_dialog()
-    st.caption("Other services are told what reviewers find, by signed messages that never hold a text or a name.")
+    st.caption("Other services are told what reviewers find, in signed messages that never contain a text or a name.")
     database = get_resources().databases.ours
     endpoints = list_endpoints(database)
     if not endpoints:
@@ -57,7 +57,7 @@ def show() -> None:
     st.header("Messages")
     deliveries = list_deliveries(database, limit=MOST_LISTED)
     if not deliveries:
-        st.caption("Nothing has happened yet that a webhook is told of.")
+        st.caption("Nothing that a webhook is told of has happened yet.")
         return
     _show_sending(deliveries)
     zone = browser_zone()
@@ -87,7 +87,7 @@ def _show_actions(endpoints: Sequence[Row[Any]]) -> None:
             "Resume" if is_paused else "Pause",
             icon=":material/play_arrow:" if is_paused else ":material/pause:",
             disabled=row is None,
-            help="What happens while it is paused waits, and is sent when it is resumed.",
+            help="What happens while it is paused is kept, and sent when it is resumed.",
             key="pause_webhook",
             on_click=as_person(_pause_or_resume, ADMINS),
             args=(chosen, is_paused),
@@ -122,14 +122,14 @@ def _show_sending(deliveries: Sequence[Row[Any]]) -> None:
             "Send again",
             icon=":material/send:",
             disabled=chosen is None,
-            help="With the id that it had: the other service can tell that it has it already.",
+            help="It keeps its id, so the other service can tell whether it already has it.",
             key="send_again",
             on_click=as_person(_send_again, ADMINS),
             args=([chosen],),
         )
         if given_up:
             st.button(
-                f"Send all again that were given up ({len(given_up):,})",
+                f"Send again all that were given up ({len(given_up):,})",
                 icon=":material/send:",
                 key="send_all_again",
                 on_click=as_person(_send_again, ADMINS),

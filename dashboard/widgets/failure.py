@@ -40,7 +40,9 @@ def show_failure(error: Exception) -> bool:
         case _:
             place = traceback.extract_tb(error.__traceback__)[-1]
             log.error("a page failed: %s at %s:%s", type(error).__qualname__, place.name, place.lineno)
-            st.error("Something went wrong here. Reload the page, and report it if it stays.", icon=":material/error:")
+            st.error(
+                "Something went wrong here. Reload the page, and report it if it comes back.", icon=":material/error:"
+            )
     return True
 
 

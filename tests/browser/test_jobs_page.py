@@ -277,7 +277,7 @@ def test_a_wrong_address_shows_a_sentence_and_the_default_view(dashboard: Runnin
     """What is wrong with an address is said in a sentence, and the page works."""
     open_jobs(page, dashboard.url, "?range=7d&%3Cimg%20src%3Dx%3E=1")
 
-    expect(page.get_by_text("This address is not valid, so this is the default view.")).to_be_visible()
+    expect(page.get_by_text("This address is not valid, so you are seeing the default view.")).to_be_visible()
     expect(page.get_by_text("is not a parameter")).to_be_visible()
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
 
@@ -289,13 +289,13 @@ def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServe
 
     type_day(page, "First day", "2026-12-31")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("The first day is after the last one: exchange them.")).to_be_visible()
+    expect(page.get_by_text("The first day is after the last: swap them.")).to_be_visible()
     type_day(page, "First day", "2020-01-01")
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("These are more than 366 days: choose fewer.")).to_be_visible()
+    expect(page.get_by_text("That is more than 366 days: choose fewer.")).to_be_visible()
     page.get_by_role("button", name=re.compile("clear", re.IGNORECASE)).first.click()
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("Pick the first day, too.")).to_be_visible()
+    expect(page.get_by_text("Pick the first day too.")).to_be_visible()
 
     assert page.url == address
 

@@ -293,7 +293,7 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     rows.execute("UPDATE rights SET scopes = scopes || '{job:review}', clients = clients || '{other}'")
     expect(their.get_by_role("link", name="Reviews")).to_be_visible(timeout=2 * PATIENCE)
     expect(their.get_by_text("2 jobs").first).to_be_visible()
-    page.get_by_role("combobox", name="Rights to change or take").click()
+    page.get_by_role("combobox", name="Rights to change or take away").click()
     page.get_by_role("option", name=somebody).click()
     page.get_by_role("button", name="Take", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Take rights").click()
@@ -399,7 +399,7 @@ def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
     sign_in(page, link)
     expect(page.get_by_text("Your provider did not let you in")).to_be_visible()
     provider.error = None
-    page.get_by_role("link", name="Back to the page that you wanted").click()
+    page.get_by_role("link", name="Back to the page you wanted").click()
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Exports", exact=True)).to_be_visible()
     assert page.url == link

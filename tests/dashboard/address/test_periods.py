@@ -59,11 +59,11 @@ def test_presets_are_days_of_the_zone(preset: str, expected: tuple[str, str]) ->
 @pytest.mark.parametrize(
     ("first", "last", "sentence"),
     [
-        (None, date(2026, 1, 1), "Pick the first day, too."),
-        (date(2026, 1, 1), None, "Pick the last day, too."),
-        (date(2026, 1, 2), date(2026, 1, 1), "The first day is after the last one: exchange them."),
-        (date(2025, 1, 1), date(2026, 1, 2), "These are more than 366 days: choose fewer."),
-        (date(9999, 12, 31), date(9999, 12, 31), "These days are too far away: choose others."),
+        (None, date(2026, 1, 1), "Pick the first day too."),
+        (date(2026, 1, 1), None, "Pick the last day too."),
+        (date(2026, 1, 2), date(2026, 1, 1), "The first day is after the last: swap them."),
+        (date(2025, 1, 1), date(2026, 1, 2), "That is more than 366 days: choose fewer."),
+        (date(9999, 12, 31), date(9999, 12, 31), "These dates are out of range: choose others."),
     ],
 )
 def test_days_that_make_no_range_get_a_sentence(first: date | None, last: date | None, sentence: str) -> None:
@@ -78,11 +78,11 @@ def test_366_days_with_an_hour_more_are_refused_for_that_hour() -> None:
     """They are not too many days: the sentence names the clocks."""
     berlin = ZoneInfo("Europe/Berlin")
 
-    with pytest.raises(InvalidParameter, match=r"Clocks are set back within these 366 days.* 1 h longer.* a day fewer"):
+    with pytest.raises(InvalidParameter, match=r"The clocks go back during these 366 days.* 1 h longer.* a day fewer"):
         days_range(date(2025, 10, 25), date(2026, 10, 25), berlin)
 
     assert days_range(date(2025, 10, 25), date(2026, 10, 24), berlin)
-    with pytest.raises(InvalidParameter, match="These are more than 366 days"):
+    with pytest.raises(InvalidParameter, match="That is more than 366 days"):
         days_range(date(2025, 10, 25), date(2026, 10, 26), berlin)
 
 

@@ -72,7 +72,7 @@ def test_the_place_in_the_list_is_exact_to_the_microsecond() -> None:
     ("params", "sentence"),
     [
         ([("range", "7d"), ("range", "7d")], "range is given more than once: give it once."),
-        ([("range", "1y")], "range does not know this period: it takes 24h, 7d, 30d, month, last-month."),
+        ([("range", "1y")], "range does not know this period: use 24h, 7d, 30d, month, last-month."),
         (
             [("range", "7d"), ("from", "2026-01-01T00:00:00Z")],
             "range stands in place of from and to: leave out one or the other.",

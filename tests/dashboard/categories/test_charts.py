@@ -143,7 +143,7 @@ def test_each_chart_is_told_in_a_sentence() -> None:
         "on 1 Apr 2026: 10.0%, 40 of 400."
     )
     assert sentences.say_together(found.sums, found.together) == (
-        "Of 100 flagged jobs, 60 bear several flags. Underage comes most often with NSFW: 60 of 60 (100.0%). "
+        "Of 100 flagged jobs, 60 have several flags. Underage comes most often with NSFW: 60 of 60 (100.0%). "
         "NSFW comes most often with Underage: 60 of 100 (60.0%)."
     )
     assert sentences.say_coverage(found.days, found.coverage) == (
@@ -158,7 +158,7 @@ def test_missing_logs_are_warned_of() -> None:
     assert [day.label for day in found.drops] == ["3 Apr"]
     assert found.usual is not None
     assert sentences.say_drops(found.usual, found.drops) == (
-        "Logs are missing: ordinarily 100.0% of the decided jobs of a day have a log, but fewer on 3 Apr 2026 (50.0%). "
+        "Logs are missing: usually 100.0% of the decided jobs of a day have a log, but fewer on 3 Apr 2026 (50.0%). "
         "What was decided without a log cannot be checked by category."
     )
 

@@ -139,7 +139,7 @@ def test_figures_are_told_in_numbers_links_and_charts(open_page: OpenPage, conne
     assert len(charts(app)) == len(app.dataframe) == 5
     assert all(proto.alt for proto in charts(app))
     assert "5 jobs in 31 days: 3 rejected, 2 passed, 0 undecided." in markdown(app)
-    assert "2 flagged jobs, 2 bear several flags." in markdown(app)
+    assert "2 flagged jobs, 2 have several flags." in markdown(app)
 
 
 def test_a_look_is_in_the_audit(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -230,7 +230,7 @@ def test_missing_logs_are_warned_of_within_one_day(open_page: OpenPage, connecti
     app = open_page(**{"from": "2026-04-03T00:00:00Z", "to": "2026-04-04T00:00:00Z", "tz": "UTC"})
 
     assert [warning.value for warning in app.warning] == [
-        "Logs are missing: ordinarily 100.0% of the decided jobs of a day have a log, but fewer on 3 Apr 2026 (33.3%). "
+        "Logs are missing: usually 100.0% of the decided jobs of a day have a log, but fewer on 3 Apr 2026 (33.3%). "
         "What was decided without a log cannot be checked by category."
     ]
 
@@ -246,7 +246,7 @@ def test_further_filters_are_said_and_cleared(open_page: OpenPage, connection: p
         "1 May 2026 00:00 (UTC), prompt contains “prompt”."
     ]
     assert "Not among these jobs: the filter leaves them out." in markdown(app)
-    assert "These are of all jobs of the period and the client, whatever the other filters." in markdown(app)
+    assert "These cover all jobs of the period and the client, whatever the other filters say." in markdown(app)
 
     app.button(key="categories_clear").click().run()
 
@@ -260,7 +260,7 @@ def test_a_wrong_address_shows_the_default_view(open_page: OpenPage, params: dic
     """What is wrong is said as text, and the page is the one of 30 days."""
     app = open_page(**params)
 
-    assert [error.value for error in app.error] == ["This address is not valid, so this is the default view."]
+    assert [error.value for error in app.error] == ["This address is not valid, so you are seeing the default view."]
     assert len(texts(app)) == 1
     assert "<b>" not in markdown(app)
     assert app.session_state["categories_preset"] == "30d"
@@ -274,7 +274,7 @@ def test_wrong_days_leave_the_view_as_it_was(open_page: OpenPage) -> None:
     app.button(key="FormSubmitter:categories_days-Apply days").click().run()
 
     assert address(app) == APRIL | {"tz": "UTC"}
-    assert "The first day is after the last one: exchange them." in texts(app)
+    assert "The first day is after the last: swap them." in texts(app)
 
 
 def test_what_takes_too_long_is_off_and_said(
@@ -323,7 +323,7 @@ def test_reasons_are_links_to_their_jobs(open_page: OpenPage, connection: psycop
     assert markdown(app).count("6 jobs · 46.2% of those with a reason") == 2
     assert markdown(app).count(":blue-badge[New]") == 2
     assert [proto.alt for proto in charts(app) if proto.alt.startswith("The commonest reasons by day")]
-    assert "1 reason stands beside fewer than 5 different prompts" in markdown(app)
+    assert "1 reason appears with fewer than 5 different prompts" in markdown(app)
     assert "quotes the prompt" not in repr(app)
 
 

@@ -117,7 +117,7 @@ def test_without_exports_the_page_says_so(dashboard: Dashboard) -> None:
     app = dashboard.open(STAFF)
 
     assert [info.value for info in app.info] == [
-        "There are no exports here yet. Download a CSV on the page Jobs, and its receipt appears."
+        "There are no exports here yet. Download a CSV on the Jobs page, and its receipt appears."
     ]
     assert [heading.value for heading in app.header] == ["Verify a file", "Your exports"]
 
@@ -301,7 +301,7 @@ def test_a_wrong_address_shows_a_sentence_and_the_list(dashboard: Dashboard) -> 
     """What is wrong with an address is said in a sentence, and the page works."""
     app = dashboard.open(STAFF, export="**x**")
 
-    assert [error.value for error in app.error] == ["This address is not valid, so this is the list of exports."]
+    assert [error.value for error in app.error] == ["This address is not valid, so you are seeing the list of exports."]
     assert texts(app) == "export is not the id of an export: copy it from its receipt."
     assert [heading.value for heading in app.header] == ["Verify a file", "Your exports"]
 

@@ -144,7 +144,7 @@ def test_several_filters_together_are_said_to_have_removed_everything(
 
     app = open_page(type="video", decision="pass")
 
-    assert "several did together" in rendered(app)
+    assert "several do so together" in rendered(app)
 
 
 def test_an_empty_period_offers_the_newest_jobs(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -323,14 +323,14 @@ def test_what_is_pasted_is_found(
         (
             "Prompt contains",
             "x" * 1_501,
-            "“Prompt contains” holds 1,501 characters, and 500 can be looked for: shorten it. It still stands there as "
-            "you gave it.",
+            "“Prompt contains” holds 1,501 characters, and 500 can be searched for: shorten it. Your text is still "
+            "in the box.",
         ),
         (
             "Reason contains",
             "x" * 501,
-            "“Reason contains” holds 501 characters, and 500 can be looked for: shorten it. It still stands there as "
-            "you gave it.",
+            "“Reason contains” holds 501 characters, and 500 can be searched for: shorten it. Your text is still "
+            "in the box.",
         ),
         (
             "Job ids",
@@ -539,7 +539,7 @@ def test_hostile_texts_are_never_markdown(open_page: OpenPage, connection: psyco
     unescaped = re.sub(r"\\[!-/:-@\[-`{-~]", "", rendered(app))
     for markup in ("<img", "**bold**", "$", ":material/home:", ":red[x]"):
         assert markup not in unescaped
-    assert ":material/warning: 4 invisible characters, 2 of which change the direction of writing." in [
+    assert ":material/warning: 4 invisible characters, 2 of which change the writing direction." in [
         caption.value for caption in app.caption
     ]
     assert len(app.dataframe[0].value) == 1
@@ -777,6 +777,6 @@ def test_a_wrong_address_shows_a_sentence_and_the_default_view(
     app = open_page(**params)
 
     said = [text for _, text in list_said(app)]
-    assert [error.value for error in app.error] == ["This address is not valid, so this is the default view."]
+    assert [error.value for error in app.error] == ["This address is not valid, so you are seeing the default view."]
     assert [text for text in said if sentence in text]
     assert [text for text in said if text.startswith("Download CSV")]

@@ -67,10 +67,10 @@ REFUSED: dict[str, str] = {
     ONE + "0": f"“{ONE}0” is not a job id: {HINT} between them.",
     "0b9f_": f"“0b9f_” is not a job id: {HINT} between them.",
     "https://fencepost.example/?range=7d": (
-        "The address “https://fencepost.example/?range=7d” names no job: paste one of a job that is open."
+        "The address “https://fencepost.example/?range=7d” does not name a job: paste the address of an open job."
     ),
     "\n".join(f"{number:08x}" for number in range(1_234)): (
-        "These are 1,234 job ids, and 100 can be found at once: take some away, and look for them afterwards."
+        "These are 1,234 job ids, and 100 can be found at once: remove some, and search for them afterwards."
     ),
 }
 

@@ -143,7 +143,7 @@ def test_rights_are_changed_and_taken(open_page: Any, databases: Databases) -> N
 
     assert changed == kept == [("domain", "", "@ex.org", ["job:read"], ["y"])]
     assert given(databases) == []
-    assert [info.value for info in app.info] == ["Nothing is given yet: the lists in the settings alone decide."]
+    assert [info.value for info in app.info] == ["No rights are given yet: the lists in the settings alone decide."]
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_text_is_saved_once_it_is_said_what_becomes_of_earlier_verdicts(
     other.radio[0].set_value(other.radio[0].options[0]).run()
     other.button(key="policy_save").click().run()
 
-    assert "Say whether verdicts that were given before still count." in refused
+    assert "Say whether verdicts already given still count." in refused
     row = read_policy(databases.ours).texts[GENERAL]
     assert (row.version, row.text, row.earlier_count) == (1, "**Reject** what is odd.", False)
     assert "Somebody has changed this text meanwhile" in texts(other)

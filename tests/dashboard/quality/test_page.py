@@ -99,7 +99,7 @@ def test_jobs_that_are_gone_are_said(open_page: OpenPage, databases: Databases, 
     app = open_page("quality", sample=str(sample_id))
 
     assert [warning.value for warning in app.warning] == [
-        "1 drawn job is gone, and not replaced: the figures are those of the others."
+        "1 drawn job is gone, and not replaced: the figures are for the others."
     ]
     assert "0 of 1 opinion." in texts(app)
 
@@ -215,7 +215,7 @@ def test_people_see_how_often_they_are_right_and_admins_see_all(
 ) -> None:
     """One's own figure with its interval and what was wrong; all people, a drop, and the share for admins alone."""
     app = open_page("quality")
-    assert "Nobody has met such a job yet." in texts(app)
+    assert "Nobody has been given such a job yet." in texts(app)
     connection.execute(
         "INSERT INTO gold_answers SELECT gen_random_uuid(), 'acme', '2026-04-15Z', true FROM generate_series(1, 100)"
     )
@@ -236,5 +236,5 @@ def test_people_see_how_often_they_are_right_and_admins_see_all(
     assert frames["When"]["You said"].tolist() == ["Pass (agree)"]
     assert frames["Person"]["Person"].tolist() == ["user:ben", "user:demo"]
     assert frames["Person"]["Drop"].tolist() == ["↓ more than chance", "✓ no more than chance"]
-    assert "The verdicts of one person have become worse by more than chance: talk with them." in said
+    assert "The verdicts of one person have become worse by more than chance: talk to them." in said
     assert read_rate(databases.ours) == 0.125

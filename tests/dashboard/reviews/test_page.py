@@ -310,7 +310,7 @@ def test_whoever_comes_second_is_told(open_page: OpenPage, connection: psycopg.C
 
     app = open_page(job=str(job_id))
 
-    assert "Somebody else is at this job: skip it, or expect two reviews." in [item.value for item in app.warning]
+    assert "Somebody else is on this job: skip it, or expect two reviews." in [item.value for item in app.warning]
 
 
 def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Connection) -> None:
