@@ -11,6 +11,7 @@ from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
 from core.keeping.forgetting import forget_daily
+from core.metrics.queue_lengths import count_queues
 from core.quality.finishing import finish_samples
 from core.settings import Settings
 
@@ -25,7 +26,7 @@ NEXT_MONTH = timedelta(days=31)
 
 @contextmanager
 def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
-    """Keep facts, make months, forget what is old and finish samples, each in time, in a thread, for a block."""
+    """Keep facts, make months, forget, finish samples and count queues, each in time, in a thread, for a block."""
     stopped = threading.Event()
 
     def work() -> None:
@@ -43,8 +44,9 @@ def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
                 log.warning("upkeep was not possible: %s", error)
             try:
                 finish_samples(databases)
+                count_queues(databases.ours)
             except FencepostError as error:
-                log.warning("samples cannot be looked at: %s", error)
+                log.warning("samples and queues cannot be looked at: %s", error)
             stopped.wait(INTERVAL)
 
     # A daemon: a database that hangs must not keep the server from ending.

@@ -2,7 +2,7 @@
 GRANT SELECT ON jobs, moderation_logs, job_facts, job_counts, job_facts_unsettled, job_reason_counts, job_reasons TO fencepost_app;
 GRANT SELECT, UPDATE ON job_facts_state TO fencepost_app;
 GRANT SELECT ON alembic_version, audit_events, holds, erased_jobs TO fencepost_app;
-GRANT SELECT, UPDATE ON upkeep_tasks, gold_settings TO fencepost_app;
+GRANT SELECT, UPDATE ON upkeep_tasks, gold_settings, import_totals TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints, gold_answers, gold_turns, queues TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries, rights TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at, outdated_by) ON reviews TO fencepost_app;

@@ -10,7 +10,7 @@ _PASSING = (*_KEEP, "DELETE")
 OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
     **dict.fromkeys(("audit_events", "holds", "erased_jobs"), ("SELECT",)),
-    **dict.fromkeys(("upkeep_tasks", "gold_settings"), ("SELECT", "UPDATE")),
+    **dict.fromkeys(("upkeep_tasks", "gold_settings", "import_totals"), ("SELECT", "UPDATE")),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
     **dict.fromkeys(("gold_answers", "gold_turns", "queues"), _KEEP),
     **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries", "rights"), _PASSING),

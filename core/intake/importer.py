@@ -5,6 +5,7 @@ a module of its own.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from core.intake.gzip_blocks import read_blocks
 from core.intake.job_file import JobFile
 from core.intake.merging import merge_records, remove_demo
 from core.intake.staging import stage_records
+from core.intake.totals import add_to_totals
 
 # For the length of an import. A statement takes as long as the file is large; an import that is killed gives its lock
 # back at once; what is joined and sorted is a whole file, for which pages' plans are wrong.
@@ -83,7 +85,7 @@ def import_jobs(
     database is then as before.
     """
     check_importable(databases, job_file.client_id)
-    digest = hashlib.sha256()
+    digest, began = hashlib.sha256(), time.monotonic()
     with _taken_back(job_file.skipped), databases.ours.transaction() as connection:
         for setting, value in _SETTINGS.items():
             connection.execute(text("SELECT set_config(:setting, :value, true)"), {"setting": setting, "value": value})
@@ -100,6 +102,15 @@ def import_jobs(
             **(origin or {}),
         }
         commit_with(connection)
+        add_to_totals(
+            connection,
+            "sync" if origin else "file",
+            inserted=imported.inserted,
+            updated=imported.updated,
+            unchanged=imported.unchanged,
+            set_aside=imported.skipped,
+            seconds=time.monotonic() - began,
+        )
         append(connection, databases.audit_key, Event.JOBS_IMPORTED, by, subject=job_file.client_id, details=details)
     return imported
 

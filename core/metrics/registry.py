@@ -1,6 +1,6 @@
 """What a process counts while it runs, in Prometheus' terms (https://prometheus.io/docs/practices/naming/)."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -40,5 +40,11 @@ WEBHOOKS = Counter(
     "fencepost_webhooks",
     "Attempts to send a webhook, by event and by what became of it: delivered, failed or given up.",
     ["event", "outcome"],
+    registry=REGISTRY,
+)
+QUEUES = Gauge(
+    "fencepost_queue_jobs",
+    "Jobs that wait for a second person, where two disagree, escalated, and in samples; counted once a minute.",
+    ["queue"],
     registry=REGISTRY,
 )

@@ -1,12 +1,14 @@
 """What is counted when a monitor asks: the state of the databases, and what the process has counted itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from sqlalchemy import QueuePool, text
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from sqlalchemy import QueuePool, Row, select, text
 
 from core.db.databases import Databases
+from core.intake.totals import import_totals
 from core.metrics.registry import REGISTRY
 from core.program import VERSION
 
@@ -43,12 +45,13 @@ GAUGES = {
 class _State:
     """A collector of what was read for one scrape."""
 
-    def __init__(self, databases: Databases, state: dict[str, float | None]) -> None:
+    def __init__(self, databases: Databases, state: dict[str, float | None], imports: Sequence[Row[Any]]) -> None:
         self._databases = databases
         self._state = state
+        self._imports = imports
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield a gauge for each value that there is."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield a gauge for each value that there is, and what imports of any process have counted."""
         for name, (metric, meaning) in GAUGES.items():
             value = self._state[name]
             if value is not None:
@@ -66,12 +69,28 @@ class _State:
             pool.add_metric([label, "in use"], held.checkedout())
             pool.add_metric([label, "idle"], held.checkedin())
         yield pool
+        yield from _count_imports(self._imports)
+
+
+def _count_imports(totals: Sequence[Row[Any]]) -> Iterator[CounterMetricFamily]:
+    ended = CounterMetricFamily("fencepost_imports", "Imports that were committed.", labels=["origin"])
+    seconds = CounterMetricFamily("fencepost_import_seconds", "What these took.", labels=["origin"])
+    records = CounterMetricFamily(
+        "fencepost_import_records", "Records of these, by what became of them.", labels=["origin", "outcome"]
+    )
+    for row in totals:
+        ended.add_metric([row.origin], row.imports)
+        seconds.add_metric([row.origin], row.seconds)
+        for outcome in ("inserted", "updated", "unchanged", "set_aside"):
+            records.add_metric([row.origin, outcome.replace("_", " ")], row._mapping[outcome])
+    yield from (ended, seconds, records)
 
 
 def scrape(databases: Databases) -> bytes:
     """Return all numbers in Prometheus' text format. Raises `DatabaseUnavailable` where the state cannot be read."""
     with databases.ours.transaction(timeout=TIMEOUT) as connection:
         state = dict(connection.execute(_STATE).one()._mapping)
+        imports = connection.execute(select(import_totals)).all()
     momentary = CollectorRegistry()
-    momentary.register(_State(databases, state))
+    momentary.register(_State(databases, state, imports))
     return generate_latest(REGISTRY) + generate_latest(momentary)

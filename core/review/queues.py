@@ -234,7 +234,17 @@ def _remembered(job_filter: JobFilter, by: Actor) -> list[ColumnElement[bool]]:
 
 
 def _belongs(queue: Queue, by: Actor) -> ColumnElement[bool]:
-    """Build the condition under which a job, told by its current reviews, stands in a queue."""
+    """Build the condition under which a job, told by its current reviews, stands in a queue for somebody."""
+    if queue is not Queue.DISAGREED:
+        return stands_in(queue)
+    # Who has taken their own verdict back may have seen the others' and is not blind any more.
+    earlier = reviews.alias("earlier")
+    seen = exists().where(earlier.c.job_id == reviews.c.job_id, earlier.c.person == by.name)
+    return and_(stands_in(queue), not_(seen))
+
+
+def stands_in(queue: Queue) -> ColumnElement[bool]:
+    """Build the condition under which a job, told by its current reviews, stands in a queue, whoever asks."""
     match queue:
         case Queue.SECOND:
             return func.count() == 1
@@ -242,10 +252,7 @@ def _belongs(queue: Queue, by: Actor) -> ColumnElement[bool]:
             # As many for as against: one more decides. Who was not sure does not count.
             rejecting = func.count().filter(IS_FIRM, WOULD_REJECT)
             passing = func.count().filter(IS_FIRM, not_(WOULD_REJECT))
-            # Who has taken their own verdict back may have seen the others' and is not blind any more.
-            earlier = reviews.alias("earlier")
-            seen = exists().where(earlier.c.job_id == reviews.c.job_id, earlier.c.person == by.name)
-            return and_(rejecting == passing, rejecting > 0, not_(seen))
+            return and_(rejecting == passing, rejecting > 0)
         case Queue.ESCALATED:
             escalated = func.max(reviews.c.reviewed_at).filter(reviews.c.verdict == Verdict.ESCALATE.value)
             settled = func.max(reviews.c.reviewed_at).filter(IS_FIRM)

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from io import BytesIO
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -10,7 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
+from core.actor import COMMAND_LINE
 from core.db.startup import open_databases
+from core.export.job_columns import HEADER
+from core.intake.importer import import_jobs
+from core.intake.job_file import JobFile
 from core.metrics.scrape import GAUGES
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
@@ -22,6 +28,11 @@ from tests.support.waiting import wait_for
 TOKEN = "a token that a monitor has"
 PROMPT, CLIENT = "a lighthouse by the sea", "acme-of-the-north"
 TARGET = "/api/v1/jobs/export?from=2002-04-01T00:00:00Z&to=2002-05-01T00:00:00Z"
+ESCALATE = """
+    INSERT INTO reviews (act_id, person, job_id, client_id, job_created_at, is_prohibited, evaluated, verdict, note)
+    SELECT gen_random_uuid(), 'somebody', job_id, client_id, created_at, true, true, 'escalate', '' FROM jobs
+    WHERE job_id = %s
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +41,8 @@ def served(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     name = "fencepost_test_metrics"
     url = server.create_migrated(name)
     with psycopg.connect(url, autocommit=True) as rows:
-        insert_job(rows, prompt=PROMPT, client_id=CLIENT, created_at="2002-04-15T13:00:00Z")
+        job_id = insert_job(rows, prompt=PROMPT, client_id=CLIENT, created_at="2002-04-15T13:00:00Z")
+        rows.execute(ESCALATE, [job_id])
     log = tmp_path_factory.mktemp("metrics") / "api.log"
     with serve_api(url, log, FENCEPOST_METRICS_TOKEN=TOKEN, FENCEPOST_LOG="json") as running:
         yield running
@@ -76,6 +88,39 @@ def test_an_export_and_a_refusal_are_counted_and_nobody_is_named(served: ApiProc
     assert after[("fencepost_audit_head_age_seconds", ())] >= 0
     key_id = key.removeprefix("Bearer ").split("_")[1]
     assert not [said for said in (PROMPT, CLIENT, key_id, "127.0.0.1", "2002-04", "fp_") if said in text]
+
+
+def test_what_commands_have_imported_and_who_waits_is_counted(served: ApiProcess) -> None:
+    """Imports are counted in the database, whichever process they were, by what became of their records; and the jobs
+    of each queue are, once a minute."""
+    written = [f"{uuid4()},prompt,completed,{word},2002-05-15T12:00:00Z,,,,true,,\n" for word in ("true", "maybe")]
+    file = JobFile(
+        file=BytesIO(HEADER + "".join(written).encode()),
+        client_id="acme",
+        name="a.csv",
+        skipped=BytesIO(),
+    )
+    before = scraped(served)
+    opened = open_databases(Settings(database_url=SecretStr(served.database_url)))
+    import_jobs(opened, file, COMMAND_LINE)
+    opened.close()
+    escalated = ("fencepost_queue_jobs", (("queue", "escalated"),))
+    wait_for(lambda: escalated in scraped(served), "the count of the queues")
+    after = scraped(served)
+
+    assert {
+        dict(labels)["outcome"]: after[name, labels] - before[name, labels]
+        for name, labels in after
+        if name == "fencepost_import_records_total" and dict(labels)["origin"] == "file"
+    } == {"inserted": 1, "updated": 0, "unchanged": 0, "set aside": 1}
+    assert after["fencepost_imports_total", (("origin", "file"),)] == 1
+    assert 0 < after["fencepost_import_seconds_total", (("origin", "file"),)] < 60
+    assert {dict(labels)["queue"]: after[name, labels] for name, labels in after if name == escalated[0]} == {
+        "second": 1,
+        "disagreed": 0,
+        "escalated": 1,
+        "samples": 0,
+    }
 
 
 def make_key_in(served: ApiProcess) -> str:

@@ -256,7 +256,7 @@ def test_the_application_has_these_rights_only(
         **dict.fromkeys(
             ("sessions", "review_drafts", "review_claims", "webhook_deliveries", "rights"), living | {"DELETE"}
         ),
-        **{table: {"SELECT", "UPDATE"} for table in ("upkeep_tasks", "gold_settings")},
+        **{table: {"SELECT", "UPDATE"} for table in ("upkeep_tasks", "gold_settings", "import_totals")},
         **dict.fromkeys(("gold_answers", "gold_turns"), living),
         **{table: {"SELECT"} for table in ("job_facts", "job_counts", "job_facts_unsettled")},
         **{table: {"SELECT"} for table in ("job_reason_counts", "job_reasons")},

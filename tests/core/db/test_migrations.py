@@ -13,6 +13,7 @@ from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, NotPossible
 from core.facts.tables import beside
 from core.gold import tables as gold_tables
+from core.intake import totals
 from core.keeping import holds
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -21,7 +22,7 @@ OURS = ["alembic_version", "api_keys", "audit_events", "audit_lock", "exports", 
 OURS = [*OURS, "policies", "review_claims", "review_drafts", "reviews", "sample_jobs", "sample_strata", "samples"]
 OURS = [*OURS, "sessions", "syncs", "noted_reasons", "review_exports", "upkeep_tasks"]
 OURS = sorted([*OURS, "holds", "erased_jobs", "webhook_deliveries", "webhook_endpoints", "rights"])
-OURS = sorted([*OURS, "gold_answers", "gold_settings", "gold_turns", "queues"])
+OURS = sorted([*OURS, "gold_answers", "gold_settings", "gold_turns", "import_totals", "queues"])
 FACTS = ["job_counts", "job_facts", "job_facts_state", "job_facts_unsettled", "job_reason_counts", "job_reasons"]
 ALL = sorted([*OURS, *FACTS, "jobs", "moderation_logs"])
 
@@ -79,7 +80,7 @@ def test_without_jobs_only_our_own_tables_are_made(
     connection.execute("DROP TABLE reviews, review_drafts, review_claims, syncs, sample_jobs, sample_strata, samples")
     connection.execute("DROP TABLE noted_reasons, review_exports, upkeep_tasks, webhook_deliveries, webhook_endpoints")
     connection.execute("DROP TABLE policies, rights, queues, holds, erased_jobs")
-    connection.execute("DROP TABLE gold_answers, gold_settings, gold_turns")
+    connection.execute("DROP TABLE gold_answers, gold_settings, gold_turns, import_totals")
     settings = Settings(database_url=SecretStr(empty_database_url), source_database_url=SecretStr(database_url))
 
     migrate(settings)
@@ -154,7 +155,7 @@ def test_a_migration_is_all_or_nothing(empty_database_url: str, empty: psycopg.C
 
 def test_the_tables_have_the_columns_that_the_code_knows(connection: psycopg.Connection) -> None:
     """What the migrations make and what the code declares agree, column by column."""
-    assert {gold_tables.gold_turns.name, holds.holds.name} <= set(ours.tables)
+    assert {gold_tables.gold_turns.name, holds.holds.name, totals.import_totals.name} <= set(ours.tables)
     known = {
         (table.name, column.name, "NO" if not column.nullable else "YES")
         for metadata in (ours, source, beside)
