@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,11 +37,12 @@ from core.auth.tickets import (
 )
 from core.counts.by_day import count_in_time
 from core.export.receipts import Via
-from core.export.review_export import ReviewExport
+from core.export.review_export import ReviewExport, count_reviews
 from core.jobs.access import make_access
 from core.jobs.filter import JobFilter
 from core.jobs.wall import Wall
 from core.quality.answers import answer_sample
+from core.quality.file import count_sample
 from core.quality.progress import find_lapsed
 from core.quality.samples import find_sample
 
@@ -121,22 +123,20 @@ class Downloads:
                 details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
-                    if not actor.is_fresh and await ask(self._is_large, actor, job_filter):
-                        raise forbidden(STEP_UP)
+                    await self._want_fresh(actor, partial(self._is_large, actor, job_filter))
                     await serve_export(
                         request, send, self._services, actor, job_filter, Via.DASHBOARD, is_allowed=is_allowed
                     )
             case AuditTicket(audit_filter=audit_filter):
                 details = {"path": AUDIT_PATH, "filter": audit_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
-                    if not actor.is_fresh:
-                        raise forbidden(STEP_UP)
+                    await self._want_fresh(actor)
                     await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
-
             case ReviewsTicket(job_filter=job_filter):
                 details = {"via": Via.DASHBOARD.value, "path": REVIEWS_PATH, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
+                    await self._want_fresh(actor, partial(self._has_many_reviews, actor, job_filter))
                     await serve_export(
                         request,
                         send,
@@ -160,6 +160,7 @@ class Downloads:
             if sample is None:
                 raise ApiError(404, "NOT_FOUND", "There is no such sample any more: go back to the page.")
             if path == SAMPLE_PATH:
+                await self._want_fresh(actor, partial(self._is_large_sample, ticket.sample_id))
                 is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
                 await serve_sample_file(request, send, self._services, actor, ticket.sample_id, is_allowed=is_allowed)
                 return None
@@ -167,8 +168,19 @@ class Downloads:
             answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
             return make_report(sample, answer, await ask(find_lapsed, databases, actor.wall, sample.sample_id))
 
+    async def _want_fresh(self, actor: Actor, is_large: Callable[[], bool] = lambda: True) -> None:
+        """Raise `ApiError` 403 where a download has so many rows that it wants another sign-in."""
+        if not actor.is_fresh and await ask(is_large):
+            raise forbidden(STEP_UP)
+
+    def _has_many_reviews(self, actor: Actor, job_filter: JobFilter) -> bool:
+        rows = self._services.settings.fencepost_step_up_rows
+        return count_reviews(self._services.databases, job_filter, actor.wall, limit=rows + 1) > rows
+
+    def _is_large_sample(self, sample_id: UUID) -> bool:
+        return count_sample(self._services.databases, sample_id) > self._services.settings.fencepost_step_up_rows
+
     def _is_large(self, actor: Actor, job_filter: JobFilter) -> bool:
-        """Tell whether a download has so many rows that it wants another sign-in."""
         rows = self._services.settings.fencepost_step_up_rows
         source = self._services.databases.source
         access = make_access(self._services.databases, actor.wall)

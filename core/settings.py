@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     # Categories whose texts are shown only to those with the right to see withheld texts: a list with commas.
     fencepost_withheld: str = "underage"
     fencepost_session_hours: float = Field(default=12, gt=0, le=24 * 366, allow_inf_nan=False)
+    # Minutes without an act of the person after which a session ends; unset: it lasts its hours.
+    fencepost_idle_minutes: float | None = Field(default=None, ge=1, le=60 * 24 * 366, allow_inf_nan=False)
 
     # Minutes since the sign-in after which keys, the audit and exports of more than so many rows want another one.
     fencepost_step_up_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, true, update
 
 from core.actor import HOUSE, Actor, Forbidden, Scope
 from core.audit.events import Event, append
@@ -12,10 +12,13 @@ from core.db.schema import people, sessions
 from core.errors import NotPossible
 
 
-def list_sessions(databases: Databases, by: Actor, hours: timedelta, *, everybody: bool = False) -> list[Row[Any]]:
-    """Return the open sessions of a person, or of everybody for an admin, newest first; `hours` is how long they last.
+def list_sessions(
+    databases: Databases, by: Actor, hours: timedelta, idle: timedelta | None = None, *, everybody: bool = False
+) -> list[Row[Any]]:
+    """Return the open sessions of a person, or of everybody for an admin, newest first.
 
-    Each has `session`, `person`, `address`, `first_seen_at`, `remote_address`, `browser` and `is_allowed`.
+    `hours` is how long they last, `idle` how long without an act (None: for all their hours). Each has `session`,
+    `person`, `address`, `first_seen_at`, `remote_address`, `browser` and `is_allowed`.
     """
     _check(by, everybody)
     query = (
@@ -29,7 +32,7 @@ def list_sessions(databases: Databases, by: Actor, hours: timedelta, *, everybod
             sessions.c.is_allowed,
         )
         .join(people, people.c.person == sessions.c.person)
-        .where(_is_open(hours))
+        .where(_is_open(hours, idle))
         .order_by(sessions.c.first_seen_at.desc(), sessions.c.session)
     )
     if not everybody:
@@ -85,10 +88,12 @@ def _check(by: Actor, everybody: bool) -> None:
         raise Forbidden(f"Everybody's sessions are seen with the scope {Scope.ADMIN_CONFIG.value}: ask for it.")
 
 
-def _is_open(hours: timedelta) -> ColumnElement[bool]:
+def _is_open(hours: timedelta, idle: timedelta | None) -> ColumnElement[bool]:
     signed_out = sessions.c.first_seen_at <= people.c.signed_out_at
+    acted_at = func.coalesce(sessions.c.last_seen_at, sessions.c.first_seen_at)
     return (
         sessions.c.ended_at.is_(None)
+        & (true() if idle is None else acted_at > func.clock_timestamp() - idle)
         & (sessions.c.authenticated_at > func.clock_timestamp() - hours)
         & or_(people.c.signed_out_at.is_(None), ~signed_out)
     )

@@ -34,8 +34,8 @@ LONGEST_TOKEN = 6_000
 # Characters that are kept of what a browser calls itself.
 LONGEST_BROWSER = 300
 
-# A session is noted as used so often.
-SEEN = timedelta(minutes=1)
+# An act in a session is noted so often, or oftener where sessions end without acts after a few minutes.
+NOTED = timedelta(minutes=1)
 
 _ENDED = "Your session has ended: sign in again."
 
@@ -73,8 +73,9 @@ class Door:
         self._withheld = parse_withheld(settings)
         self.providers = providers
         self.hours = timedelta(hours=settings.fencepost_session_hours)
-        minutes = settings.fencepost_step_up_minutes
-        self._step_up = None if minutes is None else timedelta(minutes=minutes)
+        self.idle = _minutes(settings.fencepost_idle_minutes)
+        self._step_up = _minutes(settings.fencepost_step_up_minutes)
+        self._noted = NOTED if self.idle is None else min(NOTED, self.idle / 10)
 
     @staticmethod
     def check(settings: Settings, providers: tuple[str, ...]) -> None:
@@ -119,8 +120,11 @@ class Door:
             append(connection, self._databases.audit_key, event, actor, details={"provider": provider})
         return None
 
-    def enter(self, session: str, remote_address: str | None = None) -> Visit:
-        """Return what becomes of somebody who comes with a session. The audit hears of it when the answer changes."""
+    def enter(self, session: str, remote_address: str | None = None, *, acts: bool = True) -> Visit:
+        """Return what becomes of somebody who comes with a session. The audit hears of it when the answer changes.
+
+        `acts`: the person did something; a page that looks by itself whether they may still be there did not.
+        """
         with self._databases.ours.transaction() as connection:
             row = _find_session(connection, session)
             if row is None or self._has_ended(row):
@@ -128,18 +132,22 @@ class Door:
             actor = self._make_actor(connection, row, remote_address)
             if row.is_allowed != bool(actor.scopes):
                 self._tell(connection, actor, row.provider)
-            if row.last_seen_at is None or row.last_seen_at < row.now - SEEN:
-                seen = update(sessions).where(sessions.c.session == session)
-                connection.execute(seen.values(last_seen_at=func.clock_timestamp()))
+            if acts:
+                self._note_act(connection, row)
         return Visit(actor, row.address) if actor.scopes else Visit(None, row.address, self._explain(row))
 
-    def recognise(self, session: str) -> Actor | None:
-        """Return the actor of a session with the scopes held now, or None where it has ended or nothing is held."""
+    def recognise(self, session: str, *, acts: bool = False) -> Actor | None:
+        """Return the actor of a session with the scopes held now, or None where it has ended or nothing is held.
+
+        `acts`: something is being done for the person, as a download is.
+        """
         with self._databases.ours.transaction() as connection:
             row = _find_session(connection, session)
             if row is None or self._has_ended(row):
                 return None
             actor = self._make_actor(connection, row, None)
+            if acts:
+                self._note_act(connection, row)
         return actor if actor.scopes else None
 
     def stays_admin(self, connection: Connection, by: Actor) -> bool:
@@ -228,6 +236,8 @@ class Door:
         """Say why somebody has to sign in again; some were too late when they came."""
         if row is None or row.ended_at is not None or _is_signed_out(row):
             return _ENDED
+        if self.idle is not None and self._is_idle(row):
+            return f"You did nothing here for {self.idle / timedelta(minutes=1):g} minutes: sign in again."
         if row.authenticated_at > row.now + CLOCK_SKEW:
             return "The clocks of this server and of your provider differ: tell whoever runs Fencepost to set them."
         if row.authenticated_at <= row.first_seen_at - self.hours:
@@ -241,7 +251,15 @@ class Door:
 
     def _has_ended(self, row: Row[Any]) -> bool:
         is_over = not row.now - self.hours < row.authenticated_at <= row.now + CLOCK_SKEW
-        return row.ended_at is not None or _is_signed_out(row) or is_over
+        return row.ended_at is not None or _is_signed_out(row) or is_over or self._is_idle(row)
+
+    def _is_idle(self, row: Row[Any]) -> bool:
+        return self.idle is not None and (row.last_seen_at or row.first_seen_at) <= row.now - self.idle
+
+    def _note_act(self, connection: Connection, row: Row[Any]) -> None:
+        if row.last_seen_at is None or row.last_seen_at < row.now - self._noted:
+            seen = update(sessions).where(sessions.c.session == row.session)
+            connection.execute(seen.values(last_seen_at=func.clock_timestamp()))
 
     def _tell(self, connection: Connection, actor: Actor, provider: str) -> None:
         """Note that somebody may come in now, or no longer; of several tabs that notice it one tells the audit."""
@@ -258,6 +276,10 @@ class Door:
         """Forget the tokens of those who went without a word."""
         over = sessions.c.authenticated_at < func.now() - self.hours
         connection.execute(update(sessions).where(over, sessions.c.id_token.is_not(None)).values(id_token=None))
+
+
+def _minutes(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(minutes=number)
 
 
 def _explain_claims(claims: Mapping[str, Any], address_claim: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from core.csv.copy_out import Block, copy_csv, render
+from core.db.databases import Databases
 from core.errors import InvalidParameter
 from core.export.export import Export
 from core.export.receipts import Contents
@@ -27,6 +28,13 @@ def parse_review_filter(params: Iterable[tuple[str, str]]) -> JobFilter:
                 f"{quote(name)} is not a parameter of this export: remove it. Known are {', '.join(PARAMETERS)}."
             )
     return JobFilter.from_params(given)
+
+
+def count_reviews(databases: Databases, job_filter: JobFilter, wall: Wall, *, limit: int) -> int:
+    """Count the verdicts that an export would have, as far as `limit`."""
+    found = review_query(job_filter, wall).limit(limit).subquery()
+    with databases.ours.transaction() as connection:
+        return connection.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 class ReviewExport(Export):

@@ -35,6 +35,13 @@ def start_sample_file(
     )
 
 
+def count_sample(databases: Databases, sample_id: UUID) -> int:
+    """Count the rows of a sample's file."""
+    query = select(func.count()).where(sample_jobs.c.sample_id == sample_id)
+    with databases.ours.transaction() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def _file_query(sample_id: UUID) -> Select[Any]:
     is_wrong = reviews.c.is_prohibited != WOULD_REJECT
     said = (

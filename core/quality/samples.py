@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Row, Text, cast, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from core.actor import Actor, Forbidden
 from core.audit.events import Event, append
@@ -18,7 +18,7 @@ from core.db.databases import Databases
 from core.db.schema import sample_jobs, sample_strata, samples
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import make_access
-from core.jobs.filter import Decision, JobFilter
+from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
@@ -31,6 +31,9 @@ MOST_OPINIONS = 5
 
 # Strata beyond these make samples that nobody can judge: a stratum for each reason of a service without rules, say.
 MOST_STRATA = 200
+
+# Parameters of a filter whose words stand in the texts of the jobs that are found.
+_WORDS = (Q.name, REASON.name, REASON_CONTAINS.name)
 
 # Seconds that counting and drawing may take each.
 _PATIENCE = 60
@@ -80,6 +83,8 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
     decided = _decided(job_filter)
     if by.wall.withheld and Stratification.REASON in stratified:
         raise Forbidden("Reasons may quote texts that you may not see: draw without them.")
+    if by.wall.withheld and not decided.to_params().keys().isdisjoint(_WORDS):
+        raise Forbidden("Words in texts may be in ones that you may not see: draw without searching for any.")
     access = make_access(databases, by.wall)
     with databases.source.transaction(timeout=_PATIENCE) as connection:
         counted = count_strata(connection, decided, access, stratified)
@@ -137,8 +142,9 @@ def _may_be_seen(wall: Wall) -> list[ColumnElement[bool]]:
     if wall.clients is not None:
         conditions.append(samples.c.clients.contained_by(cast(sorted(wall.clients), ARRAY(Text))))
     if wall.withheld:
-        # Reasons may quote prompts.
+        # Reasons may quote prompts, and that words found these jobs tells what stands in theirs.
         conditions.append(literal(Stratification.REASON.value) != func.all(samples.c.strata))
+        conditions.append(~samples.c.filter.has_any(array(_WORDS)))
     return conditions
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.actor import Actor, Scope
 from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REVIEWS_PATH, ReviewsTicket
+from core.export.review_export import count_reviews
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.review.agreement import Agreement
@@ -18,6 +19,7 @@ from dashboard.categories.address import further_filter
 from dashboard.categories.tables import show_table
 from dashboard.session.admission import ADMINS, fragment
 from dashboard.session.resources import get_resources
+from dashboard.session.step_up import may_download
 
 # Fewer firm verdicts than this say little about a rate.
 FEW = 30
@@ -85,6 +87,9 @@ def to_frame(rates: Sequence[OverturnRate]) -> pd.DataFrame:
 # Renewed well within a ticket's life, so that a link on an open page always works.
 @fragment(run_every=LIFETIME / 2, scopes=ADMINS)
 def _show_download(person: Actor, job_filter: JobFilter) -> None:
+    databases = get_resources().databases
+    if not may_download(person, lambda limit: count_reviews(databases, job_filter, person.wall, limit=limit)):
+        return
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
     ticket = get_resources().office.issue(ReviewsTicket(person.name, job_filter, person.session), browser=browser)
     st.link_button(

@@ -12,12 +12,14 @@ from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REPORT_PATH, SAMPLE_PATH
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.quality.answers import Answer
+from core.quality.file import count_sample
 from core.quality.progress import Lapsed, Progress
 from core.quality.sentences import say_how_drawn, say_how_judged, say_progress, say_versions
 from dashboard.address.zones import browser_zone
 from dashboard.quality.jobs_link import show_jobs_link
 from dashboard.session.admission import EXPORTERS, fragment
 from dashboard.session.resources import Resources, get_resources
+from dashboard.session.step_up import may_download
 from dashboard.widgets.markdown_escape import escape
 from dashboard.widgets.words import name_time
 
@@ -53,12 +55,12 @@ def show_lapsed(sample: Row[Any], lapsed: Lapsed) -> None:
 @fragment(run_every=LIFETIME / 2)
 def show_downloads(person: Actor, sample_id: UUID) -> None:
     """Offer the file of a sample, and its report."""
-    browser = st.context.cookies.get(BROWSER_COOKIE, "")
+    browser, databases = st.context.cookies.get(BROWSER_COOKIE, ""), get_resources().databases
     ticket = urlencode(
         {"ticket": get_resources().office.issue(SampleTicket(person.name, sample_id, person.session), browser=browser)}
     )
     with st.container(horizontal=True):
-        if person.scopes & EXPORTERS:
+        if person.scopes & EXPORTERS and may_download(person, lambda _: count_sample(databases, sample_id)):
             st.link_button(
                 "Download CSV",
                 f"{SAMPLE_PATH}?{ticket}",

@@ -35,6 +35,11 @@ def find_current() -> Actor | None:
     return find_person(get_resources().settings)
 
 
+def find_waiting() -> Actor | None:
+    """Return the same where nobody did anything: a page looks by itself."""
+    return find_person(get_resources().settings, acts=False)
+
+
 def as_person(act: Callable[Concatenate[Actor, P], None], scopes: frozenset[Scope] = READERS) -> Callable[P, None]:
     """Make a callback that gives `act` the person of this moment, and does nothing where there is none with a scope."""
 
@@ -66,12 +71,15 @@ def fragment(
     run_every: float | None = None,
     parallel: bool = False,
     scopes: frozenset[Scope] = READERS,
-    find: Callable[[], Actor | None] = find_current,
+    find: Callable[[], Actor | None] | None = None,
 ) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[P, R | None]]:
-    """Make a fragment that is given the person of this moment; where nobody is there the whole page runs again."""
+    """Make a fragment that is given the person of this moment; where nobody is there the whole page runs again.
+
+    That one runs every few seconds is no act of a person, and does not keep their session.
+    """
 
     def make(show: Callable[Concatenate[Actor, P], R]) -> Callable[P, R | None]:
-        run = _admit(show, scopes, find)
+        run = _admit(show, scopes, find or (find_current if run_every is None else find_waiting))
         return st.fragment(run, run_every=run_every, parallel=parallel)
 
     return make

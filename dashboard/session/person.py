@@ -9,14 +9,14 @@ from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
 
 
-def find_person(settings: Settings) -> Actor | None:
+def find_person(settings: Settings, *, acts: bool = True) -> Actor | None:
     """Return the person of this session with the scopes held now, or None.
 
-    Demo mode knows one local user, who may do everything.
+    Demo mode knows one local user, who may do everything. `acts` is what `Door.enter` has of it.
     """
     if settings.fencepost_demo:
         return DEMO_PERSON
-    visit = find_visit()
+    visit = find_visit(acts=acts)
     return None if visit is None else visit.actor
 
 
@@ -26,20 +26,20 @@ def find_admin() -> Actor | None:
     return person if person is not None and Scope.ADMIN_CONFIG in person.scopes else None
 
 
-def find_visit() -> Visit | None:
+def find_visit(*, acts: bool = True) -> Visit | None:
     """Return what becomes of this session, looked up anew, or None where nobody has signed in."""
     door = get_resources().door
     session = st.user.get("session")
     if door is None or not st.user.is_logged_in or not isinstance(session, str):
         return None
-    return door.enter(session, st.context.ip_address)
+    return door.enter(session, st.context.ip_address, acts=acts)
 
 
 def recognise(settings: Settings, door: Door | None, name: str, session: str | None) -> Actor | None:
     """Return the person whom a ticket names with the scopes held now, or None where the session has ended."""
     if settings.fencepost_demo:
         return DEMO_PERSON if name == DEMO_PERSON.name else None
-    return None if door is None or session is None else door.recognise(session)
+    return None if door is None or session is None else door.recognise(session, acts=True)
 
 
 def sign_out() -> None:

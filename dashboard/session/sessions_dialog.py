@@ -36,9 +36,9 @@ def _sessions_dialog(person: Actor) -> None:
     resources = get_resources()
     if resources.door is None:
         return
-    zone, hours = browser_zone(), resources.door.hours
+    zone, hours, idle = browser_zone(), resources.door.hours, resources.door.idle
     st.caption(f"Each is one sign-in. Times are those of {zone.key}.")
-    for row in list_sessions(resources.databases, person, hours):
+    for row in list_sessions(resources.databases, person, hours, idle):
         with st.container(horizontal=True, vertical_alignment="center"):
             is_this = row.session == person.session
             st.text(name_session(row, zone) + ("\nThis one" if is_this else ""))
@@ -46,7 +46,7 @@ def _sessions_dialog(person: Actor) -> None:
             if not is_this:
                 st.button("End", on_click=as_person(_end, ANY), args=(row.session,), key=f"end_{row.session}")
     if Scope.ADMIN_CONFIG in person.scopes:
-        rows = list_sessions(resources.databases, person, hours, everybody=True)
+        rows = list_sessions(resources.databases, person, hours, idle, everybody=True)
         _show_others({row.session: row for row in rows if row.person != person.name}, zone)
     st.caption("An ended session stops showing anything within 5 seconds. Sign out ends all of yours.")
 

@@ -1,7 +1,10 @@
 """What wants a sign-in that is not long ago, where FENCEPOST_STEP_UP_MINUTES says so (`Actor.is_fresh`)."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
+from core.actor import Actor
 from dashboard.session.person import show_sign_in_buttons
 from dashboard.session.resources import get_resources
 
@@ -13,3 +16,15 @@ def ask_again(what: str) -> None:
         f"For {what} sign in again: that must not be longer ago than {minutes:g} minutes.", icon=":material/lock_clock:"
     )
     show_sign_in_buttons("Sign in again")
+
+
+def may_download(person: Actor, count: Callable[[int], int]) -> bool:
+    """Tell whether somebody may have a file as they are; ask them to sign in again where it has too many rows for that.
+
+    `count` counts its rows, as far as a limit.
+    """
+    rows = get_resources().settings.fencepost_step_up_rows
+    if person.is_fresh or count(rows + 1) <= rows:
+        return True
+    ask_again(f"a file of more than {rows:,} rows")
+    return False

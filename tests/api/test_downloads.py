@@ -19,14 +19,23 @@ from core.auth.tickets import (
     BROWSER_COOKIE,
     DOWNLOAD_PATH,
     LIFETIME,
+    REPORT_PATH,
+    REVIEWS_PATH,
+    SAMPLE_PATH,
+    AnyTicket,
     AuditTicket,
+    ReviewsTicket,
+    SampleTicket,
     Ticket,
     TicketOffice,
 )
 from core.db.databases import Databases
 from core.jobs.filter import Category, DateRange, JobFilter
 from core.jobs.wall import Wall
+from core.quality.samples import Plan, draw_sample
+from core.review.verdicts import Verdict
 from core.settings import Settings
+from tests.core.quality.test_answers import judge
 from tests.support.asgi import FakeReader, Then, exchange, run
 from tests.support.documents import HEADER
 from tests.support.rows import insert_job, insert_large_jobs
@@ -248,3 +257,22 @@ def test_the_audit_wants_a_fresh_sign_in(door: Door) -> None:
     lately = door.get(query, path=AUDIT_PATH)[0]
 
     assert (long_ago, lately) == (403, 200)
+
+
+@pytest.mark.parametrize(("rows", "status"), [(1, 403), (2, 200)])
+def test_large_files_of_verdicts_and_samples_want_a_fresh_sign_in(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, rows: int, status: int
+) -> None:
+    """They do as exports of jobs do; the report of a sample holds no rows, and never does."""
+    for _ in range(2):
+        judge(databases, DEMO_PERSON, insert_job(connection, is_prohibited=True), Verdict.AGREE)
+    sample_id = draw_sample(databases, DEMO_PERSON, APRIL, Plan("a", 2))
+    door = Door(databases, settings.model_copy(update={"fencepost_step_up_rows": rows}))
+    door.person = replace(DEMO_PERSON, is_fresh=False)
+
+    def ask(path: str, wanted: AnyTicket) -> int:
+        return door.get(urlencode({"ticket": OFFICE.issue(wanted, browser="browser-1")}), path=path)[0]
+
+    assert ask(REVIEWS_PATH, ReviewsTicket(DEMO_PERSON.name, APRIL)) == status
+    assert ask(SAMPLE_PATH, SampleTicket(DEMO_PERSON.name, sample_id)) == status
+    assert ask(REPORT_PATH, SampleTicket(DEMO_PERSON.name, sample_id)) == 200

@@ -1,11 +1,13 @@
 """Who may come in: claims, and the life of a session."""
 
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
 
-from core.actor import STAFF_SCOPES
+from core.actor import COMMAND_LINE, STAFF_SCOPES
+from core.auth.live_sessions import list_sessions
 from core.auth.sign_in import Leaving
 from tests.core.auth.conftest import Entrance, claims_of, come_in
 
@@ -176,3 +178,24 @@ def test_a_sign_in_is_fresh_for_so_many_minutes(
     found = door.recognise(str(actor.session))
     assert found is not None
     assert found.is_fresh is is_fresh
+
+
+def test_a_session_ends_without_acts(entrance: Entrance, connection: psycopg.Connection) -> None:
+    """What a page does by itself is no act; a click and a running download are. Without the setting nothing ends it."""
+    door = entrance.door(staff="@example.com", idle_minutes=30)
+    actors = [come_in(door, claims_of(f"{name}@example.com")).actor for name in "abc"]
+    waiting, clicking, loading = (str(actor.session) for actor in actors if actor is not None)
+
+    connection.execute("UPDATE sessions SET last_seen_at = last_seen_at - interval '29 minutes'")
+    door.enter(waiting, acts=False)
+    door.recognise(waiting)
+    door.enter(clicking)
+    door.recognise(loading, acts=True)
+    connection.execute("UPDATE sessions SET last_seen_at = last_seen_at - interval '2 minutes'")
+
+    assert [door.recognise(session) is None for session in (waiting, clicking, loading)] == [True, False, False]
+    assert door.enter(waiting).refusal == "You did nothing here for 30 minutes: sign in again."
+    admin = replace(COMMAND_LINE, name="user:admin")
+    listed = list_sessions(entrance.databases, admin, door.hours, door.idle, everybody=True)
+    assert {row.session for row in listed} == {clicking, loading}
+    assert entrance.door(staff="@example.com").recognise(waiting) is not None

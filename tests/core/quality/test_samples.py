@@ -8,11 +8,12 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from core.actor import COMMAND_LINE, Actor, Scope
+from core.actor import COMMAND_LINE, Actor, Forbidden, Scope
 from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import JobAccess, make_access
+from core.jobs.filter import Category
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs
@@ -180,3 +181,19 @@ def test_facts_draw_what_the_jobs_themselves_draw(
         return sorted(drawn, key=str)
 
     assert draw(access) == draw(replace(access, has_facts=False))
+
+
+@pytest.mark.parametrize("words", ["q", "reason", "reason_contains"])
+def test_a_sample_of_a_search_for_words_is_not_told_where_texts_are_withheld(
+    databases: Databases, connection: psycopg.Connection, words: str
+) -> None:
+    """That a search found a job tells what stands in its texts: such a sample is neither listed nor drawn."""
+    insert_job(connection, prompt="apple", reason="apple", is_prohibited=True)
+    behind = Actor("user:reader", Wall(None, withheld=(Category.UNDERAGE,)), frozenset({Scope.JOB_READ}))
+    sample_id = draw_sample(databases, COMMAND_LINE, april(**{words: "apple"}), Plan("a", 1))
+    other = draw_sample(databases, COMMAND_LINE, april(), Plan("b", 1))
+
+    assert [row.sample_id for row in list_samples(databases, behind.wall)] == [other]
+    assert find_sample(databases, behind.wall, sample_id) is None
+    with pytest.raises(Forbidden, match="draw without searching"):
+        draw_sample(databases, behind, april(**{words: "apple"}), Plan("c", 1))
