@@ -23,6 +23,14 @@ MOST_ADDRESSES = 2
 # IPv4 within IPv6 for networks that have none of their own (RFC 6052).
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+# All of IPv6 that is given to anybody in the world (RFC 4291, section 2.4): beyond it are only networks of one's own,
+# some of which `ipaddress` takes for the world, such as fec0::/10 and 64:ff9b:1::/48.
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+
+# Taken for the world, too: protocols of IETF (RFC 6890; one cloud has its metadata there), documentation (RFC 9637), and
+# what a machine at Azure is told of itself by.
+_NOT_OF_THE_WORLD = [ipaddress.ip_network(each) for each in ("192.0.0.0/24", "3fff::/20", "168.63.129.16/32")]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -82,7 +90,10 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return number.is_global and not number.is_multicast
+        if number not in _GIVEN_OUT:
+            return False
+    is_special = any(number in network for network in _NOT_OF_THE_WORLD)
+    return number.is_global and not number.is_multicast and not is_special
 
 
 def _is_loopback(host: str) -> bool:

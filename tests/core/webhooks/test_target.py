@@ -34,6 +34,9 @@ def test_what_is_no_address_for_webhooks_is_refused(text: str) -> None:
                 *("224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1%eth0", "fd00:ec2::254"),
                 # The same within IPv6: mapped, through NAT64, 6to4 and Teredo.
                 *("::ffff:10.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "ff02::1"),
+                # Not of the world, though Python may take them for it: old and local forms, metadata of clouds.
+                *("fec0::1", "64:ff9b:1::7f00:1", "::7f00:1", "::ffff:0:7f00:1", "3fff::1", "5f00::1"),
+                *("192.0.0.192", "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::a83f:8110"),
             )
         ),
     ],
