@@ -27,8 +27,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 # some of which `ipaddress` takes for the world, such as fec0::/10 and 64:ff9b:1::/48.
 _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
-# Taken for the world, too: protocols of IETF (RFC 6890; one cloud has its metadata there), documentation (RFC 9637), and
-# what a machine at Azure is told of itself by.
+# Taken for the world, too: IETF protocols (RFC 6890; a cloud has its metadata there), documentation (RFC 9637), and
+# what a machine at Azure is told about itself by.
 _NOT_OF_THE_WORLD = [ipaddress.ip_network(each) for each in ("192.0.0.0/24", "3fff::/20", "168.63.129.16/32")]
 
 
