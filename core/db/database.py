@@ -80,8 +80,10 @@ class Database:
         self.engine = self._create_engine()
 
     @contextmanager
-    def transaction(self, *, timeout: float | None = None) -> Iterator[Connection]:
+    def transaction(self, *, timeout: float | None = None, is_snapshot: bool = False) -> Iterator[Connection]:
         """Run a transaction of at most `timeout` seconds a statement, whatever the server or the network does.
+
+        `is_snapshot`: all its statements read what the first one does.
 
         Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
         and values.
@@ -89,7 +91,7 @@ class Database:
         with (
             TRANSACTIONS.labels("source" if self.read_only else "ours").time(),
             self.translated_errors(),
-            self._lend(timeout) as connection,
+            self._lend(timeout, is_snapshot=is_snapshot) as connection,
             connection.begin(),
         ):
             if self.is_pooled:
@@ -243,7 +245,7 @@ class Database:
             raise self._errors.translate(error) from None
 
     @contextmanager
-    def _lend(self, timeout: float | None) -> Iterator[Connection]:
+    def _lend(self, timeout: float | None, *, is_snapshot: bool = False) -> Iterator[Connection]:
         """Lend a connection of the pool that waits for each answer a little longer than the server may take."""
         self._patience.seconds = timeout
         with self.engine.connect() as connection:
@@ -255,6 +257,9 @@ class Database:
                     self._topology = find_topology(connection)
                     self.engine.dialect.topology = self._topology  # type: ignore[attr-defined]
                     connection.rollback()
+                if is_snapshot:
+                    # Until it goes back to the pool.
+                    connection.execution_options(isolation_level="REPEATABLE READ")
                 yield connection
             finally:
                 set_limit(driver, PING_TIMEOUT)

@@ -21,10 +21,10 @@ from sqlalchemy import (
     Select,
     SmallInteger,
     Text,
-    case,
+    cast,
     func,
     literal,
-    literal_column,
+    null,
     select,
     text,
     true,
@@ -101,27 +101,6 @@ def list_codes(job_filter: JobFilter) -> list[int]:
     return [code for code, fact in enumerate(FACTS) if _is_meant(fact, job_filter)]
 
 
-def is_rejected(code: ColumnElement[int]) -> ColumnElement[bool]:
-    """Tell of a decided job by its code whether it was rejected."""
-    return code >= literal_column(str(next(number for number, fact in enumerate(FACTS) if fact.is_prohibited)))
-
-
-def name_flags(code: ColumnElement[int]) -> ColumnElement[str]:
-    """Name the categories that a job bears by its code, with spaces between them; null where it has no log."""
-    codes: dict[str, list[str]] = {}
-    for number, fact in enumerate(FACTS):
-        if fact.evaluated:
-            named = " ".join(category.value for category in Category if fact.cells[category])
-            codes.setdefault(named, []).append(str(number))
-    # Written out, so that parts of a statement that group by it are the same.
-    return case(
-        *(
-            (code.in_(list(map(literal_column, numbers))), literal_column(f"'{named}'", Text))
-            for named, numbers in codes.items()
-        )
-    )
-
-
 def are_usable(connection: Connection) -> bool:
     """Tell whether questions to our own jobs can go to their facts now."""
     return bool(connection.execute(_ARE_USABLE, {"most": MOST_UNSETTLED}).scalar_one())
@@ -170,7 +149,7 @@ def key_query(
     narrowed = narrow_to(job_filter, part)
     wanted = func.unnest(_codes(job_filter)).table_valued("code", name="wanted").render_derived()
     is_settled = ~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()
-    of_code = in_part(select(*_FACT_KEY).where(*_range_and_client(narrowed, access)), part, _FACT_KEY)
+    of_code = in_part(select(*_FACT_KEY).where(*in_range_and_wall(narrowed, access)), part, _FACT_KEY)
     of_code = of_code.where(job_facts.c.code == wanted.c.code, is_settled)
     first = of_code.order_by(*_in_order(_FACT_KEY, is_newest_first)).limit(limit).correlate(wanted).lateral("first")
     unsettled = _select_unsettled(JOB_KEY, [*conditions_of(narrowed, access), *part_conditions(part)])
@@ -219,23 +198,27 @@ def bounded_count_query(job_filter: JobFilter, access: JobAccess, limit: int) ->
     corrections = _corrections(job_filter, access).subquery("corrections")
     # What is corrected may count for less than it does among the facts.
     most = select(literal(limit) + func.count()).select_from(corrections).scalar_subquery()
-    found = select(literal(1)).where(*_range_and_client(job_filter, access), _has_code(job_filter)).limit(most)
+    found = select(literal(1)).where(*in_range_and_wall(job_filter, access), _has_code(job_filter)).limit(most)
     total = select(func.count()).select_from(found.subquery("found")).scalar_subquery()
     difference = select(func.coalesce(func.sum(corrections.c.total), 0)).scalar_subquery()
     return select(func.least(total + difference, limit))
 
 
-def total_query(job_filter: JobFilter, access: JobAccess, breaks: Sequence[datetime]) -> Select[Any]:
+def total_query(
+    job_filter: JobFilter, access: JobAccess, breaks: Sequence[datetime], *, by_client: bool = False
+) -> Select[Any]:
     """Build the query of how many jobs of a filter of facts there are: rows of an instant, a code and a number.
 
+    `by_client`: and of a client, which is null otherwise.
     The numbers of rows between two of the `breaks` are to be added up. Hours that neither a bound of the range nor one
     of the breaks splits come from what is counted, and parts of hours from the facts.
     """
     start, end = job_filter.range.start, job_filter.range.end
     split = sorted({hour_of(instant) for instant in (start, end, *breaks) if instant != hour_of(instant)})
     counts = job_counts.c
-    client = of_clients(counts.client_id, access.wall, job_filter.client_id) or [counts.client_id.is_(None)]
-    whole = select(counts.hour.label("at"), counts.code, counts.total).where(
+    every = counts.client_id.is_not(None) if by_client else counts.client_id.is_(None)
+    client = of_clients(counts.client_id, access.wall, job_filter.client_id) or [every]
+    whole = select(counts.hour.label("at"), counts.code, counts.total, _client(counts.client_id, by_client)).where(
         counts.hour >= start,
         counts.hour < end,
         counts.hour != func.all(literal(split, _INSTANTS)),
@@ -243,42 +226,51 @@ def total_query(job_filter: JobFilter, access: JobAccess, breaks: Sequence[datet
         *client,
     )
     hours = func.unnest(literal(split, _INSTANTS)).table_valued("hour", name="split").render_derived()
-    of_hour = select(job_facts.c.created_at.label("at"), job_facts.c.code, literal(1).label("total")).where(
+    one = literal(1).label("total")
+    of_hour = select(
+        job_facts.c.created_at.label("at"), job_facts.c.code, one, _client(job_facts.c.client_id, by_client)
+    ).where(
         job_facts.c.created_at >= hours.c.hour,
         job_facts.c.created_at < hours.c.hour + HOUR,
-        *_range_and_client(job_filter, access),
+        *in_range_and_wall(job_filter, access),
         _has_code(job_filter),
     )
     # OFFSET keeps PostgreSQL from reading the whole range first and choosing among the hours afterwards.
     part = of_hour.correlate(hours).offset(0).lateral("part")
-    parts = select(part.c.at, part.c.code, part.c.total).select_from(hours.join(part, true()))
-    return select(union_all(whole, parts, _corrections(job_filter, access)).subquery("totals"))
+    parts = select(*part.c).select_from(hours.join(part, true()))
+    corrections = _corrections(job_filter, access, by_client=by_client)
+    return select(union_all(whole, parts, corrections).subquery("totals"))
 
 
 def row_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
-    """Build the query of the jobs that a filter of facts means: id, client and code of each, in no order."""
+    """Build the query of the jobs that a filter of facts means: key, client and code of each, in no order."""
     is_settled = ~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()
-    settled = select(job_facts.c.job_id, job_facts.c.client_id, job_facts.c.code).where(
-        *_range_and_client(job_filter, access), _has_code(job_filter), is_settled
+    settled = select(*_FACT_KEY, job_facts.c.client_id, job_facts.c.code).where(
+        *in_range_and_wall(job_filter, access), _has_code(job_filter), is_settled
     )
-    of_jobs = (jobs.c.job_id, jobs.c.client_id, _CODE_OF_JOB.label("code"))
+    of_jobs = (*JOB_KEY, jobs.c.client_id, _CODE_OF_JOB.label("code"))
     return select(union_all(settled, _select_unsettled(of_jobs, conditions_of(job_filter, access))).subquery("rows"))
 
 
-def _corrections(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+def _corrections(job_filter: JobFilter, access: JobAccess, *, by_client: bool = False) -> Select[Any]:
     """Take away what facts say of jobs that are noted as unsettled, and add what the jobs say."""
     noted = select(job_facts_unsettled.c.job_id, job_facts_unsettled.c.created_at)
     of_jobs = _select_unsettled((jobs.c.job_id, jobs.c.created_at), _range_of(job_filter))
     keys = union(noted, of_jobs).subquery("keys")
     taken = (
-        select(job_facts.c.created_at.label("at"), job_facts.c.code, literal(-1).label("total"))
+        select(
+            job_facts.c.created_at.label("at"),
+            job_facts.c.code,
+            literal(-1).label("total"),
+            _client(job_facts.c.client_id, by_client),
+        )
         .select_from(keys)
         .join(job_facts, (job_facts.c.created_at == keys.c.created_at) & (job_facts.c.job_id == keys.c.job_id))
-        .where(*_range_and_client(job_filter, access), _has_code(job_filter))
+        .where(*in_range_and_wall(job_filter, access), _has_code(job_filter))
     )
-    given = _select_unsettled(
-        (jobs.c.created_at, _CODE_OF_JOB, literal(1).label("total")), conditions_of(job_filter, access)
-    )
+    one = literal(1).label("total")
+    columns = (jobs.c.created_at, _CODE_OF_JOB, one, _client(jobs.c.client_id, by_client))
+    given = _select_unsettled(columns, conditions_of(job_filter, access))
     return select(union_all(taken, given).subquery("corrections"))
 
 
@@ -294,6 +286,10 @@ def _select_unsettled(columns: Sequence[ColumnElement[Any]], conditions: Sequenc
     return select(*found.c).select_from(noted.join(found, true()))
 
 
+def _client(column: ColumnElement[Any], by_client: bool) -> ColumnElement[Any]:
+    return (column if by_client else cast(null(), Text)).label("client_id")
+
+
 def _codes(job_filter: JobFilter) -> ColumnElement[Any]:
     return literal(list_codes(job_filter), ARRAY(SmallInteger))
 
@@ -302,7 +298,8 @@ def _has_code(job_filter: JobFilter) -> ColumnElement[bool]:
     return job_facts.c.code == func.any(_codes(job_filter))
 
 
-def _range_and_client(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
+def in_range_and_wall(job_filter: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:
+    """List the conditions of a fact that its job lies in a filter's range, is of its client and may be seen."""
     return [
         job_facts.c.created_at >= job_filter.range.start,
         job_facts.c.created_at < job_filter.range.end,

@@ -1,6 +1,10 @@
 """Drawing by chance: how many jobs there are of each stratum, and some of each."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -8,20 +12,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Uuid,
     and_,
     case,
-    cast,
     func,
     literal,
-    null,
     select,
-    union_all,
 )
 
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.strata import Stratification, list_rows
+from core.jobs.strata import Kind, Place, Stratification, count_by_hour, list_rows, read_places
 
 # Hashes of ids are spread evenly over 64 bits, whatever the ids are.
 _LEAST_HASH, _GREATEST_HASH = -(2**63), 2**63 - 1
@@ -45,8 +45,8 @@ def draw_jobs(
     *,
     shares: Mapping[tuple[Any, ...], float],
     seed: int,
-) -> list[tuple[tuple[Any, ...], int, list[UUID]]]:
-    """Draw about a share of the matching jobs of each stratum; return with each how many it has, from one snapshot.
+) -> dict[tuple[Any, ...], list[UUID]]:
+    """Draw about a share of the matching jobs of each stratum, by their ids.
 
     Drawn are the jobs whose ids have the least hashes for the seed, in the order of these, so that the first so many of
     a stratum are drawn by chance too, and the same seed draws the same jobs.
@@ -61,24 +61,11 @@ def draw_jobs(
     )
     # Nearly all jobs are left out by the greatest limit, which is quicker to tell than their stratum.
     greatest = literal(_hash_below(max(shares.values())), BigInteger)
-    no_number = cast(null(), BigInteger)
-    counted = select(
-        *values, func.count().label("number"), cast(null(), Uuid).label("job_id"), no_number.label("hashed")
-    )
-    drawn = select(*values, no_number, job_id, hashed).where(hashed <= greatest, hashed <= limit)
-    # One statement, so that what is counted and what is drawn are one snapshot's; both can go to several workers.
-    numbers: dict[tuple[Any, ...], int] = {}
-    keys: dict[tuple[Any, ...], list[tuple[int, UUID]]] = {}
-    for row in connection.execute(union_all(counted.group_by(*values), drawn)):
-        stratum = tuple(row[: len(by)])
-        if row.job_id is None:
-            numbers[stratum] = int(row.number)
-        else:
-            keys.setdefault(stratum, []).append((row.hashed, row.job_id))
-    return [
-        (stratum, number, [drawn_id for _, drawn_id in sorted(keys.get(stratum, ()))])
-        for stratum, number in numbers.items()
-    ]
+    found: dict[tuple[Any, ...], list[tuple[int, UUID]]] = {}
+    for row in connection.execute(select(*values, job_id, hashed).where(hashed <= greatest, hashed <= limit)):
+        *stratum, drawn, hashed_to = row
+        found.setdefault(tuple(stratum), []).append((hashed_to, drawn))
+    return {stratum: [drawn for _, drawn in sorted(keys)] for stratum, keys in found.items()}
 
 
 def _is_stratum(values: Sequence[ColumnElement[Any]], stratum: tuple[Any, ...]) -> ColumnElement[bool]:
@@ -88,3 +75,53 @@ def _is_stratum(values: Sequence[ColumnElement[Any]], stratum: tuple[Any, ...]) 
 def _hash_below(share: float) -> int:
     """Return the hash below which about a share of all hashes lie."""
     return min(_LEAST_HASH + int(share * 2**64), _GREATEST_HASH)
+
+
+def draw_places(
+    connection: Connection,
+    job_filter: JobFilter,
+    access: JobAccess,
+    by: Sequence[Stratification],
+    *,
+    kinds: Mapping[Kind, int],
+    sizes: Mapping[tuple[Any, ...], int],
+    seed: int,
+) -> dict[tuple[Any, ...], list[UUID]]:
+    """Draw so many of the jobs of each stratum, by the numbers of jobs that are kept beside them.
+
+    Drawn are numbers out of as many as a stratum has jobs, which stand by kind and then by (created_at, job_id): the
+    same seed draws the same jobs as long as they are the same. `kinds` are counted in the snapshot of the connection.
+    """
+    members: dict[tuple[Any, ...], list[Kind]] = {}
+    for kind in sorted(kinds, key=lambda one: (one.code, one.client_id or "")):
+        members.setdefault(kind.values(by), []).append(kind)
+    numbers = {
+        # Each stratum has chances of its own, whatever others there are.
+        stratum: Random(f"{seed} {stratum}").sample(range(1, sum(kinds[kind] for kind in members[stratum]) + 1), size)  # noqa: S311 - reproducible, not secret
+        for stratum, size in sizes.items()
+    }
+    of_kind = [
+        (stratum, *_find_member(members[stratum], kinds, number))
+        for stratum, drawn in numbers.items()
+        for number in drawn
+    ]
+    counted = count_by_hour(connection, job_filter, access, {kind for _, kind, _ in of_kind})
+    ends = {kind: list(accumulate(jobs)) for kind, (_, jobs) in counted.items()}
+    places = []
+    for _, kind, number in of_kind:
+        at = bisect_left(ends[kind], number)
+        hour = datetime.fromtimestamp(counted[kind][0][at], UTC)
+        places.append(Place(kind, hour, number - (ends[kind][at - 1] if at else 0)))
+    drawn_ids: dict[tuple[Any, ...], list[UUID]] = {stratum: [] for stratum in sizes}
+    for (stratum, *_), job_id in zip(of_kind, read_places(connection, job_filter, access, places), strict=True):
+        drawn_ids[stratum].append(job_id)
+    return drawn_ids
+
+
+def _find_member(kinds: Sequence[Kind], jobs: Mapping[Kind, int], number: int) -> tuple[Kind, int]:
+    """Find the kind in which a number of a stratum lies, and the number within it."""
+    for kind in kinds:
+        if number <= jobs[kind]:
+            return kind, number
+        number -= jobs[kind]
+    raise AssertionError("a number is drawn of no more jobs than there are")

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Row, Text, cast, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from core.actor import Actor, Forbidden
@@ -17,13 +17,13 @@ from core.characters import make_storable
 from core.db.databases import Databases
 from core.db.schema import sample_jobs, sample_strata, samples
 from core.errors import InvalidParameter, NotPossible
-from core.jobs.access import make_access
+from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
-from core.jobs.strata import Stratification
+from core.jobs.strata import Stratification, are_told_by_facts, count_kinds
 from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
-from core.quality.drawing import count_strata, draw_jobs
+from core.quality.drawing import count_strata, draw_jobs, draw_places
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200
@@ -86,12 +86,8 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
     if by.wall.withheld and not decided.to_params().keys().isdisjoint(_WORDS):
         raise Forbidden("Words in texts may be in ones that you may not see: draw without searching for any.")
     access = make_access(databases, by.wall)
-    with databases.source.transaction(timeout=_PATIENCE) as connection:
-        counted = count_strata(connection, decided, access, stratified)
-        sizes = _allocate(plan, stratified, counted)
-        shares = {stratum: _enough(sizes[stratum], counted[stratum]) for stratum in sizes}
-        drawn = draw_jobs(connection, decided, access, stratified, shares=shares, seed=plan.seed)
-        taken = [(values, jobs, ids[: sizes.get(values, 0)]) for values, jobs, ids in drawn]
+    with databases.source.transaction(timeout=_PATIENCE, is_snapshot=True) as connection:
+        taken = _draw(connection, decided, access, stratified, plan)
         found = {
             row.job_id: row
             for row in find_jobs(connection, decided, access, [job for _, _, ids in taken for job in ids])
@@ -174,6 +170,26 @@ def _decided(job_filter: JobFilter) -> JobFilter:
     if job_filter.decision and not decisions:
         raise InvalidParameter("decision names undecided jobs only: only decided jobs can be judged.")
     return replace(job_filter, decision=decisions or (Decision.REJECT, Decision.PASS))
+
+
+def _draw(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, by: Sequence[Stratification], plan: Plan
+) -> list[tuple[Strata, int, list[UUID]]]:
+    """Draw each stratum's jobs; return them with how many it has."""
+    if are_told_by_facts(connection, job_filter, access, by):
+        by_client = Stratification.CLIENT in by or access.wall.narrow(job_filter.client_id) is not None
+        kinds = count_kinds(connection, job_filter, access, by_client=by_client)
+        counted: dict[Strata, int] = {}
+        for kind, jobs in kinds.items():
+            counted[kind.values(by)] = counted.get(kind.values(by), 0) + jobs
+        sizes = _allocate(plan, by, counted)
+        ids = draw_places(connection, job_filter, access, by, kinds=kinds, sizes=sizes, seed=plan.seed)
+        return [(stratum, jobs, ids[stratum]) for stratum, jobs in counted.items()]
+    counted = count_strata(connection, job_filter, access, by)
+    sizes = _allocate(plan, by, counted)
+    shares = {stratum: _enough(sizes[stratum], counted[stratum]) for stratum in sizes}
+    hashed = draw_jobs(connection, job_filter, access, by, shares=shares, seed=plan.seed)
+    return [(stratum, jobs, hashed.get(stratum, [])[: sizes[stratum]]) for stratum, jobs in counted.items()]
 
 
 def _allocate(plan: Plan, by: Sequence[Stratification], counted: dict[Strata, int]) -> dict[Strata, int]:

@@ -2,21 +2,22 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
+from scipy.stats import chi2, chisquare
 
 from core.actor import COMMAND_LINE, Actor, Forbidden, Scope
 from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
-from core.jobs.access import JobAccess, make_access
-from core.jobs.filter import Category
-from core.jobs.strata import Stratification
+from core.jobs.access import make_access
+from core.jobs.filter import Category, DateRange, JobFilter
+from core.jobs.strata import Stratification, are_told_by_facts, count_kinds
 from core.jobs.wall import Wall
-from core.quality.drawing import count_strata, draw_jobs
+from core.quality.drawing import count_strata, draw_jobs, draw_places
 from core.quality.samples import MOST_STRATA, Plan, draw_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
@@ -62,18 +63,33 @@ def test_the_same_seed_draws_the_same_jobs(databases: Databases, connection: psy
     assert set(one) | set(other) <= {row[0] for row in decided}
 
 
-def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg.Connection) -> None:
-    """Over 300 seeds each of 20 jobs is drawn about as often as any other, whatever its id is."""
-    ids = [insert_job(connection, job_id=UUID(int=number)) for number in range(20)]
+@pytest.mark.parametrize("by_facts", [True, False])
+def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg.Connection, by_facts: bool) -> None:
+    """Over 150 seeds each of 24 jobs of a stratum is drawn about as often as any other, whatever its id and hour."""
+    for number in range(24):
+        # Three kinds of facts, in hours of which some have many jobs.
+        created_at = NOON + timedelta(minutes=number**2)
+        job = insert_job(connection, job_id=UUID(int=number), created_at=created_at, is_prohibited=True)
+        if number % 3:
+            insert_log(connection, job, category_nsfw=number % 3 == 1)
+    access = make_access(databases, Wall(None))
+    by, rejected = (Stratification.DECISION,), april(decision="reject")
+    found: Counter[UUID] = Counter()
 
-    found = Counter(
-        job
-        for seed in range(300)
-        for job in drawn(connection, draw_sample(databases, COMMAND_LINE, april(), Plan("a", 5, seed=seed)))
-    )
+    with databases.source.transaction(is_snapshot=True) as reading:
+        kinds = count_kinds(reading, rejected, access, by_client=False)
+        for seed in range(150):
+            if by_facts:
+                drawn = draw_places(reading, rejected, access, by, kinds=kinds, sizes={(True,): 12}, seed=seed)
+            else:
+                drawn = draw_jobs(reading, rejected, access, by, shares={(True,): 1.0}, seed=seed)
+            assert len(set(drawn[(True,)][:12])) == 12
+            found.update(drawn[(True,)][:12])
 
-    assert found.total() == 1500
-    assert all(40 < found[job] < 115 for job in ids)
+    assert len(kinds) == 3
+    # Drawn without repetition, a job varies half as much as chi-square has it.
+    statistic = chisquare([found[UUID(int=number)] for number in range(24)]).statistic
+    assert chi2.sf(2 * statistic, 23) > 0.01
 
 
 def test_strata_are_kept_with_their_jobs(databases: Databases, connection: psycopg.Connection) -> None:
@@ -157,30 +173,53 @@ def test_nothing_to_draw_is_said(databases: Databases, connection: psycopg.Conne
         draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10, by=(Stratification.REASON,)))
 
 
-@pytest.mark.parametrize("kind", [Stratification.DECISION, Stratification.CLIENT, Stratification.CATEGORY])
-def test_facts_draw_what_the_jobs_themselves_draw(
-    databases: Databases, connection: psycopg.Connection, kind: Stratification
+def draw_half(
+    databases: Databases, job_filter: JobFilter, wall: Wall, by: tuple[Stratification, ...]
+) -> dict[tuple[object, ...], list[UUID]]:
+    """Draw half of each stratum by facts, and hold that against the jobs themselves."""
+    access = make_access(databases, wall)
+    with databases.source.transaction(is_snapshot=True) as reading:
+        assert are_told_by_facts(reading, job_filter, access, by)
+        by_client = Stratification.CLIENT in by or wall.narrow(job_filter.client_id) is not None
+        kinds = count_kinds(reading, job_filter, access, by_client=by_client)
+        counted = count_strata(reading, job_filter, access, by)
+        half = {stratum: (jobs + 1) // 2 for stratum, jobs in counted.items()}
+        drawn = draw_places(reading, job_filter, access, by, kinds=kinds, sizes=half, seed=5)
+        everything = draw_jobs(reading, job_filter, access, by, shares=dict.fromkeys(half, 1.0), seed=1)
+    told: Counter[tuple[object, ...]] = Counter()
+    for kind, jobs in kinds.items():
+        told[kind.values(by)] += jobs
+    assert told == counted
+    assert {stratum: len(set(ids)) for stratum, ids in drawn.items()} == half
+    assert all(set(ids) <= set(everything[stratum]) for stratum, ids in drawn.items())
+    return drawn
+
+
+@pytest.mark.parametrize("more", [(), ("category",), ("client",), ("client", "category")], ids=str)
+def test_facts_draw_of_the_same_strata(
+    databases: Databases, connection: psycopg.Connection, more: tuple[str, ...]
 ) -> None:
-    """Where facts are kept beside the jobs the counts and the drawn jobs are the same, unsettled ones included."""
+    """Where facts are kept beside the jobs, strata have the same jobs, and each drawn job is one of its stratum.
+
+    Also of a range that begins and ends within hours, and behind a wall. Jobs that are noted as unsettled are asked
+    themselves, and what is drawn is the same.
+    """
     seed_jobs(databases, 1000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
-    flagged = insert_job(connection, client_id="acme", is_prohibited=True)
-    insert_log(connection, flagged, category_nsfw=True)
+    by = (Stratification.DECISION, *map(Stratification, more))
+    bounds = DateRange(datetime(2026, 4, 2, 3, 14, tzinfo=UTC), datetime(2026, 4, 29, 15, 9, tzinfo=UTC))
+    decided = april(decision="reject,pass")
+    asked = [
+        (replace(decided, range=bounds), Wall(None)),
+        (replace(decided, range=bounds, client_id="demo-atelier"), Wall(None)),
+        (decided, Wall("demo-atelier", "demo-bluebird")),
+    ]
+
+    settled = [draw_half(databases, each, wall, by) for each, wall in asked]
     connection.execute(
-        "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 9"
+        "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 99"
     )
-    by = tuple(dict.fromkeys((Stratification.DECISION, kind)))
-    access = make_access(databases, Wall(None))
-    assert access.has_facts
 
-    def draw(access: JobAccess) -> list[tuple[object, ...]]:
-        with databases.source.transaction() as reading:
-            counted = count_strata(reading, april(decision="reject,pass"), access, by)
-            shares = dict.fromkeys(counted, 0.5)
-            drawn = draw_jobs(reading, april(decision="reject,pass"), access, by, shares=shares, seed=5)
-        assert {stratum: jobs for stratum, jobs, _ in drawn} == counted
-        return sorted(drawn, key=str)
-
-    assert draw(access) == draw(replace(access, has_facts=False))
+    assert [draw_half(databases, each, wall, by) for each, wall in asked] == settled
 
 
 @pytest.mark.parametrize("words", ["q", "reason", "reason_contains"])
@@ -197,3 +236,19 @@ def test_a_sample_of_a_search_for_words_is_not_told_where_texts_are_withheld(
     assert find_sample(databases, behind.wall, sample_id) is None
     with pytest.raises(Forbidden, match="draw without searching"):
         draw_sample(databases, behind, april(**{words: "apple"}), Plan("c", 1))
+
+
+def test_a_fact_that_is_wrong_draws_nothing_wrong(databases: Databases, connection: psycopg.Connection) -> None:
+    """A job whose fact is not settled yet counts as what it is."""
+    passed = insert_job(connection, is_prohibited=False)
+    insert_job(connection, is_prohibited=True)
+    connection.execute("UPDATE job_facts SET code = 56 WHERE job_id = %s", (passed,))
+    connection.execute(
+        "INSERT INTO job_counts (hour, client_id, code, total) SELECT hour, client_id, wrong, change"
+        " FROM job_counts, (VALUES (28, -1), (56, 1)) AS each (wrong, change) WHERE code = 28"
+    )
+    connection.execute("INSERT INTO job_facts_unsettled (job_id, created_at) VALUES (%s, %s)", (passed, NOON))
+
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10))
+
+    assert strata(connection, sample_id) == [([False], 1, 1), ([True], 1, 1)]
