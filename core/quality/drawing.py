@@ -21,7 +21,8 @@ from sqlalchemy import (
 
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.strata import Kind, Place, Stratification, count_by_hour, list_rows, read_places
+from core.jobs.strata import Stratification, list_rows
+from core.quality.places import Kind, Place, count_by_hour, read_places
 
 # Hashes of ids are spread evenly over 64 bits, whatever the ids are.
 _LEAST_HASH, _GREATEST_HASH = -(2**63), 2**63 - 1

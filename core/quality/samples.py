@@ -20,10 +20,11 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
-from core.jobs.strata import Stratification, are_told_by_facts, count_kinds
+from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
 from core.quality.drawing import count_strata, draw_jobs, draw_places
+from core.quality.places import are_told_by_facts, count_kinds
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200

@@ -95,6 +95,7 @@ TESTED_BY = {
     "core/jobs/wall.py": "tests/rules/test_walls.py",
     "core/jobs/reason_hours.py": "tests/core/jobs/test_reasons.py",
     "core/quality/drawing.py": "tests/core/quality/test_samples.py",
+    "core/quality/places.py": "tests/core/quality/test_samples.py",
     "core/quality/": "tests/core/quality/test_answers.py",
     "core/export/review_columns.py": "tests/core/export/test_review_export.py",
     "core/review/history.py": "tests/core/export/test_review_export.py",

@@ -15,9 +15,10 @@ from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import Category, DateRange, JobFilter
-from core.jobs.strata import Stratification, are_told_by_facts, count_kinds
+from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
+from core.quality.places import are_told_by_facts, count_kinds
 from core.quality.samples import MOST_STRATA, Plan, draw_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
