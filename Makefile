@@ -50,6 +50,8 @@ lint: .venv/dev ## check form and types
 
 bench: .venv/bench ## measure, each figure as a ratio against a named peer
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.imports
+	$(BIN)/python -m benchmarks.write_cost
 
 .venv/python:
 	@test -n "$(PYTHON)" || \

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from benchmarks.admin_peers import CREATE_VIEW
 from benchmarks.figures import p95, seconds
-from benchmarks.peers import QUERY, SAME_BYTES
+from benchmarks.peers import QUERY, SAME_BYTES, add_conditions
 from benchmarks.server import ROOT, UNTIL, Bench, ask_health
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
@@ -25,6 +25,13 @@ from core.jobs.pages import page_jobs
 from core.jobs.wall import Wall
 
 ADMIN_PORT = 3098
+
+# What somebody asks of psql who asks the same.
+PSQL_CONDITIONS = {
+    ("decision", "reject"): "j.is_prohibited",
+    ("category", "underage"): "l.category_underage",
+    ("client_id", "demo-eastwind"): "j.client_id = 'demo-eastwind'",
+}
 
 # What one of the panels still exports within minutes.
 ADMIN_ROWS = 100_000
@@ -62,6 +69,23 @@ def against_clients(bench: Bench, runs: int) -> tuple[list[Ratio], float]:
             theirs[name].append(_time(command))
     rows = "all jobs"
     return [_ratio(name, ours, times, rows) for name, times in theirs.items()], statistics.median(firsts)
+
+
+def against_psql(bench: Bench, runs: int, *, days: int, more: dict[str, str]) -> tuple[Ratio, float]:
+    """Time exports of a part of the jobs; return the ratio to `psql` and the median seconds to our first byte."""
+    file, start = bench.directory / "jobs.csv", UNTIL - timedelta(days=days)
+    conditions = [f"j.created_at >= '{start:%Y-%m-%dT%H:%M:%SZ}'", f"j.created_at < '{UNTIL:%Y-%m-%dT%H:%M:%SZ}'"]
+    conditions += [PSQL_CONDITIONS[each] for each in more.items()]
+    command = ["psql", bench.url, "-qX", "-c", _copy(add_conditions(QUERY, conditions), file)]
+    asked = "".join(f"&{name}={value}" for name, value in more.items())
+    ours, firsts, theirs = [], [], []
+    for _ in range(runs):
+        first, total, _size = bench.download(file, start=start, more=asked)
+        ours.append(total)
+        firsts.append(first)
+        theirs.append(_time(command))
+    rows = f"{', '.join(f'{name} {value}' for name, value in more.items())}, {days} days"
+    return _ratio("psql \\copy", ours, theirs, rows), statistics.median(firsts)
 
 
 def against_panels(bench: Bench, runs: int) -> list[Ratio]:

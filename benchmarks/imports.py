@@ -1,4 +1,4 @@
-"""How quickly a file becomes jobs, against plain COPY of it: `python -m benchmarks.imports [--jobs N] [--runs R]`."""
+"""How quickly a file becomes jobs, against plain COPY of it: `python -m benchmarks.imports`."""
 
 import argparse
 import os
@@ -8,78 +8,85 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
-from pydantic import SecretStr
 
+from benchmarks.figures import seconds
 from benchmarks.results import write_section
+from benchmarks.server import UNTIL, stored
 from core.csv.format import BOM
 from core.csv.records import copy_statement
-from core.db.embedded import EmbeddedServer
-from core.db.startup import migrate, open_databases
 from core.export.job_columns import COLUMNS
 from core.instants import print_instant
-from core.intake.demo import seed_jobs
 from core.intake.demo_jobs import PERIOD
-from core.settings import Settings
-
-UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--among", type=int, default=0, help="how many jobs are there already; then it is run once")
+    parser.add_argument("--keep", type=Path, help="where these are found; they are left with the imported ones removed")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        server = EmbeddedServer(Path(directory) / "server")
-        url = server.start()
-        settings = Settings(database_url=SecretStr(url))
-        migrate(settings)
-        databases = open_databases(settings)
-        seed_jobs(databases, arguments.jobs, seed=1, until=UNTIL)
-        databases.close()
-        file = Path(directory) / "jobs.csv"
-        bounds = ["--from", print_instant(UNTIL - PERIOD), "--to", print_instant(UNTIL)]
-        _core(url, "export", *bounds, "-o", str(file))
-        ratios, seconds, again_ratios = [], [], []
-        for _ in range(arguments.runs):
-            with psycopg.connect(url, autocommit=True) as connection:
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        file = directory / "jobs.csv"
+        with stored(directory / "from", arguments.jobs, seed=2) as (url, _):
+            bounds = ["--from", print_instant(UNTIL - PERIOD), "--to", print_instant(UNTIL)]
+            _core(url, "export", *bounds, "-o", str(file))
+            if not arguments.among:
+                _report(arguments.jobs, "an empty database", file, _measure(url, file, arguments.runs, is_emptied=True))
+        if arguments.among:
+            kept = (arguments.keep or directory) / str(arguments.among)
+            with stored(kept, arguments.among) as (url, _):
+                measured = _measure(url, file, 1, is_emptied=False)
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute("DELETE FROM jobs WHERE client_id = 'acme'")
+            _report(arguments.jobs, f"a database of {arguments.among:,} jobs", file, measured)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Seconds of an import, of the same one again, and of COPY into text."""
+
+    first: float
+    again: float
+    plain: float
+
+
+def _measure(url: str, file: Path, runs: int, *, is_emptied: bool) -> list[_Run]:
+    measured = []
+    for _ in range(runs):
+        with psycopg.connect(url, autocommit=True) as connection:
+            if is_emptied:
                 connection.execute("TRUNCATE jobs, moderation_logs")
-                plain = _copy(connection, file)
-            began = time.perf_counter()
-            _core(url, "import", "--client", "acme", str(file))
-            took = time.perf_counter() - began
-            began = time.perf_counter()
-            _core(url, "import", "--client", "acme", str(file))
-            again = time.perf_counter() - began
-            ratios.append(took / plain)
-            again_ratios.append(again / plain)
-            seconds.append(took)
-            print(
-                f"import {took:.1f} s, {arguments.jobs / took:,.0f} jobs a second; the same file again {again:.1f} s; "
-                f"COPY into text {plain:.1f} s"
-            )
-        middle_ratio, again_ratio = statistics.median(ratios), statistics.median(again_ratios)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        size = f"{file.stat().st_size / 1e6:.0f} MB"
-        print(f"{size}; import / COPY = {middle_ratio:.2f} (median), the same file again {again_ratio:.2f}")
-        print(f"largest child process: {peak:.0f} MB resident")
-        middle = statistics.median(seconds)
-        lines = [
-            f"{datetime.now(UTC):%Y-%m-%d}, 2 cores that the command shares with the server; median of {len(seconds)}. "
-            "The peer is COPY of the same file into text, without",
-            "a check, an index or a merge. Made by `python -m benchmarks.imports`.",
-            "",
-            "| file | import | records a second | COPY | ratio | the same file again, ratio | memory |",
-            "|---|---|---|---|---|---|---|",
-            f"| {size} | {middle:.1f} s | {arguments.jobs / middle:,.0f} "
-            f"| {plain:.1f} s | **{middle_ratio:.1f} ×** | {again_ratio:.1f} × | {peak:.0f} MB |",
-        ]
-        write_section(f"Importing {arguments.jobs:,} jobs into an empty database", lines)
-        server.stop()
+            plain = _copy(connection, file)
+        first, again = (seconds(lambda: _core(url, "import", "--client", "acme", str(file))) for _ in range(2))
+        measured.append(_Run(first, again, plain))
+        print(f"import {first:.1f} s, the same file again {again:.1f} s, COPY into text {plain:.1f} s", flush=True)
+    return measured
+
+
+def _report(jobs: int, where: str, file: Path, measured: list[_Run]) -> None:
+    ratio = statistics.median(run.first / run.plain for run in measured)
+    again = statistics.median(run.again / run.plain for run in measured)
+    first, plain = statistics.median(run.first for run in measured), statistics.median(run.plain for run in measured)
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    lines = [
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores that the command shares with the server; median of "
+        f"{len(measured)}. The peer is COPY of the same",
+        "file into text, without a check, an index or a merge. Made by `python -m benchmarks.imports`.",
+        "",
+        "| file | import | records a second | COPY | ratio | the same file again, ratio | memory |",
+        "|---|---|---|---|---|---|---|",
+        f"| {file.stat().st_size / 1e6:.0f} MB | {first:.1f} s | {jobs / first:,.0f} "
+        f"| {plain:.1f} s | **{ratio:.1f} ×** | {again:.1f} × | {peak:.0f} MB |",
+    ]
+    print(lines[-1], flush=True)
+    write_section(f"Importing {jobs:,} jobs into {where}", lines)
 
 
 def _copy(connection: psycopg.Connection, file: Path) -> float:

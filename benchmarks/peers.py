@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 
 import pandas as pd
 from sqlalchemy import create_engine, text
@@ -26,6 +27,11 @@ SAME_BYTES = """
     ) l ON true
     ORDER BY j.created_at, j.job_id
 """
+
+
+def add_conditions(query: str, conditions: Sequence[str]) -> str:
+    return query.replace("ON true", f"ON true WHERE {' AND '.join(conditions)}")
+
 
 # Rows that are fetched at a time; what tutorials choose.
 CHUNK = 10_000

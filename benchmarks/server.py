@@ -74,15 +74,16 @@ class Bench:
 
 
 @contextmanager
-def stored(directory: Path, jobs: int) -> Iterator[tuple[str, Databases]]:
+def stored(directory: Path, jobs: int, *, seed: int = 1) -> Iterator[tuple[str, Databases]]:
     """Keep a PostgreSQL with demo jobs in a directory up for a block; jobs that are there already are used."""
+    directory.mkdir(parents=True, exist_ok=True)
     embedded = EmbeddedServer(directory)
     url = embedded.start()
     settings = Settings(database_url=SecretStr(url))
     migrate(settings)
     with open_checked(settings) as databases:
         if not has_jobs(databases):
-            seed_jobs(databases, jobs, seed=1, until=UNTIL)
+            seed_jobs(databases, jobs, seed=seed, until=UNTIL)
         yield url, databases
     embedded.stop()
 
