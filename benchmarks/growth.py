@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from benchmarks.figures import p95, seconds
 from benchmarks.server import UNTIL, Bench
 from core.actor import COMMAND_LINE
-from core.counts.by_day import break_down
+from core.counts.by_day import break_down, count_in_time
 from core.counts.totals import compare
 from core.errors import QueryTooSlow
 from core.intake.demo_texts import OTHER_REASONS
@@ -16,7 +16,7 @@ from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
-from core.jobs.query import PageKey, count_jobs
+from core.jobs.query import PageKey
 from core.jobs.reasons import count_reasons
 from core.jobs.wall import Wall
 from core.quality.samples import Plan, draw_sample
@@ -92,7 +92,7 @@ def _count(bench: Bench, job_filter: JobFilter, times: int) -> float:
 
     def count() -> None:
         with source.transaction(timeout=120) as connection:
-            count_jobs(connection, job_filter, make_access(bench.databases, Wall(None)), limit=10_001)
+            count_in_time(connection, job_filter, make_access(bench.databases, Wall(None)), limit=10_001)
 
     return _measure(count, times)
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, Connection, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from core.db.relations import BEHIND
 
@@ -85,12 +86,17 @@ def topology_of(connection: Connection) -> Topology:
     return found
 
 
+_NO_PARTS: list[tuple[str, InternalTraversal]] = []
+
+
 class IsOnOneNode(ColumnElement[bool]):
     """The condition that a row of `moderation_logs` and one of `jobs` are of one client, where that has to be said.
 
     Whether it has, is known of the database that a statement is written for, so that all of them stay as they are.
     """
 
+    # Without this line no statement that holds it is kept, and each is written anew.
+    _traverse_internals = _NO_PARTS
     inherit_cache = True
     type = Boolean()
 

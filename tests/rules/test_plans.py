@@ -1,6 +1,8 @@
 """Pages are index work: the plans that PostgreSQL chooses on 150,000 jobs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -8,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.counts.by_day import counts_by_day_query
+from core.counts.by_day import break_down, count_in_time, counts_by_day_query
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
@@ -18,8 +20,8 @@ from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_count_query, select_matching
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
-from core.jobs.pages import newest_query, page_columns
-from core.jobs.query import JOB_KEY, PageKey, Slice, count_query
+from core.jobs.pages import newest_query, page_columns, page_jobs
+from core.jobs.query import JOB_KEY, PageKey, Slice, count_jobs, count_query
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -28,6 +30,7 @@ from tests.support.plans import explain, read_blocks, sequential, sorted_rows
 JOBS = 150_000
 PAGE = 50
 EVERYBODY = JobAccess(Wall(None), Folding(None), jobs_are_ours=True, tells_api_keys=True)
+FACTS = replace(EVERYBODY, has_facts=True)
 
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
@@ -135,6 +138,39 @@ def test_a_bounded_count_is_index_work(large: Databases, given: dict[str, str]) 
 
     assert sequential(nodes) == []
     assert sorted_rows(nodes) == 0
+
+
+def test_what_is_asked_often_is_planned_for_its_values(large: Databases) -> None:
+    """A rare status is found by the index of rare ones the twelfth time as well, where one plan would serve any."""
+    job_filter = JobFilter.from_params((YEAR | {"status": "failed"}).items())
+
+    with large.source.transaction() as connection:
+        for _ in range(12):
+            count_jobs(connection, job_filter, EVERYBODY, limit=10_001)
+        plans = connection.exec_driver_sql(
+            "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements WHERE statement ~ 'jobs.status'"
+        ).one()
+
+    assert plans[0] == 0
+    assert plans[1] > 5
+
+
+@pytest.mark.parametrize("given", FILTERS, ids=str)
+def test_statements_of_a_form_are_written_once(large: Databases, given: dict[str, str]) -> None:
+    """A filter with other values is the statement that was written for the first ones: writing it takes longest."""
+    written: dict[Any, Any] = {}
+    forms = []
+
+    with large.source.engine.connect().execution_options(compiled_cache=written) as connection:
+        for year in ("2026", "2027"):
+            bounds = {"from": f"{year}-01-01T00:00:00Z", "to": f"{year}-03-01T00:00:00Z"}
+            job_filter = JobFilter.from_params((bounds | given).items())
+            page_jobs(connection, job_filter, FACTS, after=None, limit=PAGE, texts=Texts.ALL)
+            count_in_time(connection, job_filter, FACTS, limit=1_000)
+            break_down(connection, job_filter, FACTS, ZoneInfo("UTC"))
+            forms.append(len(written))
+
+    assert forms[0] == forms[1] >= 3
 
 
 @pytest.mark.parametrize(("wall", "client"), [(None, None), (None, "client-3"), ("client-3", None)])
