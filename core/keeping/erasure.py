@@ -128,6 +128,8 @@ def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> No
         connection.execute(text("INSERT INTO erased_jobs (job_id) SELECT job_id FROM erased ON CONFLICT DO NOTHING"))
         for statement in _FORGET_REASONS:
             connection.execute(text(statement), {"erased": ERASED} if ":erased" in statement else {})
+    # What is being written about these jobs ends first; `hold_off_erasing` is the other half.
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost erasing', 0))"))
     connection.execute(text(_NOTE_IDS.format(condition=condition)), parameters)
     for statement in _EMPTY_COPIES:
         connection.execute(text(statement))

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.actor import Actor
 from core.characters import make_storable
 from core.db.database import Database
-from core.db.schema import review_drafts
+from core.db.schema import erased_jobs, review_drafts
 
 # Characters.
 LONGEST_NOTE = 4_000
 
 
 def keep_draft(database: Database, person: Actor, job_id: UUID, note: str) -> None:
-    """Keep a note that is being written, so that it survives the end of a session."""
+    """Keep a note that is being written, so that it survives the end of a session; none about what was erased."""
     with database.transaction() as connection:
-        connection.execute(draft_of(person, job_id, make_storable(note)[:LONGEST_NOTE]))
+        hold_off_erasing(connection)
+        if not are_erased(connection, [job_id]):
+            connection.execute(draft_of(person, job_id, make_storable(note)[:LONGEST_NOTE]))
 
 
 def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
@@ -40,6 +42,17 @@ def find_unrecorded(database: Database, person: Actor, job_id: UUID) -> Row[Any]
     )
     with database.transaction() as connection:
         return connection.execute(query).one_or_none()
+
+
+def hold_off_erasing(connection: Connection) -> None:
+    """Let nobody erase notes while a transaction writes some: it would not see them. Whoever comes later waits here."""
+    connection.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('fencepost erasing', 0))"))
+
+
+def are_erased(connection: Connection, ids: Sequence[UUID]) -> bool:
+    """Tell whether one of some jobs was erased for good."""
+    erased = select(erased_jobs.c.job_id).where(erased_jobs.c.job_id == func.any(list(ids))).limit(1)
+    return connection.execute(erased).first() is not None
 
 
 def attempt_of(person: Actor, job_id: UUID, note: str, verdict: str, categories: Sequence[str] | None) -> Insert:

@@ -13,14 +13,14 @@ from core.audit.events import Event, append
 from core.characters import make_storable
 from core.db.database import Database
 from core.db.databases import Databases
-from core.db.schema import erased_jobs, people, policies, review_drafts, reviews
+from core.db.schema import people, policies, review_drafts, reviews
 from core.errors import InvalidParameter
 from core.gold.answers import settle
 from core.gold.turns import find_turn, note_verdict, take_back_turn
 from core.jobs.filter import Category
 from core.metrics.registry import REVIEWS
 from core.policy.texts import find_version, lock_policy
-from core.review.drafts import LONGEST_NOTE, attempt_of, draft_of
+from core.review.drafts import LONGEST_NOTE, are_erased, attempt_of, draft_of, hold_off_erasing
 from core.review.finished_samples import finish_judged
 from core.webhooks.events import Message, WebhookEvent
 from core.webhooks.outbox import put_out
@@ -113,6 +113,7 @@ def record_review(
         connection.execute(attempt_of(by, ids[0], note or "", review.verdict.value, categories))
     with databases.ours.transaction() as connection:
         _serialise(connection, by)
+        _refuse_erased(connection, ids)
         values["policy_version"] = _find_policy(connection, review)
         turn = find_turn(connection, by, ids[0])
         if turn is not None:
@@ -169,6 +170,7 @@ def take_back(databases: Databases, by: Actor, act_id: UUID) -> int:
     mine = and_(reviews.c.act_id == act_id, reviews.c.person == by.name, reviews.c.superseded_at.is_(None))
     with databases.ours.transaction() as connection:
         _serialise(connection, by)
+        hold_off_erasing(connection)
         taken = connection.execute(
             update(reviews)
             .where(mine)
@@ -242,8 +244,8 @@ def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = No
 
 def _refuse_erased(connection: Connection, ids: Sequence[UUID]) -> None:
     """Raise `InvalidParameter` where a job is still on screen that is nowhere else any more."""
-    erased = select(erased_jobs.c.job_id).where(erased_jobs.c.job_id == func.any(list(ids))).limit(1)
-    if connection.execute(erased).first() is not None:
+    hold_off_erasing(connection)
+    if are_erased(connection, ids):
         raise InvalidParameter("This job was erased for good meanwhile: go on to the next one.")
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
@@ -31,7 +32,7 @@ from core.keeping.forgetting import forget_old
 from core.keeping.holds import Held, end_hold, list_holds, place_hold
 from core.keeping.survey import Target
 from core.review.claims import claim
-from core.review.drafts import keep_draft
+from core.review.drafts import draft_of, hold_off_erasing, keep_draft
 from core.review.noted_reasons import mark_underage
 from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings
@@ -39,12 +40,16 @@ from tests.core.keeping.test_forgetting import ADA, BEN, KEEPING, NOW
 from tests.core.review.test_verdicts import job
 from tests.support.documents import HEADER
 from tests.support.rows import NOON, insert_job, insert_log
+from tests.support.waiting import wait_for
 
 RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
 
 # Words that stand nowhere else; harmless ones.
 PROMPT, REASON, NOTE, DRAFT = "zebrafinch teapot", "quokka saucer", "wombat kettle", "numbat spoon"
 SECRETS = (PROMPT, REASON, NOTE, DRAFT)
+
+# How many wait for a lock of ours.
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 
@@ -413,5 +418,21 @@ def test_nobody_judges_what_is_gone(databases: Databases, connection: psycopg.Co
 
     with pytest.raises(InvalidParameter, match="This job was erased for good meanwhile"):
         record_review(databases, ADA, [on_screen], Review(Verdict.AGREE, note=NOTE))
+
+    assert one(connection, "SELECT count(*) FROM review_drafts") == [(0,)]
+
+
+def test_nothing_that_is_written_meanwhile_is_left(databases: Databases, connection: psycopg.Connection) -> None:
+    """Whoever writes a note while a job is erased: it goes with the job, or is not kept. So is what is typed later."""
+    on_screen = job(databases, insert_job(connection))
+    with databases.ours.transaction() as writing, ThreadPoolExecutor(1) as others:
+        hold_off_erasing(writing)
+        erasing = others.submit(erase, databases, COMMAND_LINE, Target(job_id=on_screen.job_id))
+        wait_for(lambda: one(connection, WAITING) == [(1,)], "the erasure waits")
+        writing.execute(draft_of(ADA, on_screen.job_id, DRAFT))
+        writing.commit()
+        erasing.result(30)
+
+    keep_draft(databases.ours, BEN, on_screen.job_id, DRAFT)
 
     assert one(connection, "SELECT count(*) FROM review_drafts") == [(0,)]
