@@ -100,7 +100,7 @@ class EmbeddedServer:
         except OSError as error:
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL cannot use {self.home}: {error.strerror}. "
-                "Make it writable or free some space, or set DATABASE_URL."
+                "Make it writable or free some space, name another folder in FENCEPOST_HOME, or set DATABASE_URL."
             ) from None
         self._users = users
         atexit.register(self.stop)
@@ -165,7 +165,7 @@ class EmbeddedServer:
             *("initdb", "-D", str(new), "-U", "postgres", "--auth=peer", "--encoding=UTF8", "--locale=C"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         )
-        client = pwd.getpwuid(os.getuid()).pw_name
+        client = _find_account(os.getuid()).pw_name
         _append(new / "postgresql.conf", SERVER_SETTINGS)
         (new / "pg_hba.conf").write_text("local all fencepost,postgres peer map=owner\n")
         (new / "pg_ident.conf").write_text(f'owner "{client}" fencepost\nowner "{client}" postgres\n')
@@ -265,7 +265,7 @@ def _programs() -> Path:
 def _account() -> pwd.struct_passwd:
     """Return the account that the server runs as: one's own, or for root a system account made for it."""
     if os.getuid() != 0:
-        return pwd.getpwuid(os.getuid())
+        return _find_account(os.getuid())
     # Of two useradd at once the later may write its number over the earlier's, so one waits for the other.
     directory = os.open("/etc", os.O_RDONLY)
     try:
@@ -277,6 +277,17 @@ def _account() -> pwd.struct_passwd:
         return pwd.getpwnam(ACCOUNT)
     finally:
         os.close(directory)
+
+
+def _find_account(number: int) -> pwd.struct_passwd:
+    """Return an account by its number. Some containers run as one that has no name, and PostgreSQL does not."""
+    try:
+        return pwd.getpwuid(number)
+    except KeyError:
+        raise DatabaseUnavailable(
+            f"The account with the number {number} has no name here, and the embedded PostgreSQL does not run as such: "
+            "add it to /etc/passwd, or set DATABASE_URL."
+        ) from None
 
 
 def _as_account(account: pwd.struct_passwd) -> list[str]:

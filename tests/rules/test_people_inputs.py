@@ -75,6 +75,9 @@ sslmode=require without TLS there | said | core/db/test_database.py::test_a_serv
 SQL_ASCII | refused, or said of a source, at start | core/db/test_database.py::test_another_encoding_is_found_at_start
 TZ, LANG, LC_ALL, HOME and TMPDIR missing or wrong | the same bytes | {MACHINE}
 a folder that cannot be written | named, with the remedy | system/test_embedded.py::test_a_place_that_cannot_be_written_is_named
+a checkout of somebody else, read-only | the folder named; works with FENCEPOST_HOME | system/test_unprivileged.py::test_another_home_is_all_that_it_takes
+an account without a name, as in containers | said | system/test_unprivileged.py::test_an_account_without_a_name_is_told_so
+umask 077 | works | system/test_unprivileged.py::test_another_home_is_all_that_it_takes
 umask 000 | files and folders stay the owner's | core/cli/test_output.py::test_a_file_gets_its_name_when_it_is_whole
 the embedded server killed | started again | system/test_embedded.py::test_a_server_that_has_died_is_started_again
 a stale postmaster.pid | the server comes up | system/test_embedded.py::test_a_stale_number_of_another_process_is_no_server

@@ -318,7 +318,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"The embedded PostgreSQL cannot use {home}: Not a directory. "
-        "Make it writable or free some space, or set DATABASE_URL."
+        "Make it writable or free some space, name another folder in FENCEPOST_HOME, or set DATABASE_URL."
     )
 
 
