@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 from core.db.database import Database
 from core.db.schema import reviews, sample_jobs, samples
 from core.metrics.registry import QUEUES
+from core.policy.outdated import COUNTS
 from core.review.finished_samples import LACKS_OPINIONS
 from core.review.queues import Queue, stands_in
 
@@ -22,7 +23,7 @@ def count_queues(database: Database) -> None:
     """
     by_job = (
         select(*(stands_in(queue).label(queue.value) for queue in _REVIEWED))
-        .where(reviews.c.superseded_at.is_(None))
+        .where(COUNTS)
         .group_by(reviews.c.job_id)
         .subquery()
     )

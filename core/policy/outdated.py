@@ -2,15 +2,33 @@
 
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, func, literal, or_, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from core.db.databases import Databases
 from core.db.schema import reviews
 from core.jobs.job import find_with_reason
 from core.jobs.wall import Wall
 
-# A verdict that is its person's last word on a job, and that was given under a policy that still counts.
-COUNTS: ColumnElement[bool] = reviews.c.superseded_at.is_(None) & (func.cardinality(reviews.c.outdated_by) == 0)
+
+def counts(table: FromClause) -> ColumnElement[bool]:
+    """Build the condition under which a verdict counts: the last word of its person, under a policy that counts."""
+    return table.c.superseded_at.is_(None) & (func.cardinality(table.c.outdated_by) == 0)
+
+
+# The one condition, whatever is counted: queues, samples, rates, agreement.
+COUNTS = counts(reviews)
 
 # Ids that are looked up at once.
 _BATCH = 1_000

@@ -24,6 +24,7 @@ from core.jobs.filter import DateRange, Decision, JobFilter
 from core.jobs.pages import list_keys
 from core.jobs.query import PageKey, find_matching
 from core.jobs.wall import of_clients
+from core.policy.outdated import COUNTS
 from core.review.claims import claim_first, release_claim
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict, find_reviewed
 
@@ -226,7 +227,7 @@ def _open_query(
 def _remembered(job_filter: JobFilter, by: Actor) -> list[ColumnElement[bool]]:
     """Build the condition under which a current verdict is on a job of a filter, as far as it remembers its job."""
     return [
-        reviews.c.superseded_at.is_(None),
+        COUNTS,
         reviews.c.job_created_at >= job_filter.range.start,
         reviews.c.job_created_at < job_filter.range.end,
         *of_clients(reviews.c.client_id, by.wall, job_filter.client_id),

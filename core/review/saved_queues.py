@@ -16,6 +16,7 @@ from core.db.schema import queues, reviews
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.filter import LONGEST_RANGE, DateRange, JobFilter
 from core.jobs.wall import Wall, of_clients
+from core.policy.outdated import COUNTS
 from core.review.participants import takes_part
 from core.review.queues import Queue
 
@@ -132,7 +133,7 @@ def read_pace(databases: Databases, wall: Wall, ids: Collection[UUID]) -> dict[U
     """Return how many verdicts of the last seven days were given in each of some queues."""
     query = select(reviews.c.queue_id, func.count()).where(
         reviews.c.queue_id == func.any(list(ids)),
-        reviews.c.superseded_at.is_(None),
+        COUNTS,
         reviews.c.reviewed_at > func.now() - timedelta(days=7),
         *of_clients(reviews.c.client_id, wall),
     )

@@ -15,6 +15,7 @@ from core.db.schema import reviews
 from core.instants import day_start, in_zone
 from core.jobs.filter import Category, DateRange
 from core.jobs.wall import Wall, of_clients
+from core.policy.outdated import COUNTS
 from core.review.agreement import Agreement, measure
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict
 
@@ -101,7 +102,7 @@ def measure_agreement(connection: Connection, bounds: DateRange, client_id: str 
 
 def _counted(bounds: DateRange, client_id: str | None, wall: Wall) -> list[ColumnElement[bool]]:
     return [
-        reviews.c.superseded_at.is_(None),
+        COUNTS,
         reviews.c.job_created_at >= bounds.start,
         reviews.c.job_created_at < bounds.end,
         *of_clients(reviews.c.client_id, wall, client_id),

@@ -19,9 +19,11 @@ from core.gold.answers import settle
 from core.gold.turns import find_turn, note_verdict, take_back_turn
 from core.jobs.filter import Category
 from core.metrics.registry import REVIEWS
+from core.policy.outdated import COUNTS, counts
 from core.policy.texts import find_version, lock_policy
 from core.review.drafts import LONGEST_NOTE, are_erased, attempt_of, draft_of, hold_off_erasing
 from core.review.finished_samples import finish_judged
+from core.review.needs import check_needs
 from core.webhooks.events import Message, WebhookEvent
 from core.webhooks.outbox import put_out
 
@@ -83,9 +85,9 @@ def record_review(
 
     It supersedes the person's own earlier verdicts on these jobs. Where the first job was given to them because its
     answer is settled, the verdict on it is kept apart and is no review. Raises `InvalidParameter` where the note is
-    missing or too long, or a job has no decision that could be reviewed; and `ChangedMeanwhile` where the act whose
-    verdict of one's own counts for the first job is none that was `shown` (None: whatever was);
-    and `PolicyChanged`.
+    missing or too long, the queue asks for more, or a job has no decision that could be reviewed; `ChangedMeanwhile`
+    where the act whose verdict of one's own counts for the first job is none that was `shown` (None: whatever was); and
+    `PolicyChanged`.
     """
     note = _check_note(review)
     if not jobs or any(job.is_prohibited is None for job in jobs):
@@ -109,6 +111,8 @@ def record_review(
     ids = [job.job_id for job in jobs]
     with databases.ours.transaction() as connection:
         _refuse_erased(connection, ids)
+        if review.queue is not None:
+            check_needs(connection, review.queue, has_note=note is not None, says_categories=categories is not None)
         # By itself: where the process ends before the verdict is recorded, its person is told.
         connection.execute(attempt_of(by, ids[0], note or "", review.verdict.value, categories))
     with databases.ours.transaction() as connection:
@@ -219,9 +223,9 @@ def find_last(database: Database, person: Actor, job_id: UUID) -> Row[Any] | Non
 
 
 def list_others(database: Database, person: Actor, job_id: UUID) -> list[Row[Any]]:
-    """List the current verdicts of others on a job with their addresses; none before one has a verdict of one's own."""
+    """List the current verdicts of others on a job with their addresses; none before one of one's own counts."""
     mine = reviews.alias("mine")
-    own = exists().where(mine.c.job_id == job_id, mine.c.person == person.name, mine.c.superseded_at.is_(None))
+    own = exists().where(mine.c.job_id == job_id, mine.c.person == person.name, counts(mine))
     query = (
         select(reviews, people.c.address)
         .select_from(reviews.outerjoin(people, people.c.person == reviews.c.person))
@@ -234,8 +238,8 @@ def list_others(database: Database, person: Actor, job_id: UUID) -> list[Row[Any
 
 
 def find_reviewed(database: Database, ids: Sequence[UUID], by: Actor | None = None) -> set[UUID]:
-    """Return which of some jobs have a current verdict: anybody's, or one person's."""
-    query = select(reviews.c.job_id).where(reviews.c.job_id == func.any(list(ids)), reviews.c.superseded_at.is_(None))
+    """Return which of some jobs have a verdict that counts: anybody's, or one person's."""
+    query = select(reviews.c.job_id).where(reviews.c.job_id == func.any(list(ids)), COUNTS)
     if by is not None:
         query = query.where(reviews.c.person == by.name)
     with database.transaction() as connection:

@@ -1,11 +1,10 @@
-"""How the open job is to be judged in a sample or a shared queue: blind or not, and what a verdict needs."""
+"""How the open job is to be judged in a sample or a shared queue: blind or not, and for which of them."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 import streamlit as st
 
-from core.errors import InvalidParameter
 from core.jobs.hidden_text import Texts
 from core.review.verdicts import Verdict
 
@@ -27,20 +26,11 @@ class Conduct:
 
     job: UUID | None = None
     is_blind: bool = False
-    needs_categories: bool = False
-    needs_note: bool = False
     queue: UUID | None = None
 
     def narrow(self, texts: Texts) -> Texts:
         """Return which texts are shown: what is hidden must not tell what was decided."""
         return texts if not self.is_blind or texts is Texts.ALL else Texts.NONE
-
-    def check(self, categories: object, note: str) -> None:
-        """Raise `InvalidParameter` where categories or a note are needed and were not given."""
-        if self.needs_categories and categories is None:
-            raise InvalidParameter("Choose the categories that the job should have, or “None of them”.")
-        if self.needs_note and not note.strip():
-            raise InvalidParameter("This queue asks for a note: say why, then give the verdict again.")
 
 
 def keep_conduct(conduct: Conduct | None) -> None:

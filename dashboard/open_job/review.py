@@ -284,9 +284,8 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
-        conduct, note = find_conduct(job.job_id), st.session_state[NOTE]
-        conduct.check(categories, note)
-        review = Review(verdict, categories, note, saw_text, find_shown_version(job.job_id), conduct.queue)
+        queue, note = find_conduct(job.job_id).queue, st.session_state[NOTE]
+        review = Review(verdict, categories, note, saw_text, find_shown_version(job.job_id), queue)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:
         st.session_state[TOLD] = (job.job_id, str(error))
@@ -334,7 +333,7 @@ def _show_verdict(who: str, review: Row[Any], zone: ZoneInfo) -> None:
     if review.saw_text is False:
         said += "; without having seen the text"
     if review.outdated_by:
-        said += "; under an earlier policy, so it does not count in Quality"
+        said += "; under an earlier policy, so it does not count"
     st.text(said if review.note is None else f"{said}\n{review.note}")
 
 

@@ -17,7 +17,7 @@ from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.written_text import show_written
 
-COUNT, OUT = "They still count in Quality", "They no longer count: their jobs must be judged again"
+COUNT, OUT = "They still count", "They no longer count: their jobs must be judged again"
 
 # Reasons that are offered, the commonest of so many days; any other can be typed. Seconds that counting may take.
 MOST, RECENT, TIMEOUT = 200, timedelta(days=90), 1

@@ -46,7 +46,7 @@ def _show_counting(person: Actor, row: Row[Any]) -> None:
     """Say whether earlier verdicts count, and let an admin change that."""
     with st.container(horizontal=True, vertical_alignment="center"):
         count = "count" if row.earlier_count else "do not count"
-        st.caption(f"Verdicts from before this version {count} in Quality.", width="content")
+        st.caption(f"Verdicts from before this version {count}.", width="content")
         if Scope.ADMIN_CONFIG in person.scopes:
             st.button(
                 "Leave them out" if row.earlier_count else "Let them count",

@@ -87,7 +87,7 @@ def _show_job(
     own = find_own(resources.databases.ours, person, job_id)
     # Under an earlier policy that does not count any more is as if not at all.
     is_judged = own is not None and not own.outdated_by
-    keep_conduct(Conduct(job_id, sample.is_blind and not is_judged, sample.needs_categories, queue=sample.sample_id))
+    keep_conduct(Conduct(job_id, sample.is_blind and not is_judged, sample.sample_id))
     texts = parse_texts(read_preference(resources.databases.ours, person, HIDING))
     advance = partial(_advance, place=place, sample=sample)
     job = show_open_job(job_id, browser_zone(), texts, height=height, on_done=advance)

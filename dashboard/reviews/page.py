@@ -158,7 +158,7 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
     notice = notice or st.container()
     height = window.height - ABOVE_JOB
     texts = _chosen_texts(room.resources, person)
-    keep_conduct(_conduct(room, job_id))
+    keep_conduct(None if room.saved is None else Conduct(job_id, queue=room.saved.queue_id))
     job = show_open_job(
         job_id,
         shown_zone(room.view),
@@ -170,15 +170,6 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
         renew_claim(room.resources.databases.ours, person, job_id)
         with notice:
             watch_claim(job_id)
-
-
-def _conduct(room: Room, job_id: UUID) -> Conduct | None:
-    """Return what a verdict in a shared queue needs."""
-    saved = room.saved
-    if saved is None:
-        return None
-    needs_categories, needs_note = saved.needs_categories, saved.needs_note
-    return Conduct(job_id, needs_categories=needs_categories, needs_note=needs_note, queue=saved.queue_id)
 
 
 def _show_back(room: Room) -> None:

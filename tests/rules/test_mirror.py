@@ -101,6 +101,7 @@ TESTED_BY = {
     "core/review/history.py": "tests/core/export/test_review_export.py",
     "core/policy/": "tests/core/policy/test_texts.py",
     "core/quality/policies.py": "tests/core/policy/test_texts.py",
+    "core/review/needs.py": "tests/core/review/test_saved_queues.py",
     "core/review/week.py": "tests/core/review/test_saved_queues.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",

@@ -2,6 +2,7 @@
 
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -17,10 +18,12 @@ from core.quality.progress import read_progress
 from core.quality.queue import claim_next_drawn
 from core.quality.samples import Judging, Plan, draw_sample, find_sample
 from core.quality.sentences import say_versions
-from core.review.verdicts import PolicyChanged, Review, Verdict, record_review, take_back
+from core.review.queues import Queue, claim_next
+from core.review.statistics import list_overturn_rates, measure_agreement
+from core.review.verdicts import PolicyChanged, Review, Verdict, list_others, record_review, take_back
 from tests.core.audit.test_events import events
 from tests.core.quality.test_answers import ANN, BOB, judge
-from tests.core.review.test_verdicts import job
+from tests.core.review.test_verdicts import CLEO, job
 from tests.support.documents import april
 from tests.support.rows import insert_job, insert_log
 
@@ -144,3 +147,30 @@ def test_quality_leaves_out_what_does_not_count(databases: Databases, connection
         ["Judged under version 1 of the policy."],
     ]
     assert answer_sample(databases, sample_id, sample.strata).judged == 1
+
+
+def test_queues_and_rates_leave_out_what_does_not_count(databases: Databases, connection: psycopg.Connection) -> None:
+    """A job whose verdicts do not count is new to everybody, blind, and in no rate; until they count."""
+    job_id = insert_job(connection, is_prohibited=True)
+    judge(databases, ANN, job_id, Verdict.OVERTURN)
+    judge(databases, BOB, job_id, Verdict.AGREE)
+
+    def look() -> tuple[Any, ...]:
+        found = [claim_next(databases, ANN, april(), queue) for queue in Queue]
+        with databases.ours.transaction() as reading:
+            rates = list_overturn_rates(reading, april().range, None, Wall(None), ZoneInfo("UTC"))
+            agreement = measure_agreement(reading, april().range, None, Wall(None))
+        others = list_others(databases.ours, ANN, job_id)
+        return [turn is not None for turn in found], len(rates), agreement.jobs, len(others)
+
+    before = look()
+    version = write(databases, GENERAL, "a", earlier_count=False)
+    after = look()
+    judge(databases, ANN, job_id, Verdict.ESCALATE, note="look")
+    again = look()
+    let_count(databases, COMMAND_LINE, version, earlier_count=True)
+
+    assert before == ([False, False, False, False], 1, 1, 1)
+    assert after == ([True, False, False, False], 0, 0, 0)
+    assert again == ([False, False, False, False], 0, 0, 1)
+    assert claim_next(databases, CLEO, april(), Queue.ESCALATED) is not None

@@ -12,6 +12,7 @@ from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible
 from core.jobs.filter import DateRange
 from core.jobs.wall import Wall
+from core.quality.samples import Judging, Plan, draw_sample
 from core.review.queues import Queue, claim_next, find_longest_waiting
 from core.review.saved_queues import (
     Settings,
@@ -190,3 +191,28 @@ def test_who_did_what_is_told_by_person_and_queue(databases: Databases, connecti
     assert read_pace(databases, Wall("other"), [queue_id]) == {}
     with pytest.raises(Forbidden):
         list_work(databases, ANN, NOON, {})
+
+
+@pytest.mark.parametrize("of_sample", [True, False])
+def test_a_verdict_has_what_its_queue_asks_for(
+    databases: Databases, connection: psycopg.Connection, of_sample: bool
+) -> None:
+    """Also where the owner has begun to ask for it after the job was opened; what is refused is not recorded at all."""
+    row = job(databases, insert_job(connection, is_prohibited=True))
+    if of_sample:
+        queue_id = draw_sample(databases, ADMIN, april(), Plan("a", 1), Judging(needs_categories=True))
+    else:
+        queue_id = save_queue(databases, ANN, WHOLE)
+        edit_queue(databases, ANN, queue_id, replace(WHOLE, needs_categories=True, needs_note=True))
+    given = Review(Verdict.AGREE, queue=queue_id)
+
+    with pytest.raises(InvalidParameter, match="Choose the categories"):
+        record_review(databases, BEN, [row], replace(given, note="why"))
+    if not of_sample:
+        with pytest.raises(InvalidParameter, match="This queue asks for a note"):
+            record_review(databases, BEN, [row], replace(given, categories=frozenset(), note=" "))
+    record_review(databases, BEN, [row], replace(given, categories=frozenset(), note="" if of_sample else "why"))
+
+    assert connection.execute("SELECT verdict FROM reviews").fetchall() == [("agree",)]
+    # Given elsewhere it needs nothing.
+    record_review(databases, CLEO, [row], Review(Verdict.AGREE))
