@@ -18,6 +18,7 @@ from core.quality.progress import read_progress
 from core.quality.queue import claim_next_drawn
 from core.quality.samples import Judging, Plan, draw_sample, find_sample
 from core.quality.sentences import say_versions
+from core.review.claims import release_claim
 from core.review.queues import Queue, claim_next
 from core.review.statistics import list_overturn_rates, measure_agreement
 from core.review.verdicts import PolicyChanged, Review, Verdict, list_others, record_review, take_back
@@ -168,6 +169,7 @@ def test_queues_and_rates_leave_out_what_does_not_count(databases: Databases, co
     after = look()
     judge(databases, ANN, job_id, Verdict.ESCALATE, note="look")
     again = look()
+    release_claim(databases.ours, ANN, job_id)
     let_count(databases, COMMAND_LINE, version, earlier_count=True)
 
     assert before == ([False, False, False, False], 1, 1, 1)
