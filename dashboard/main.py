@@ -69,6 +69,8 @@ if st.session_state.get("page") != page.url_path:
     forget_steps()
     st.session_state["page"] = page.url_path
 follow_last_step()
+# This run draws it.
+st.session_state.pop("other_job", None)
 if not settings.fencepost_demo:
     show_person(person)
     watch_session(person.scopes, person.wall)

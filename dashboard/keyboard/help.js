@@ -16,12 +16,17 @@ const LEAVES = ["verdict", "take_back", "skip", "back", "start"].map((name) => `
 // What is open above the page, and is closed before anything else is.
 const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
-// Milliseconds within which the same key is the same press, and within which a mouse that clicks again has not seen what
-// its click led to.
-const TWICE = 100, UNSEEN = 300;
+// Milliseconds within which the same key is the same press, within which a mouse that clicks again has not seen what its
+// click led to, and after which nobody waits for an answer any more.
+const TWICE = 100, UNSEEN = 300, LATE = 3000;
+
+const STATE = "data-test-script-state";
 
 let forget = () => {};
 let last = { key: "", at: 0 }, acted = -UNSEEN;
+// The showing of a job that was left last, until the answer is there: whatever else is pressed on it meanwhile is not
+// meant for it, and would take the verdict's place where both reach the server at once.
+let left = { showing: null, at: 0 };
 
 function isTyped(at) {
   if (!(at instanceof Element)) return false;
@@ -46,10 +51,23 @@ function findControl(starts, within) {
   return null;
 }
 
-// The verdicts and the job are drawn one after the other: for a moment those of one stand beside the text of another.
+function isRunning() {
+  return document.querySelector(`[${STATE}]:not([${STATE}=notRunning])`) !== null;
+}
+
+// Of which job a button is, and of which showing of it.
+function findShowing(control) {
+  return /_((?:[0-9a-f-]{36}|none)_[0-9a-f]{8})(?:\s|$)/.exec(control.className)?.[1] ?? null;
+}
+
+// Steps, job and verdicts are drawn one after the other: for a moment those of one stand beside the text of another.
 function isOfOtherJob(control) {
+  const showing = findShowing(control);
+  if (!control.matches(LEAVES) || showing === null || showing.startsWith("none")) return false;
   const shown = document.querySelector(".st-key-open_job_id code")?.textContent;
-  return control.matches("[class*=st-key-verdict_]") && !(shown && control.className.includes(shown));
+  if (shown) return !showing.startsWith(shown);
+  // A job that does not exist is passed over, once that is said.
+  return control.matches("[class*=st-key-verdict_]") || isRunning();
 }
 
 function use(control) {
@@ -94,18 +112,26 @@ export default function ({ data, setTriggerValue }) {
       if (!again) use(control);
     }
   };
-  // The second click of a double click, or of a stutter, does nothing more; nor does a verdict while its job is not the
-  // one that is on screen.
+  // The second click of a double click, or of a stutter, does nothing more; nor does what leads away from a job that is
+  // not the one on screen, or that was left already.
   const once = (event) => {
     const control = event.target.closest?.(ONCE);
     if (!control) return;
-    const now = performance.now(), leaves = control.matches(LEAVES);
+    const now = performance.now(), leaves = control.matches(LEAVES), showing = findShowing(control);
     const stutters = event.isTrusted && leaves && now - acted < UNSEEN;
-    if (event.detail > 1 || stutters || isOfOtherJob(control)) {
+    const waits = leaves && left.showing === showing && now - left.at < LATE;
+    if (event.detail > 1 || stutters || waits || isOfOtherJob(control)) {
       event.preventDefault();
       event.stopImmediatePropagation();
-    } else if (leaves) acted = now;
+    } else if (leaves) {
+      acted = now;
+      left = { showing, at: now };
+    }
   };
+  const answers = new MutationObserver(() => {
+    if (!isRunning()) left = { showing: null, at: 0 };
+  });
+  answers.observe(document.body, { subtree: true, attributeFilter: [STATE] });
   // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
   // worth it say so themselves.
   document.documentElement.translate = false;
@@ -114,6 +140,7 @@ export default function ({ data, setTriggerValue }) {
   forget = () => {
     window.removeEventListener("keydown", hear, true);
     window.removeEventListener("click", once, true);
+    answers.disconnect();
   };
   return forget;
 }

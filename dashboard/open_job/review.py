@@ -93,7 +93,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
         return
     if job.is_prohibited is None:
         st.caption("This job is not decided yet, so there is nothing to review.")
-        show_take_back(resources, person, None)
+        show_take_back(resources, person, job_id, None)
         say_act()
         return
     ours = resources.databases.ours
@@ -113,7 +113,7 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
                 on_click=as_person(_judge, REVIEWERS),
                 args=(given, verdict),
             )
-        show_take_back(resources, person, own)
+        show_take_back(resources, person, job_id, own)
     st.pills(
         "Categories that you would set",
         [*(category.value for category in Category), NONE],
@@ -241,11 +241,11 @@ def _explain(unrecorded: Row[Any] | None) -> str | None:
     )
 
 
-def show_take_back(resources: Resources, person: Actor, own: Row[Any] | None) -> None:
-    """Offer to take back the last act of this session, or else the verdict that one sees."""
+def show_take_back(resources: Resources, person: Actor, job_id: UUID | None, own: Row[Any] | None) -> None:
+    """Offer to take back the last act of this session, or else the verdict that one sees on the open job."""
     acts: list[tuple[UUID, UUID]] = st.session_state.setdefault(ACTS, [])
-    opened = st.query_params.get("job")
-    showing = name_showing(None if opened is None else UUID(opened))
+    # Not from the address: what was pressed on the job before may come with that one's.
+    showing = name_showing(job_id)
     act = acts[-1] if acts else None if own is None else (own.act_id, own.job_id)
     st.button(
         "Take back",

@@ -72,7 +72,7 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
                 args=(showing, place),
             )
         elif st.session_state.get(ACTS):
-            show_take_back(resources, person, None)
+            show_take_back(resources, person, None, None)
     if place.job is None:
         keep_conduct(None)
         forget_other_job(None)

@@ -123,7 +123,7 @@ def _show_entrance(room: Room, person: Actor) -> None:
         if room.walk.jobs:
             _show_back(room)
         if st.session_state.get(ACTS):
-            show_take_back(room.resources, person, None)
+            show_take_back(room.resources, person, None, None)
         if room.walk.jobs:
             st.text(room.walk.say(None), width="content")
     said = st.session_state.pop(SAID, None)
