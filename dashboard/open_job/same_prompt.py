@@ -45,8 +45,10 @@ def find_alike(person: Actor, job_id: UUID) -> Alike | None:
     In a source that is not ours it is not tried again in this session: without an index each job would wait for it.
     """
     resources = get_resources()
-    if st.session_state.get(TOO_SLOW) or is_known(resources.databases.ours, person, job_id):
+    if st.session_state.get(TOO_SLOW):
         return None
+    # One that comes back because its answer is settled is offered as any other: what its person said of it is not told.
+    as_new = {job_id} if is_known(resources.databases.ours, person, job_id) else set()
     found: list[Row[Any]] = []
     after: UUID | None = None
     while True:
@@ -56,7 +58,7 @@ def find_alike(person: Actor, job_id: UUID) -> Alike | None:
         except QueryTooSlow:
             st.session_state[TOO_SLOW] = not resources.databases.jobs_are_ours
             return None
-        reviewed = find_reviewed(resources.databases.ours, [job.job_id for job in batch], person)
+        reviewed = find_reviewed(resources.databases.ours, [job.job_id for job in batch], person) - as_new
         found += [job for job in batch if job.job_id not in reviewed]
         is_over = len(batch) <= MOST_AT_ONCE
         if is_over or len(found) > MOST_AT_ONCE:

@@ -459,7 +459,7 @@ def test_a_known_job_looks_like_any_other_and_is_no_review(
 ) -> None:
     """It comes among others, with nothing of what was said before; the verdict is kept apart, and can be taken back."""
     set_rate(databases, DEMO_PERSON, 0.5)
-    job_id = insert_job(connection, is_prohibited=True)
+    job_id = insert_job(connection, is_prohibited=True, prompt="twice")
     for person, verdict in (("ann", Verdict.AGREE), ("ben", Verdict.OVERTURN), ("cy", Verdict.OVERTURN)):
         by = replace(DEMO_PERSON, name=f"user:{person}", scopes=frozenset())
         with databases.source.transaction() as asking:
@@ -467,6 +467,10 @@ def test_a_known_job_looks_like_any_other_and_is_no_review(
         assert found is not None
         record_review(databases, by, [found], Review(verdict, note="said before"))
     before = verdicts(connection)
+    other = insert_job(connection, is_prohibited=True, prompt="twice")
+    ordinary = open_page(job=str(other))
+    # Somebody else has it by now, so that it is the known one's turn.
+    connection.execute("UPDATE review_claims SET person = 'user:ann'")
 
     app = open_page()
     for _ in range(60):
@@ -474,6 +478,8 @@ def test_a_known_job_looks_like_any_other_and_is_no_review(
             button(app, "start").click().run()
     assert address(app)["job"] == str(job_id)
     assert "said before" not in rendered(app)
+    assert [box.label for box in app.checkbox] == [box.label for box in ordinary.checkbox]
+    assert [caption.value for caption in app.caption] == [caption.value for caption in ordinary.caption]
     for state, press in (
         ([("overturn", True)], lambda: judge(app, "overturn")),
         ([(None, None)], lambda: button(app, "take_back").click().run()),
