@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.metrics.registry import REQUESTS
 from core.request_id import REQUEST_ID
+from core.tracing import span
 
 log = logging.getLogger("fencepost.requests")
 
@@ -26,6 +27,9 @@ _LONG = re.compile(r"[^/]{70,}")
 
 # The routes that are counted, by how their paths begin; what is none of these counts as the pages'.
 _ROUTES = ("/api/v1/jobs/export", "/api/v1/exports", "/api", "/downloads", "/health", "/ready", "/metrics", "/auth")
+
+# What is told of methods; anybody may send any word.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestLog:
@@ -53,8 +57,17 @@ class RequestLog:
                 is_complete = not message.get("more_body", False)
             await send(message)
 
+        route = name_route(scope["path"])
+        method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
+        attributes = {"http.request.method": method, "http.route": route}
         try:
-            await self._app(scope, receive, send_noting)
+            with span(
+                f"{method} {route}", attributes, parent=Headers(scope=scope).get("traceparent"), is_parent=True
+            ) as traced:
+                try:
+                    await self._app(scope, receive, send_noting)
+                finally:
+                    traced.note({"http.response.status_code": status})
         finally:
             path = _printable(scope["path"])
             milliseconds = (time.perf_counter() - started) * 1000
@@ -64,7 +77,7 @@ class RequestLog:
                 *("%s %s %s%s %.0f ms %s", scope["method"], path, status, end, milliseconds, request_id),
                 extra=fields | {"request_id": request_id, "is_complete": is_complete},
             )
-            REQUESTS.labels(name_route(scope["path"]), str(status)).inc()
+            REQUESTS.labels(route, str(status)).inc()
 
 
 def _printable(path: str) -> str:

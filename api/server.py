@@ -42,6 +42,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "fencepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "opentelemetry": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
 

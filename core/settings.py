@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     fencepost_log: Literal["text", "json"] = "text"
     fencepost_metrics_token: SecretStr | None = Field(default=None, min_length=16)
 
+    # Where traces go, as OpenTelemetry names it; its SDK reads the rest of its settings itself.
+    otel_traces_exporter: str | None = None
+    otel_exporter_otlp_endpoint: SecretStr | None = None
+    otel_exporter_otlp_traces_endpoint: SecretStr | None = None
+    otel_sdk_disabled: bool = False
+
     # Seconds.
     fencepost_send_timeout: float = Field(default=60, gt=0, allow_inf_nan=False)
     fencepost_page_timeout: float = Field(default=5, gt=0, allow_inf_nan=False)
@@ -88,6 +94,13 @@ class Settings(BaseSettings):
     def longest_key(self) -> timedelta | None:
         """How long a new API key may live; None: for good."""
         return None if self.fencepost_key_days is None else timedelta(days=self.fencepost_key_days)
+
+    @property
+    def traces_exporter(self) -> str | None:
+        """The name of the exporter that traces go to; None: there are none."""
+        is_told = self.otel_exporter_otlp_endpoint or self.otel_exporter_otlp_traces_endpoint
+        name = self.otel_traces_exporter or ("otlp" if is_told else None)
+        return None if self.otel_sdk_disabled or name == "none" else name
 
     @property
     def embedded(self) -> bool:

@@ -9,6 +9,7 @@ from core.auth.sign_in import Visit
 from core.errors import FencepostError
 from core.metrics.registry import PAGE_SECONDS
 from core.program import VERSION
+from core.tracing import span
 from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, watch_session
@@ -82,7 +83,8 @@ else:
             width="content",
         )
 try:
-    with PAGE_SECONDS.labels(page.url_path or "jobs").time():
+    name = page.url_path or "jobs"
+    with PAGE_SECONDS.labels(name).time(), span(f"page {name}", {"fencepost.page": name}, is_parent=True):
         page.run()
 except Exception as error:
     # Streamlit would log a trace, which may quote what the page was about to show.

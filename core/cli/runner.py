@@ -18,12 +18,14 @@ from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import FencepostError, InvalidParameter, NotPossible
 from core.settings import Settings
+from core.tracing import tracing
 
 
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
     # An error is one line on standard error; what the log says beside it is for servers, which set up their own.
-    logging.getLogger("fencepost").addHandler(logging.NullHandler())
+    for logger in ("fencepost", "opentelemetry"):
+        logging.getLogger(logger).addHandler(logging.NullHandler())
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     watch_signals()
@@ -81,12 +83,13 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
 @contextmanager
 def open_checked(settings: Settings) -> Iterator[Databases]:
     """Open the databases for a block. Raises `DatabaseUnavailable` where they cannot be used as they are."""
-    databases = open_databases(settings)
-    try:
-        databases.check()
-        yield databases
-    finally:
-        databases.close()
+    with tracing(settings.traces_exporter):
+        databases = open_databases(settings)
+        try:
+            databases.check()
+            yield databases
+        finally:
+            databases.close()
 
 
 def _path(error: click.UsageError, name: str) -> str:

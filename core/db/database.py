@@ -22,6 +22,7 @@ from core.db.topology import Topology, find_topology
 from core.errors import DatabaseUnavailable
 from core.metrics.registry import TRANSACTIONS
 from core.request_id import comment
+from core.tracing import span
 
 log = logging.getLogger("fencepost.database")
 
@@ -88,8 +89,10 @@ class Database:
         Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
         and values.
         """
+        label = "source" if self.read_only else "ours"
         with (
-            TRANSACTIONS.labels("source" if self.read_only else "ours").time(),
+            TRANSACTIONS.labels(label).time(),
+            span("database transaction", {"db.system.name": "postgresql", "fencepost.database": label}),
             self.translated_errors(),
             self._lend(timeout, is_snapshot=is_snapshot) as connection,
             connection.begin(),

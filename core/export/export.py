@@ -38,6 +38,7 @@ from core.jobs.filter import JobFilter
 from core.jobs.query import count_query
 from core.jobs.wall import Wall
 from core.metrics.registry import EXPORT_BYTES, EXPORT_ROWS, EXPORTS, FIRST_BYTE
+from core.tracing import span
 
 log = logging.getLogger("fencepost.exports")
 
@@ -244,21 +245,27 @@ async def start_export(
             await export.close(_end(reader))
         raise
     beat = asyncio.create_task(export.keep_alive())
-    try:
+    with span("export", {"fencepost.export_id": str(export.export_id), "fencepost.via": str(via)}) as traced:
         try:
-            async with asyncio.timeout(first_byte_timeout):
-                snapshot_at = await export.begin(actor.wall, with_total=with_total)
-        except TimeoutError:
-            raise ExportTooSlow(
-                f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
-            ) from None
-        renew = partial(renew_receipt, snapshot_at=snapshot_at, snapshot=export.snapshot)
-        await asyncio.to_thread(renew, databases.ours, export.export_id, Progress())
-        FIRST_BYTE.observe(time.perf_counter() - began)
-        yield export
-    finally:
-        beat.cancel()
-        await export.close(_end(reader))
+            try:
+                async with asyncio.timeout(first_byte_timeout):
+                    snapshot_at = await export.begin(actor.wall, with_total=with_total)
+            except TimeoutError:
+                raise ExportTooSlow(
+                    f"The export did not begin within {first_byte_timeout:g} seconds: choose fewer days."
+                ) from None
+            renew = partial(renew_receipt, snapshot_at=snapshot_at, snapshot=export.snapshot)
+            await asyncio.to_thread(renew, databases.ours, export.export_id, Progress())
+            first_byte = time.perf_counter() - began
+            FIRST_BYTE.observe(first_byte)
+            traced.note({"fencepost.first_byte_seconds": first_byte})
+            yield export
+        finally:
+            beat.cancel()
+            await export.close(_end(reader))
+            status = Status.COMPLETE if export.is_complete else _end(reader)
+            progress = {"fencepost.rows": export.progress.rows, "fencepost.bytes": export.progress.bytes}
+            traced.note({"fencepost.status": str(status), **progress})
 
 
 async def _go_by_search(connection: psycopg.AsyncConnection, job_filter: JobFilter, access: JobAccess) -> bool:

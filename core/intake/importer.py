@@ -29,6 +29,7 @@ from core.intake.job_file import JobFile
 from core.intake.merging import merge_records, remove_demo
 from core.intake.staging import stage_records
 from core.intake.totals import add_to_totals
+from core.tracing import span
 
 # For the length of an import. A statement takes as long as the file is large; an import that is killed gives its lock
 # back at once; what is joined and sorted is a whole file, for which pages' plans are wrong.
@@ -86,7 +87,12 @@ def import_jobs(
     """
     check_importable(databases, job_file.client_id)
     digest, began = hashlib.sha256(), time.monotonic()
-    with _taken_back(job_file.skipped), databases.ours.transaction() as connection:
+    kind = "sync" if origin else "file"
+    with (
+        span("import", {"fencepost.origin": kind}, is_parent=True) as traced,
+        _taken_back(job_file.skipped),
+        databases.ours.transaction() as connection,
+    ):
         for setting, value in _SETTINGS.items():
             connection.execute(text("SELECT set_config(:setting, :value, true)"), {"setting": setting, "value": value})
         imported = _import_file(databases.ours, connection, job_file, digest)
@@ -102,15 +108,14 @@ def import_jobs(
             **(origin or {}),
         }
         commit_with(connection)
-        add_to_totals(
-            connection,
-            "sync" if origin else "file",
-            inserted=imported.inserted,
-            updated=imported.updated,
-            unchanged=imported.unchanged,
-            set_aside=imported.skipped,
-            seconds=time.monotonic() - began,
-        )
+        outcomes = {
+            "inserted": imported.inserted,
+            "updated": imported.updated,
+            "unchanged": imported.unchanged,
+            "set_aside": imported.skipped,
+        }
+        add_to_totals(connection, kind, seconds=time.monotonic() - began, outcomes=outcomes)
+        traced.note({f"fencepost.{name}": number for name, number in outcomes.items()})
         append(connection, databases.audit_key, Event.JOBS_IMPORTED, by, subject=job_file.client_id, details=details)
     return imported
 

@@ -1,5 +1,7 @@
 """What all imports together have brought: read by monitors, from whichever process answers them."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import BigInteger, Column, Connection, Double, Table, Text, update
 
 from core.db.schema import ours
@@ -18,18 +20,12 @@ import_totals = Table(
 )
 
 
-def add_to_totals(
-    connection: Connection, origin: str, *, inserted: int, updated: int, unchanged: int, set_aside: int, seconds: float
-) -> None:
-    """Count an import that is about to be committed, by its records and the seconds it took; `origin`: file or sync."""
-    added = {
-        "imports": 1,
-        "inserted": inserted,
-        "updated": updated,
-        "unchanged": unchanged,
-        "set_aside": set_aside,
-        "seconds": seconds,
-    }
+def add_to_totals(connection: Connection, origin: str, *, outcomes: Mapping[str, int], seconds: float) -> None:
+    """Count an import that is about to be committed: its records by outcome, which are columns, and what it took.
+
+    `origin` is file or sync.
+    """
+    added = {"imports": 1, "seconds": seconds, **outcomes}
     columns = import_totals.c
     connection.execute(
         update(import_totals)

@@ -19,6 +19,7 @@ from core.intake.job_file import JobFile
 from core.jobs.filter import LONGEST_RANGE, DateRange
 from core.sync.remote_export import RemoteExport, TooLarge
 from core.sync.sync_progress import SyncName, find_gaps, find_length, note_progress
+from core.tracing import span
 
 # Attempts without a success after which a run ends.
 ATTEMPTS = 8
@@ -122,7 +123,7 @@ class Sync:
         start, end = print_instant(bounds.start), print_instant(bounds.end)
         try:
             # A file without a name, which nobody else can open and which is gone with its process.
-            with TemporaryFile() as file:
+            with span("sync", {}, is_parent=True), TemporaryFile() as file:
                 as_of = self.remote.fetch(bounds, file, largest=LARGEST, advance=self.advance)
                 if file.tell() * GROWTH < LARGEST:
                     self._length = min(self._length * GROWTH, LONGEST_RANGE)

@@ -64,7 +64,7 @@ FLOORS = (
     ("core.csv",),
     ("core.db",),
     ("core.characters", "core.facts", "core.instants", "core.settings", "core.stall_watch"),
-    ("core.log_lines", "core.metrics.registry"),
+    ("core.log_lines", "core.metrics.registry", "core.tracing"),
     ("core.errors", "core.program", "core.request_id", "core.served_port"),
     ("core",),
 )
