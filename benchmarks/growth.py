@@ -79,7 +79,7 @@ def _page(bench: Bench, job_filter: JobFilter, after: PageKey | None, *, times: 
     source = bench.databases.source
 
     def read() -> None:
-        with source.transaction(timeout=120) as connection:
+        with source.transaction(timeout=120, is_snapshot=True) as connection:
             page_jobs(
                 connection, job_filter, make_access(bench.databases, Wall(None)), after=after, limit=50, texts=Texts.ALL
             )
@@ -91,7 +91,7 @@ def _count(bench: Bench, job_filter: JobFilter, times: int) -> float:
     source = bench.databases.source
 
     def count() -> None:
-        with source.transaction(timeout=120) as connection:
+        with source.transaction(timeout=120, is_snapshot=True) as connection:
             count_in_time(connection, job_filter, make_access(bench.databases, Wall(None)), limit=10_001)
 
     return _measure(count, times)
@@ -101,7 +101,7 @@ def _breakdown(bench: Bench, job_filter: JobFilter, times: int) -> float:
     source = bench.databases.source
 
     def count() -> None:
-        with source.transaction(timeout=120) as connection:
+        with source.transaction(timeout=120, is_snapshot=True) as connection:
             break_down(connection, job_filter, make_access(bench.databases, Wall(None)), ZoneInfo("UTC"))
 
     return _measure(count, times)
@@ -111,7 +111,7 @@ def _totals(bench: Bench, bounds: DateRange, times: int) -> float:
     source = bench.databases.source
 
     def count() -> None:
-        with source.transaction(timeout=120) as connection:
+        with source.transaction(timeout=120, is_snapshot=True) as connection:
             compare(connection, bounds, None, make_access(bench.databases, Wall(None)), bounds.end)
 
     return _measure(count, times)
@@ -121,7 +121,7 @@ def _reasons(bench: Bench, job_filter: JobFilter, times: int) -> float:
     source = bench.databases.source
 
     def count() -> None:
-        with source.transaction(timeout=120) as connection:
+        with source.transaction(timeout=120, is_snapshot=True) as connection:
             count_reasons(connection, job_filter, make_access(bench.databases, Wall(None)))
 
     return _measure(count, times // 4)
@@ -146,7 +146,7 @@ def _measure(work: Callable[[], object], times: int) -> float:
 
 def _deep_key(bench: Bench, jobs: int) -> PageKey:
     """Find the job nine tenths down the list."""
-    with bench.databases.source.transaction(timeout=120) as connection:
+    with bench.databases.source.transaction(timeout=120, is_snapshot=True) as connection:
         row = connection.exec_driver_sql(
             f"SELECT created_at, job_id FROM jobs ORDER BY created_at DESC, job_id DESC OFFSET {jobs * 9 // 10} LIMIT 1"
         ).one()

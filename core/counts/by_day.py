@@ -4,8 +4,8 @@ Where facts are kept beside the jobs, days are sums of what is counted by the ho
 jobs and their latest logs.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from core.counts.outcomes import Combination, Sums, sum_up
 from core.db.schema import jobs
 from core.instants import day_start, in_zone
 from core.jobs.access import JobAccess
-from core.jobs.fact_query import FACTS, are_usable, asks_only_for_facts, bounded_count_query, total_query
+from core.jobs.fact_query import FACTS, asks_only_for_facts, bounded_count_query, see_facts, total_query
 from core.jobs.filter import Category, DateRange, JobFilter
 from core.jobs.pages import make_search
 from core.jobs.query import count_jobs, latest_log, select_jobs
@@ -61,39 +61,48 @@ def combine_by_day(
     One statement, so that whatever is added up from it agrees, also while jobs are written.
     """
     days = list_days(job_filter.range, zone)
-    combined: dict[date, list[Combination]] = {day: [] for day in days}
-    if _have_facts(connection, job_filter, access):
-        for row in connection.execute(counts_by_day_query(job_filter, access, zone)):
-            fact = FACTS[row.code]
-            combination = Combination(fact.is_prohibited, fact.evaluated, fact.cells, int(row.total))
-            combined[days[row.number - 1]].append(combination)
+    return dict(zip(days, combine(connection, job_filter, access, list_midnights(job_filter.range, zone)), strict=True))
+
+
+def combine(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, starts: Sequence[datetime]
+) -> list[list[Combination]]:
+    """Count the matching jobs of each of the times that begin at `starts`, by all that is told apart of them.
+
+    Each time ends where the next one begins; the first one holds the beginning of the range.
+    """
+    combined: list[list[Combination]] = [[] for _ in starts]
+    access = _see_facts(connection, job_filter, access)
+    if access.has_facts:
+        for number, code, total in connection.execute(counts_query(job_filter, access, starts)):
+            fact = FACTS[code]
+            combined[number - 1].append(Combination(fact.is_prohibited, fact.evaluated, fact.cells, int(total)))
         return combined
-    for row in connection.execute(jobs_by_day_query(job_filter, access, zone)):
+    for row in connection.execute(jobs_query(job_filter, access, starts)):
         cells = {category: row._mapping[category.column] for category in Category}
-        combination = Combination(row.is_prohibited, bool(row.evaluated), cells, int(row.total))
-        combined[days[row.number - 1]].append(combination)
+        combined[row.number - 1].append(Combination(row.is_prohibited, bool(row.evaluated), cells, int(row.total)))
     return combined
 
 
-def counts_by_day_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> Select[Any]:
-    """Build the query over counts and facts: a row for each day, with its number from 1 on, and each code."""
-    midnights = list_midnights(job_filter.range, zone)
-    found = total_query(job_filter, access, midnights).subquery("found")
-    number = func.width_bucket(found.c.at, literal(midnights, _INSTANTS)).label("number")
+def counts_query(job_filter: JobFilter, access: JobAccess, starts: Sequence[datetime]) -> Select[Any]:
+    """Build the query over counts and facts: a row for each time, with its number from 1 on, and each code."""
+    found = total_query(job_filter, access, starts).subquery("found")
+    number = func.width_bucket(found.c.at, literal(starts, _INSTANTS)).label("number")
     total = func.sum(found.c.total)
     return select(number, found.c.code, total.label("total")).group_by("number", found.c.code).having(total > 0)
 
 
-def jobs_by_day_query(job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> Select[Any]:
-    """Build the query over the jobs: a row for each day, with its number from 1 on, and all that is told apart."""
-    number = func.width_bucket(jobs.c.created_at, literal(list_midnights(job_filter.range, zone), _INSTANTS))
+def jobs_query(job_filter: JobFilter, access: JobAccess, starts: Sequence[datetime]) -> Select[Any]:
+    """Build the query over the jobs: a row for each time, with its number from 1 on, and all that is told apart."""
+    number = func.width_bucket(jobs.c.created_at, literal(starts, _INSTANTS))
     query = select_jobs(job_filter, access, [number.label("number"), *_TOLD_APART, func.count().label("total")])
     return query.group_by("number", *_TOLD_APART)
 
 
 def count_matching(connection: Connection, job_filter: JobFilter, access: JobAccess, *, limit: int | None) -> int:
     """Count the matching jobs, as far as `limit`."""
-    if not _have_facts(connection, job_filter, access):
+    access = _see_facts(connection, job_filter, access)
+    if not access.has_facts:
         return count_jobs(connection, job_filter, access, limit=limit)
     if limit is not None:
         return int(connection.execute(bounded_count_query(job_filter, access, limit)).scalar_one())
@@ -113,8 +122,8 @@ def count_in_time(connection: Connection, job_filter: JobFilter, access: JobAcce
     return count_matching(connection, job_filter, access, limit=limit)
 
 
-def _have_facts(connection: Connection, job_filter: JobFilter, access: JobAccess) -> bool:
-    return access.has_facts and asks_only_for_facts(job_filter) and are_usable(connection)
+def _see_facts(connection: Connection, job_filter: JobFilter, access: JobAccess) -> JobAccess:
+    return see_facts(connection, access) if asks_only_for_facts(job_filter) else replace(access, has_facts=False)
 
 
 def list_days(bounds: DateRange, zone: ZoneInfo) -> list[date]:

@@ -54,18 +54,27 @@ FLAG_SETS = tuple(
 
 def sum_up(counted: Iterable[Combination]) -> Sums:
     """Add combinations up."""
-    counted = list(counted)
-    rejected = sum(one.total for one in counted if one.is_prohibited is True)
-    passed = sum(one.total for one in counted if one.is_prohibited is False)
-    jobs = sum(one.total for one in counted)
+    decided = {True: 0, False: 0, None: 0}
+    flagged = dict.fromkeys(Category, 0)
+    evaluated = any_flagged = 0
+    # Once through them: a quarter has thousands.
+    for one in counted:
+        decided[one.is_prohibited] += one.total
+        if not one.evaluated:
+            continue
+        evaluated += one.total
+        flags = [category for category, cell in one.cells.items() if cell]
+        for category in flags:
+            flagged[category] += one.total
+        any_flagged += one.total if flags else 0
     return Sums(
-        jobs=jobs,
-        rejected=rejected,
-        passed=passed,
-        undecided=jobs - rejected - passed,
-        evaluated=sum(one.total for one in counted if one.evaluated),
-        any_flagged=sum(one.total for one in counted if one.flags),
-        flagged={category: sum(one.total for one in counted if category in one.flags) for category in Category},
+        jobs=sum(decided.values()),
+        rejected=decided[True],
+        passed=decided[False],
+        undecided=decided[None],
+        evaluated=evaluated,
+        any_flagged=any_flagged,
+        flagged=flagged,
     )
 
 

@@ -1,13 +1,12 @@
 """The figures of a period: jobs and how they were decided, beside those of the period before."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from core.counts.by_day import Day, break_down
+from core.counts.by_day import combine
+from core.counts.outcomes import sum_up
 from core.jobs.access import JobAccess
 from core.jobs.filter import DateRange, JobFilter
 
@@ -54,25 +53,11 @@ def compare(
     # There is no time before the first year.
     start = bounds.start - min(bounds.end - bounds.start, bounds.start - _EARLIEST)
     before = DateRange(start, min(start + passed, bounds.start))
-    figures = (
-        _add_up(
-            break_down(
-                connection,
-                JobFilter(range=each, client_id=client_id),
-                access,
-                ZoneInfo("UTC"),
-            )
-        )
-        for each in (bounds, before)
-    )
-    return Comparison(next(figures), next(figures), before)
+    found = (_read(connection, JobFilter(range=each, client_id=client_id), access) for each in (bounds, before))
+    return Comparison(next(found), next(found), before)
 
 
-def _add_up(days: Iterable[Day]) -> Totals:
-    jobs = rejected = undecided = evaluated = 0
-    for day in days:
-        jobs += day.jobs
-        rejected += day.rejected
-        undecided += day.undecided
-        evaluated += day.evaluated
-    return Totals(jobs, rejected, undecided, jobs - evaluated)
+def _read(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Totals:
+    (counted,) = combine(connection, job_filter, access, [job_filter.range.start])
+    sums = sum_up(counted)
+    return Totals(sums.jobs, sums.rejected, sums.undecided, sums.jobs - sums.evaluated)

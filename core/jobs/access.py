@@ -26,6 +26,7 @@ class JobAccess:
     They are where the jobs are ours, and make questions quick. The answers are the same.
     `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
     `counts_reasons`: reasons are counted beside the facts. `topology`: on which servers the jobs lie.
+    `are_settled`: in the snapshot that is read no job is noted as unsettled, so that facts alone have the answer.
     """
 
     wall: Wall
@@ -35,6 +36,7 @@ class JobAccess:
     tells_api_keys: bool = False
     counts_reasons: bool = False
     topology: Topology = ONE_SERVER
+    are_settled: bool = False
 
 
 def make_access(databases: Databases, wall: Wall) -> JobAccess:

@@ -1,7 +1,7 @@
 """Queries over job facts: the keys of jobs in their order, and how many there are.
 
-They may be asked where `are_usable` says so. What is noted as unsettled is asked of the jobs themselves, in the
-same statement, so that the answer is right at any moment.
+They may be asked where `see_facts` says so. What is noted as unsettled is asked of the jobs themselves, in the same
+statement, so that the answer is right at any moment; where nothing is, which is the rule, the statement is a short one.
 
 A code is decision and latest log of a job as one small number. `job_facts_code` in core/facts/code.py is the same in
 SQL; a test holds the two together.
@@ -67,9 +67,12 @@ _CELL_VALUES = {Cell.TRUE: True, Cell.FALSE: False, Cell.EMPTY: None}
 # Facts are used where they are complete and of these very tables, and where not so many jobs are noted as unsettled
 # that asking these themselves takes longer than it saves.
 MOST_UNSETTLED = 2_000
-_ARE_USABLE = text("""
-    SELECT EXISTS (SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations())
-        AND (SELECT count(*) FROM (SELECT FROM job_facts_unsettled LIMIT :most) AS noted) < :most
+_SEE = text("""
+    SELECT noted.total < :most AND EXISTS (
+            SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations()
+        ) AS are_usable,
+        noted.total = 0 AND current_setting('transaction_isolation') = 'repeatable read' AS are_settled
+    FROM (SELECT count(*) AS total FROM (SELECT FROM job_facts_unsettled LIMIT :most) AS first) AS noted
 """)
 
 
@@ -101,9 +104,15 @@ def list_codes(job_filter: JobFilter) -> list[int]:
     return [code for code, fact in enumerate(FACTS) if _is_meant(fact, job_filter)]
 
 
-def are_usable(connection: Connection) -> bool:
-    """Tell whether questions to our own jobs can go to their facts now."""
-    return bool(connection.execute(_ARE_USABLE, {"most": MOST_UNSETTLED}).scalar_one())
+def see_facts(connection: Connection, access: JobAccess) -> JobAccess:
+    """Say whether questions to our own jobs can go to their facts now, and to these alone.
+
+    That nothing is unsettled holds for the statements after this one only where all of them read one snapshot.
+    """
+    if not access.has_facts:
+        return access
+    seen = connection.execute(_SEE, {"most": MOST_UNSETTLED}).one()
+    return replace(access, has_facts=seen.are_usable, are_settled=seen.are_settled)
 
 
 def _is_meant(fact: Fact, job_filter: JobFilter) -> bool:
@@ -148,14 +157,22 @@ def key_query(
     """
     narrowed = narrow_to(job_filter, part)
     wanted = func.unnest(_codes(job_filter)).table_valued("code", name="wanted").render_derived()
-    is_settled = ~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()
     of_code = in_part(select(*_FACT_KEY).where(*in_range_and_wall(narrowed, access)), part, _FACT_KEY)
-    of_code = of_code.where(job_facts.c.code == wanted.c.code, is_settled)
+    of_code = of_code.where(job_facts.c.code == wanted.c.code, *_is_settled(access))
     first = of_code.order_by(*_in_order(_FACT_KEY, is_newest_first)).limit(limit).correlate(wanted).lateral("first")
-    unsettled = _select_unsettled(JOB_KEY, [*conditions_of(narrowed, access), *part_conditions(part)])
-    settled = select(first.c.created_at, first.c.job_id).select_from(wanted.join(first, true()))
-    found = union_all(settled, unsettled).subquery("found")
-    return select(found).order_by(*_in_order((found.c.created_at, found.c.job_id), is_newest_first)).limit(limit)
+    keys = select(first.c.created_at, first.c.job_id).select_from(wanted.join(first, true()))
+    found: FromClause = first
+    if not access.are_settled:
+        unsettled = _select_unsettled(JOB_KEY, [*conditions_of(narrowed, access), *part_conditions(part)])
+        found = union_all(keys, unsettled).subquery("found")
+        keys = select(found)
+    return keys.order_by(*_in_order((found.c.created_at, found.c.job_id), is_newest_first)).limit(limit)
+
+
+def _is_settled(access: JobAccess) -> list[ColumnElement[bool]]:
+    if access.are_settled:
+        return []
+    return [~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()]
 
 
 def select_matching(
@@ -195,10 +212,12 @@ def _range_of(job_filter: JobFilter) -> list[ColumnElement[bool]]:
 
 def bounded_count_query(job_filter: JobFilter, access: JobAccess, limit: int) -> Select[Any]:
     """Build the query that counts the jobs that a filter of facts means, no further than to a limit."""
+    found = select(literal(1)).where(*in_range_and_wall(job_filter, access), _has_code(job_filter))
+    if access.are_settled:
+        return select(func.count()).select_from(found.limit(limit).subquery("found"))
     corrections = _corrections(job_filter, access).subquery("corrections")
     # What is corrected may count for less than it does among the facts.
-    most = select(literal(limit) + func.count()).select_from(corrections).scalar_subquery()
-    found = select(literal(1)).where(*in_range_and_wall(job_filter, access), _has_code(job_filter)).limit(most)
+    found = found.limit(select(literal(limit) + func.count()).select_from(corrections).scalar_subquery())
     total = select(func.count()).select_from(found.subquery("found")).scalar_subquery()
     difference = select(func.coalesce(func.sum(corrections.c.total), 0)).scalar_subquery()
     return select(func.least(total + difference, limit))
@@ -238,16 +257,17 @@ def total_query(
     # OFFSET keeps PostgreSQL from reading the whole range first and choosing among the hours afterwards.
     part = of_hour.correlate(hours).offset(0).lateral("part")
     parts = select(*part.c).select_from(hours.join(part, true()))
-    corrections = _corrections(job_filter, access, by_client=by_client)
-    return select(union_all(whole, parts, corrections).subquery("totals"))
+    corrections = [] if access.are_settled else [_corrections(job_filter, access, by_client=by_client)]
+    return select(union_all(whole, *([parts] if split else []), *corrections).subquery("totals"))
 
 
 def row_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
     """Build the query of the jobs that a filter of facts means: key, client and code of each, in no order."""
-    is_settled = ~select(literal(1)).where(job_facts_unsettled.c.job_id == job_facts.c.job_id).exists()
     settled = select(*_FACT_KEY, job_facts.c.client_id, job_facts.c.code).where(
-        *in_range_and_wall(job_filter, access), _has_code(job_filter), is_settled
+        *in_range_and_wall(job_filter, access), _has_code(job_filter), *_is_settled(access)
     )
+    if access.are_settled:
+        return settled
     of_jobs = (*JOB_KEY, jobs.c.client_id, _CODE_OF_JOB.label("code"))
     return select(union_all(settled, _select_unsettled(of_jobs, conditions_of(job_filter, access))).subquery("rows"))
 

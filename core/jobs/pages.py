@@ -17,7 +17,7 @@ from sqlalchemy import (
 from core.db.schema import jobs
 from core.errors import QueryTooSlow
 from core.jobs.access import NOTHING_NOTED, JobAccess, NotedReasons
-from core.jobs.fact_query import are_usable, asks_for_facts
+from core.jobs.fact_query import asks_for_facts, see_facts
 from core.jobs.filter import Category, JobFilter
 from core.jobs.hidden_text import (
     Texts,
@@ -116,8 +116,10 @@ def make_search(connection: Connection, job_filter: JobFilter, access: JobAccess
     """Say how the jobs of a filter are found: by facts, where these tell some apart and can be used."""
     # A beginning of an id, or a reason where an index has them, leaves fewer jobs than any fact.
     is_found = job_filter.job_id or (access.jobs_are_ours and job_filter.reason is not None)
-    may_ask = access.has_facts and not is_found and asks_for_facts(job_filter)
-    return Search(job_filter, access, by_facts=may_ask and are_usable(connection))
+    if is_found or not asks_for_facts(job_filter):
+        return Search(job_filter, access, by_facts=False)
+    seen = see_facts(connection, access)
+    return Search(job_filter, seen, by_facts=seen.has_facts)
 
 
 def page_columns(texts: Texts, access: JobAccess, noted: NotedReasons = NOTHING_NOTED) -> list[ColumnElement[Any]]:

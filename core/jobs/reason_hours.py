@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from core.db.schema import jobs
 from core.facts.tables import job_counts, job_facts_unsettled, job_reason_counts
 from core.jobs.access import JobAccess
-from core.jobs.fact_query import HOUR, are_usable, asks_only_for_facts, hour_of, list_codes
+from core.jobs.fact_query import HOUR, asks_only_for_facts, hour_of, list_codes, see_facts
 from core.jobs.filter import JobFilter
 from core.jobs.query import conditions_of, hash_text, tables_of, without_reason
 from core.jobs.wall import of_clients
@@ -49,7 +49,7 @@ def are_counted(connection: Connection, job_filter: JobFilter, access: JobAccess
         # A reason that is asked for may be of jobs whose texts are withheld.
         and not (access.wall.withheld and job_filter.reason is not None)
         and asks_only_for_facts(without_reason(job_filter))
-        and are_usable(connection)
+        and see_facts(connection, access).has_facts
     )
 
 

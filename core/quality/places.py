@@ -32,10 +32,10 @@ from core.jobs.access import JobAccess
 from core.jobs.fact_query import (
     FACTS,
     HOUR,
-    are_usable,
     asks_only_for_facts,
     in_range_and_wall,
     row_query,
+    see_facts,
     total_query,
 )
 from core.jobs.filter import Category, JobFilter
@@ -75,7 +75,7 @@ def are_told_by_facts(
 ) -> bool:
     """Tell whether facts tell which jobs a filter means, and of which strata they are, and can be used now."""
     facts_tell = Stratification.REASON not in by and asks_only_for_facts(job_filter)
-    return facts_tell and access.has_facts and are_usable(connection)
+    return facts_tell and see_facts(connection, access).has_facts
 
 
 def count_kinds(

@@ -136,7 +136,7 @@ def _new_candidates(
     """Read the jobs of a filter that nobody has reviewed, a batch at a time."""
     access, looked_at, limit = make_access(databases, by.wall), 0, BATCH
     while looked_at < MOST_CANDIDATES:
-        with databases.source.transaction(timeout=timeout) as connection:
+        with databases.source.transaction(timeout=timeout, is_snapshot=True) as connection:
             keys, following = list_keys(
                 connection, decided, access, after=after, limit=limit, is_newest_first=is_newest_first
             )

@@ -109,7 +109,7 @@ def _count(
 ) -> dict[date, list[Combination]]:
     databases, zone = resources.databases, shown_zone(view)
     access = make_access(databases, person.wall)
-    with databases.source.transaction(timeout=timeout) as connection:
+    with databases.source.transaction(timeout=timeout, is_snapshot=True) as connection:
         return combine_by_day(connection, job_filter, access, zone)
 
 

@@ -114,7 +114,7 @@ def _exact_count(job_filter: JobFilter, wall: Wall) -> int | None:
 def _count(person: Actor, job_filter: JobFilter) -> None:
     databases = get_resources().databases
     access = make_access(databases, person.wall)
-    with databases.source.transaction(timeout=COUNT_TIMEOUT) as connection:
+    with databases.source.transaction(timeout=COUNT_TIMEOUT, is_snapshot=True) as connection:
         st.session_state["counted"] = (
             (job_filter, person.wall),
             count_matching(connection, job_filter, access, limit=None),

@@ -59,7 +59,7 @@ def _leave_page(view: View, page: Page, wall: Wall, by: int, key: PageKey | None
     resources = get_resources()
     source = resources.databases.source
     access = make_access(resources.databases, wall)
-    with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+    with source.transaction(timeout=resources.settings.fencepost_page_timeout, is_snapshot=True) as connection:
         is_listed = key is not None
         if key is None and view.job is not None:
             job = find_job(connection, view.job, wall)

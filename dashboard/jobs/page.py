@@ -130,7 +130,7 @@ def _read_jobs(resources: Resources, person: Actor, view: View, texts: Texts) ->
     source, timeout = resources.databases.source, resources.settings.fencepost_page_timeout
     access = make_access(resources.databases, person.wall)
     noted = read_noted(resources.databases)
-    with source.transaction(timeout=timeout) as connection:
+    with source.transaction(timeout=timeout, is_snapshot=True) as connection:
         page = page_jobs(
             connection, view.job_filter, access, after=view.after, limit=view.size, texts=texts, noted=noted
         )

@@ -48,7 +48,7 @@ def show_totals(person: Actor, view: View, now: datetime) -> None:
 def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime) -> Comparison:
     resources = get_resources()
     source = resources.databases.source
-    with source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+    with source.transaction(timeout=resources.settings.fencepost_page_timeout, is_snapshot=True) as connection:
         return compare(connection, bounds, client_id, make_access(resources.databases, wall), now)
 
 

@@ -100,7 +100,7 @@ def _count_new(resources: Resources, person: Actor, decided: JobFilter) -> Count
     if len(reviewed) > MOST_REVIEWED:
         return None
     access = make_access(databases, person.wall)
-    with databases.source.transaction(timeout=TIMEOUT) as connection:
+    with databases.source.transaction(timeout=TIMEOUT, is_snapshot=True) as connection:
         done = len(find_matching(connection, decided, access, reviewed)) if reviewed else 0
         found = count_in_time(connection, decided, access, limit=done + MOST_COUNTED + 1)
     if found is None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.counts.by_day import break_down, count_in_time, counts_by_day_query
+from core.counts.by_day import break_down, count_in_time, counts_query, list_midnights
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
@@ -199,8 +199,9 @@ def test_a_breakdown_reads_counts_and_parts_of_hours(large: Databases) -> None:
     job_filter = JobFilter.from_params((YEAR | {"to": "2026-07-01T00:00:00Z"}).items())
     keep_facts(large.ours)
     large.ours.vacuum("job_counts")
+    midnights = list_midnights(job_filter.range, ZoneInfo("Asia/Kathmandu"))
 
-    nodes = explain(large, counts_by_day_query(job_filter, EVERYBODY, ZoneInfo("Asia/Kathmandu")))
+    nodes = explain(large, counts_query(job_filter, EVERYBODY, midnights))
 
     read = {node.get("Relation Name"): node["Actual Rows"] * node["Actual Loops"] for node in nodes}
     assert read["job_counts"] > 0

@@ -13,12 +13,16 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
-from core.counts.by_day import Day, break_down, count_matching
+from core.counts.by_day import Day, break_down, count_in_time, count_matching
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.jobs.access import make_access
+from core.jobs.fact_query import see_facts
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
@@ -35,11 +39,12 @@ def days(
     zone: str = "UTC",
     client: str | None = None,
     by_facts: bool = True,
+    is_snapshot: bool = True,
 ) -> list[Day]:
     """Break April, or what a filter means, down."""
     asked = job_filter or JobFilter(range=DateRange(START, START + timedelta(days=30)))
     access = replace(make_access(databases, Wall(client)), has_facts=by_facts)
-    with databases.source.transaction() as connection:
+    with databases.source.transaction(is_snapshot=is_snapshot) as connection:
         return break_down(connection, asked, access, ZoneInfo(zone))
 
 
@@ -286,13 +291,53 @@ def test_by_facts_or_not_the_result_is_the_same(
     found = days(databases, asked, zone=zone)
 
     assert found == days(databases, asked, zone=zone, by_facts=False)
+    assert found == days(databases, asked, zone=zone, is_snapshot=False)
     access = make_access(databases, Wall(None))
-    with databases.source.transaction() as connection_of_pages:
-        every = count_jobs(connection_of_pages, asked, access)
-        for limit in (None, 5):
-            counted = count_matching(connection_of_pages, asked, access, limit=limit)
-            assert counted == min(every, limit or every)
+    for is_snapshot in (True, False):
+        with databases.source.transaction(is_snapshot=is_snapshot) as connection_of_pages:
+            every = count_jobs(connection_of_pages, asked, access)
+            for limit in (None, 5):
+                counted = count_matching(connection_of_pages, asked, access, limit=limit)
+                assert counted == min(every, limit or every)
     assert sum(day.jobs for day in found) == every
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(seed=st.integers(0, 1_000), asked_for=TOLD_APART.filter(bool))
+def test_what_becomes_unsettled_between_two_statements_is_in_neither(
+    databases: Databases, connection: psycopg.Connection, seed: int, asked_for: dict[str, Any]
+) -> None:
+    """Page, count and days are those of the jobs in one snapshot, whoever writes before each statement of theirs."""
+    rng = random.Random(seed)
+    connection.isolation_level = None
+    _do_something(rng, connection)
+    for _ in range(2):
+        keep_facts(databases.ours)
+    asked = JobFilter(range=DateRange(START, START + timedelta(days=30)), **asked_for)
+    access = make_access(databases, Wall(None))
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+
+    def write(*_: Any) -> None:
+        with connection.transaction():
+            _do_something(rng, connection)
+            connection.execute("UPDATE jobs SET is_prohibited = NOT is_prohibited WHERE random() < 0.2")
+
+    for is_noted in (False, True):
+        with databases.source.transaction(is_snapshot=True) as reading:
+            assert see_facts(reading, access).are_settled is not is_noted
+            event.listen(databases.source.engine, "before_cursor_execute", write)
+            try:
+                page = page_jobs(reading, asked, access, after=None, limit=20, texts=Texts.NONE)
+                counted = count_in_time(reading, asked, access, limit=1_000)
+                found = break_down(reading, asked, access, BERLIN)
+            finally:
+                event.remove(databases.source.engine, "before_cursor_execute", write)
+            alone = replace(access, has_facts=False)
+            assert page == page_jobs(reading, asked, alone, after=None, limit=20, texts=Texts.NONE)
+            assert counted == count_jobs(reading, asked, alone)
+            assert found == break_down(reading, asked, alone, BERLIN)
+    with databases.source.transaction() as reading:
+        assert not see_facts(reading, access).are_settled
 
 
 def _do_something(rng: random.Random, connection: psycopg.Connection) -> None:

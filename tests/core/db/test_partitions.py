@@ -19,7 +19,7 @@ from sqlalchemy import Select
 
 from core import upkeep
 from core.actor import COMMAND_LINE
-from core.counts.by_day import Day, break_down, counts_by_day_query, jobs_by_day_query
+from core.counts.by_day import Day, break_down, counts_query, jobs_query, list_midnights
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
@@ -278,7 +278,7 @@ def test_queries_touch_only_their_months(
 def test_a_breakdown_touches_only_its_months(seeded: tuple[Databases, Databases], by_facts: bool) -> None:
     """Days are counted from their months alone, and what was counted ahead from none."""
     march = JobFilter.from_params({"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"}.items())
-    query = (counts_by_day_query if by_facts else jobs_by_day_query)(march, EVERYBODY, ZoneInfo("UTC"))
+    query = (counts_query if by_facts else jobs_query)(march, EVERYBODY, list_midnights(march.range, ZoneInfo("UTC")))
 
     nodes = explain(seeded[1], query)
 
