@@ -17,6 +17,7 @@ from core.audit.events import Event
 from core.auth.tickets import TicketOffice
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
+from core.jobs import search
 from core.review.noted_reasons import mark_underage
 from core.settings import Settings
 from dashboard.address.periods import preset_range
@@ -780,3 +781,31 @@ def test_a_wrong_address_shows_a_sentence_and_the_default_view(
     assert [error.value for error in app.error] == ["This address is not valid, so you are seeing the default view."]
     assert [text for text in said if sentence in text]
     assert [text for text in said if text.startswith("Download CSV")]
+
+
+def test_a_search_says_how_far_it_has_come_and_goes_on(
+    connection: psycopg.Connection, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What takes long shows what it has found so far, until when it has looked, and goes on from there when asked."""
+    for number in range(16):
+        prompt = "a lighthouse" if number in (0, 15) else "a prompt"
+        insert_job(connection, created_at=NOON + timedelta(minutes=number), prompt=prompt, is_prohibited=True)
+    for name in ("FIRST_JOBS", "MOST_JOBS"):
+        monkeypatch.setattr(search, name, 5)
+    for function in (search.find_rows, search.count_rows):
+        monkeypatch.setattr(function, "__kwdefaults__", {"seconds": 0})
+
+    app = open_page(q="lighthouse")
+    said, found = [], []
+    for _ in range(3):
+        said += [element.value for element in app.caption if element.value.startswith("Searched back")]
+        found.append(sum(len(element.value) for element in app.dataframe))
+        if app.button(key="older").disabled:
+            break
+        app.button(key="older").click().run()
+
+    assert said == [
+        "Searched back to 15 April 2026, 12:10: more may follow. Older goes on from there.",
+        "Searched back to 15 April 2026, 12:04: nothing was found yet. Older goes on from there.",
+    ]
+    assert found == [1, 0, 1]
