@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -163,17 +164,25 @@ def insert_jobs(connection: psycopg.Connection, jobs: list[Job]) -> None:
 JOBS = draw_jobs(300)
 
 
-@pytest.fixture(scope="module")
-def stocked(server: TestServer) -> Iterator[Databases]:
-    """A database that holds `JOBS`, for tests that only read."""
+@contextmanager
+def stock(server: TestServer) -> Iterator[tuple[Databases, psycopg.Connection]]:
+    """Make a database for tests that only read, and a connection that fills it."""
     name = f"fencepost_test_{uuid4().hex[:12]}"
     url = server.create_migrated(name)
-    with psycopg.connect(url) as connection:
-        insert_jobs(connection, JOBS)
     opened = open_databases(Settings(database_url=SecretStr(url)))
-    yield opened
+    with psycopg.connect(url) as connection:
+        yield opened, connection
     opened.close()
     server.drop(name)
+
+
+@pytest.fixture(scope="module")
+def stocked(server: TestServer) -> Iterator[Databases]:
+    """A database that holds `JOBS`."""
+    with stock(server) as (opened, connection):
+        insert_jobs(connection, JOBS)
+        connection.commit()
+        yield opened
 
 
 def read_page(
@@ -388,37 +397,43 @@ def test_hidden_text_never_leaves_the_database(stocked: Databases) -> None:
     assert not [statement for statement in asked if "prompt" in statement]
 
 
+RULE, MARKED, QUOTING = "a rule", "a marked rule", "quotes a prompt"
+
+
+@pytest.fixture(scope="module")
+def every_kind(server: TestServer) -> Iterator[Databases]:
+    """A job for each decision, with and without a log, for all its flags, and of each kind of reason."""
+    with stock(server) as (opened, connection):
+        for reason in (RULE, MARKED):
+            for number in range(5):
+                insert_job(connection, created_at=NOON - timedelta(days=60), prompt=f"prompt {number}", reason=reason)
+        for decision, log, flags, cause in itertools.product(
+            (True, False, None),
+            (True, False),
+            itertools.product((True, False, None), repeat=len(Category)),
+            (RULE, MARKED, QUOTING, None),
+        ):
+            job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason=cause)
+            if log:
+                columns = {category.column: flag for category, flag in zip(Category, flags, strict=True)}
+                insert_log(connection, job_id, **columns)
+        connection.commit()
+        keep_facts(opened.ours)
+        yield opened
+
+
 @pytest.mark.parametrize("counts", [True, False], ids=["ours", "elsewhere"])
 @pytest.mark.parametrize("texts", Texts)
-def test_texts_are_read_by_the_rule_that_pages_explain(
-    databases: Databases, connection: psycopg.Connection, texts: Texts, counts: bool
-) -> None:
+def test_texts_are_read_by_the_rule_that_pages_explain(every_kind: Databases, texts: Texts, counts: bool) -> None:
     """For each kind of job the database sends its texts exactly where nothing is said to be hidden.
 
     A reason beside five different prompts is a rule's name; where the database does not tell, one that is noted is.
     """
-    rule, marked, quoting = "a rule", "a marked rule", "quotes a prompt"
-    for reason in (rule, marked):
-        for number in range(5):
-            insert_job(connection, created_at=NOON - timedelta(days=60), prompt=f"prompt {number}", reason=reason)
-    for decision, log, flags, cause in itertools.product(
-        (True, False, None),
-        (True, False),
-        itertools.product((True, False, None), repeat=len(Category)),
-        (rule, marked, quoting, None),
-    ):
-        job_id = insert_job(connection, is_prohibited=decision, prompt="a prompt", reason=cause)
-        if log:
-            insert_log(
-                connection, job_id, **{category.column: flag for category, flag in zip(Category, flags, strict=True)}
-            )
-    connection.commit()
-    keep_facts(databases.ours)
-    noted = NotedReasons(underage=frozenset({marked}), rules=frozenset() if counts else frozenset({rule, marked}))
+    noted = NotedReasons(underage=frozenset({MARKED}), rules=frozenset() if counts else frozenset({RULE, MARKED}))
 
-    for wall in (Wall(None), Wall(None, withheld=[Category.UNDERAGE], withheld_reasons=[marked])):
-        with databases.source.transaction() as opened:
-            access = replace(make_access(databases, wall), counts_reasons=counts)
+    for wall in (Wall(None), Wall(None, withheld=[Category.UNDERAGE], withheld_reasons=[MARKED])):
+        with every_kind.source.transaction() as opened:
+            access = replace(make_access(every_kind, wall), counts_reasons=counts)
             rows = page_jobs(opened, april(), access, after=None, limit=1_000, texts=texts, noted=noted).rows
             columns = reason_columns(access, noted)
             found = [find_job(opened, row.job_id, wall, columns) for row in rows]
@@ -437,10 +452,10 @@ def test_texts_are_read_by_the_rule_that_pages_explain(
             if row.reason_is_rule or row.reason is not None:
                 assert find_hidden_reason(row, texts, wall) is None
         # Which reasons are sent at all, and beside which no prompt flagged or marked as underage is.
-        shown = {Texts.NONE: {rule, marked, None}}.get(texts, {rule, marked, quoting, None})
+        shown = {Texts.NONE: {RULE, MARKED, None}}.get(texts, {RULE, MARKED, QUOTING, None})
         assert {row.reason for row in rows} == shown
         if texts in (Texts.UNFLAGGED, Texts.NOT_UNDERAGE):
-            assert {find_hidden(row, texts, wall) for row in rows if row.reason == marked} <= {
+            assert {find_hidden(row, texts, wall) for row in rows if row.reason == MARKED} <= {
                 "flagged underage",
                 "reason marked underage",
                 "flagged Underage, which you may not see",
