@@ -206,9 +206,15 @@ def emptied_url(shared_url: str) -> str:
     return shared_url
 
 
+@pytest.fixture(scope="session")
+def default_settings() -> Settings:
+    """The settings where nothing is set, read once: it takes longer than many a test."""
+    return Settings()
+
+
 @pytest.fixture
-def settings(database_url: str) -> Settings:
-    return Settings(database_url=SecretStr(database_url))
+def settings(default_settings: Settings, database_url: str) -> Settings:
+    return default_settings.model_copy(update={"database_url": SecretStr(database_url)})
 
 
 @pytest.fixture
