@@ -3,25 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import Select, select
 
 from core.counts.by_day import break_down, count_in_time, counts_query, list_midnights
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
+from core.db.schema import jobs
 from core.db.startup import open_databases
+from core.export.fact_slices import go_by_facts
 from core.export.job_columns import export_query
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_count_query, select_matching
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import newest_query, page_columns, page_jobs
-from core.jobs.query import JOB_KEY, PageKey, Slice, count_jobs, count_query
+from core.jobs.query import JOB_KEY, PageKey, Slice, count_jobs, count_query, hash_text
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -31,6 +34,7 @@ JOBS = 150_000
 PAGE = 50
 EVERYBODY = JobAccess(Wall(None), Folding(None), jobs_are_ours=True, tells_api_keys=True)
 FACTS = replace(EVERYBODY, has_facts=True)
+SETTLED = replace(FACTS, are_settled=True)
 
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
@@ -207,3 +211,54 @@ def test_a_breakdown_reads_counts_and_parts_of_hours(large: Databases) -> None:
     assert read["job_counts"] > 0
     assert read["jobs"] == 0
     assert sequential(nodes) == []
+
+
+def _page(**given: str) -> Select[Any]:
+    job_filter = JobFilter.from_params((YEAR | given).items())
+    return select_matching(
+        page_columns(Texts.ALL, SETTLED),
+        job_filter,
+        SETTLED,
+        Slice(None, None),
+        is_newest_first=True,
+        limit=PAGE + 1,
+        by_facts=asks_for_facts(job_filter),
+    )
+
+
+def _slice(**given: str) -> Select[Any]:
+    """An export of a filter that few jobs meet goes by the jobs themselves."""
+    job_filter = JobFilter.from_params((YEAR | given).items())
+    return export_query(job_filter, SETTLED if go_by_facts(job_filter) else EVERYBODY)
+
+
+# A question that each index of the jobs and of their facts serves where facts are complete.
+SERVED: dict[str, Select[Any]] = {
+    "jobs_pkey": select(jobs.c.client_id).where(jobs.c.job_id == UUID(int=1)),
+    "jobs_created_at": _page(),
+    "jobs_rejected": _slice(decision="reject"),
+    "jobs_undecided": _slice(decision="undecided"),
+    "jobs_client": _page(client_id="client-3"),
+    "jobs_client_rejected": _slice(client_id="client-3", decision="reject"),
+    "jobs_status": _page(status="failed"),
+    "jobs_type": _page(type="video"),
+    "jobs_api_key": _page(api_key_id="key-3"),
+    "jobs_reason": _page(reason="reason 3"),
+    "jobs_same_prompt": select(jobs.c.job_id).where(hash_text(jobs.c.prompt) == 1),
+    "job_facts_pkey": _slice(),
+    "job_facts_code": _page(category="underage"),
+    "job_facts_client": _page(category="underage", client_id="client-3"),
+}
+
+
+def test_no_index_of_jobs_is_superfluous(large: Databases) -> None:
+    """Each index costs every writer something, so each is one that a question goes by where facts are complete."""
+    with large.ours.transaction() as connection:
+        there = connection.exec_driver_sql(
+            "SELECT indexname FROM pg_indexes WHERE tablename IN ('jobs', 'job_facts')"
+        ).scalars()
+        assert set(there) == SERVED.keys()
+
+    gone_by = {name: {node.get("Index Name") for node in explain(large, query)} for name, query in SERVED.items()}
+
+    assert [name for name, used in gone_by.items() if name not in used] == []
