@@ -9,15 +9,19 @@ import venv
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.export.job_columns import HEADER
 from core.program import VERSION
 from tests.conftest import ROOT
 from tests.support.servers import serving
 from tests.support.serving import free_port
+
+NOON = "2026-04-15T12:00:00Z"
 
 # What `fencepost` is told at first, without a setting of ours that names a database.
 BARE = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -126,6 +130,37 @@ def test_servers_say_which_version_they_are(
     assert health == VERSION
     assert f"Fencepost {VERSION} listens on" in server.log
     assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize(
+    ("tool", "folders"),
+    [
+        ("pipx", {"PIPX_HOME": "home", "PIPX_BIN_DIR": "bin"}),
+        ("uv", {"UV_TOOL_DIR": "home", "UV_TOOL_BIN_DIR": "bin"}),
+    ],
+)
+def test_one_command_leads_from_the_wheel_to_the_program(
+    installed: Installed, tmp_path: Path, pytestconfig: pytest.Config, tool: str, folders: dict[str, str]
+) -> None:
+    """`pipx install` and `uv tool install` get what the wheel needs from PyPI; a file is imported, and gone is gone."""
+    if not pytestconfig.getoption("--installers"):
+        pytest.skip("it downloads 150 MB: make soak")
+    venv.create(tmp_path / "tools", with_pip=True, symlinks=True)
+    pip("--python", str(tmp_path / "tools"), "install", "--quiet", tool)
+    variables = {name: str(tmp_path / folder) for name, folder in folders.items()}
+    tools = Installed(tmp_path / "tools", tmp_path, installed.wheel)
+    program = Installed(tmp_path, tmp_path, installed.wheel)
+    install = ["install", str(installed.wheel)]
+    (tmp_path / "mine.csv").write_bytes(HEADER + f"{uuid4()},prompt,completed,true,{NOON},,a lamp,,true,,\n".encode())
+
+    done = tools.run(tool, *(["tool"] if tool == "uv" else []), *install, cwd=tmp_path, **variables)
+    imported = program.run("fencepost", "import", "--client", "acme", "mine.csv", cwd=tmp_path)
+    gone = tools.run(tool, *(["tool"] if tool == "uv" else []), "uninstall", "fencepost", cwd=tmp_path, **variables)
+
+    assert done.returncode == 0, done.stderr
+    assert (imported.returncode, "1 new job" in imported.stderr) == (0, True)
+    assert gone.returncode == 0, gone.stderr
+    assert not (tmp_path / "bin" / "fencepost").exists()
 
 
 def test_it_goes_without_a_trace(installed: Installed) -> None:
