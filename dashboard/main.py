@@ -50,6 +50,7 @@ PAGES = (
     ("people", "People", "group", ADMINS),
     ("keys", "Keys", "key", ADMINS),
     ("webhooks", "Webhooks", "webhook", ADMINS),
+    ("retention", "Retention", "lock_clock", ADMINS),
     ("audit", "Audit", "history", ADMINS),
 )
 pages = [

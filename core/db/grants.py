@@ -9,7 +9,7 @@ _PASSING = (*_KEEP, "DELETE")
 # By table, as they are granted.
 OURS: Mapping[str, tuple[str, ...]] = {
     "alembic_version": ("SELECT",),
-    **dict.fromkeys(("audit_events", "holds", "erased_jobs"), ("SELECT",)),
+    **dict.fromkeys(("audit_events", "erased_jobs"), ("SELECT",)),
     **dict.fromkeys(("upkeep_tasks", "gold_settings", "import_totals"), ("SELECT", "UPDATE")),
     **dict.fromkeys(("api_keys", "exports", "people", "syncs", "noted_reasons", "webhook_endpoints"), _KEEP),
     **dict.fromkeys(("gold_answers", "gold_turns", "queues"), _KEEP),
@@ -17,6 +17,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     "reviews": (*_ADD, "UPDATE (superseded_at, outdated_by)"),
     "samples": (*_ADD, "UPDATE (finished_at)"),
     **dict.fromkeys(("sample_strata", "sample_jobs", "review_exports"), _ADD),
+    "holds": (*_ADD, "UPDATE (ended_by, ended_at)"),
     "policies": (*_ADD, "UPDATE (earlier_count)"),
 }
 

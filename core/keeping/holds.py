@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Column, Connection, DateTime, Row, Table, Text, Uuid, func, insert, select, text, update
 
-from core.actor import Actor
+from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
 from core.characters import check_shown
 from core.db.databases import Databases
-from core.db.schema import ours
+from core.db.schema import ours, people
 from core.errors import InvalidParameter, NotPossible
 from core.instants import print_instant
 
@@ -52,7 +52,11 @@ class Held:
 
 
 def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID:
-    """Place a hold, with its event; return its id. Raises `InvalidParameter` where it holds nothing, or says no why."""
+    """Place a hold, with its event; return its id.
+
+    Raises `Forbidden`, and `InvalidParameter` where it holds nothing, or says no why.
+    """
+    _check_admin(by)
     if held == Held():
         raise InvalidParameter("Say what is held: client, job, or from and to.")
     if (held.created_from is None) != (held.created_to is None):
@@ -74,7 +78,8 @@ def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID
 
 
 def end_hold(databases: Databases, by: Actor, hold_id: UUID) -> None:
-    """End a hold, with its event. Raises `NotPossible` where none of this id is in force."""
+    """End a hold, with its event. Raises `Forbidden`, and `NotPossible` where none of this id is in force."""
+    _check_admin(by)
     with databases.ours.transaction() as connection:
         ended = connection.execute(
             update(holds)
@@ -87,8 +92,9 @@ def end_hold(databases: Databases, by: Actor, hold_id: UUID) -> None:
 
 
 def list_holds(databases: Databases, *, ended: bool = False) -> list[Row[Any]]:
-    """List the holds that are in force, or all of them, the oldest first."""
-    query = select(holds).order_by(holds.c.placed_at, holds.c.hold_id)
+    """List the holds that are in force, or all of them, the oldest first, each with the `address` of who placed it."""
+    placed = holds.outerjoin(people, people.c.person == holds.c.placed_by)
+    query = select(holds, people.c.address).select_from(placed).order_by(holds.c.placed_at, holds.c.hold_id)
     with databases.ours.transaction() as connection:
         return list(connection.execute(query if ended else query.where(holds.c.ended_at.is_(None))))
 
@@ -123,6 +129,11 @@ def refuse_held(
         raise NotPossible(
             f"The hold {found.hold_id} keeps this ({found.reason}): end it first, where it is no longer needed."
         )
+
+
+def _check_admin(by: Actor) -> None:
+    if Scope.ADMIN_CONFIG not in by.scopes:
+        raise Forbidden(f"Holds are placed and ended with the scope {Scope.ADMIN_CONFIG.value}: ask for it.")
 
 
 def _details(held: Held) -> dict[str, str]:

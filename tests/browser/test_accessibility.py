@@ -166,6 +166,13 @@ def webhooks(page: Page, url: str) -> Iterator[str]:
     yield "the questions about a new webhook"
 
 
+def retention(page: Page, url: str) -> Iterator[str]:
+    page.goto(f"{url}/retention")
+    page.get_by_role("button", name="Place a hold").first.click()
+    expect(page.get_by_role("dialog").get_by_role("textbox", name="Why they are held")).to_be_visible()
+    yield "the questions about a new hold"
+
+
 def audit(page: Page, url: str) -> Iterator[str]:
     page.goto(f"{url}/audit")
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
@@ -210,7 +217,9 @@ def webhook(seeded_url: str) -> None:
 
 
 @pytest.mark.usefixtures("receipt", "webhook")
-@pytest.mark.parametrize("tour", [jobs, categories, reviews, quality, policy, exports, people, keys, webhooks, audit])
+@pytest.mark.parametrize(
+    "tour", [jobs, categories, reviews, quality, policy, exports, people, keys, webhooks, retention, audit]
+)
 def test_no_rule_is_broken(dashboard: RunningServer, themed: BrowserContext, tour: Tour) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
     page = themed.new_page()

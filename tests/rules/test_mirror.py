@@ -105,6 +105,7 @@ TESTED_BY = {
     "core/review/week.py": "tests/core/review/test_saved_queues.py",
     "core/review/": "tests/dashboard/reviews/test_page.py",
     "core/keeping/": "tests/core/keeping/test_forgetting.py",
+    "core/keeping/erasures.py": "tests/dashboard/retention/test_page.py",
     "core/keeping/holds.py": "tests/core/keeping/test_erasure.py",
     "core/keeping/survey.py": "tests/core/keeping/test_erasure.py",
     "core/keeping/traces.py": "tests/core/keeping/test_erasure.py",
@@ -116,6 +117,7 @@ TESTED_BY = {
     "core/cli/webhooks.py": "tests/core/webhooks/test_sender.py",
     "core/review/finished_samples.py": "tests/core/webhooks/test_sender.py",
     "core/quality/finishing.py": "tests/core/webhooks/test_sender.py",
+    "dashboard/retention/": "tests/dashboard/retention/test_page.py",
     "dashboard/webhooks/": "tests/dashboard/webhooks/test_page.py",
     # Said by whatever is wrong, everywhere.
     "core/errors.py": "tests/api/test_errors.py",

@@ -40,6 +40,7 @@ FLOORS = (
         "dashboard.policy",
         "dashboard.people",
         "dashboard.quality",
+        "dashboard.retention",
         "dashboard.reviews",
         "dashboard.webhooks",
     ),

@@ -26,7 +26,19 @@ from tests.support.documents import APRIL, april
 from tests.support.rows import insert_job, insert_log
 from tests.support.said import list_said
 
-PAGES = ("jobs", "categories", "reviews", "quality", "policy", "exports", "people", "keys", "webhooks", "audit")
+PAGES = (
+    "jobs",
+    "categories",
+    "reviews",
+    "quality",
+    "policy",
+    "exports",
+    "people",
+    "keys",
+    "webhooks",
+    "retention",
+    "audit",
+)
 
 # What Streamlit makes something of where it stands in Markdown, short enough to stand whole in a chip.
 HOSTILE = "e\u202evil<img>**b**$x$:red[r]:material/home:"
@@ -140,6 +152,12 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         ("7" * 64, text, text, [text]),
     )
     stranger = Actor(text, Wall(None), frozenset(), text, text)
+    connection.execute(
+        "INSERT INTO holds (hold_id, client_id, reason, placed_by) VALUES (%s, %s, %s, %s)",
+        (UUID(int=78), text, text[:500], text),
+    )
+    gone = {"client": text, "jobs": 1, "logs": 1, "notes": 0, "drafts": 0, "exports": [], "more_exports": 0}
+    record(databases, Event.JOBS_ERASED, stranger, subject=text, details=gone)
     record(databases, Event.REFUSED, stranger, subject=text, details={"filter": {"q": text}})
 
 
@@ -154,6 +172,7 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
         ("people", {}, "No rights are given yet: the lists in the settings alone decide."),
         ("keys", {}, "There are no keys yet."),
         ("webhooks", {}, "There are no webhooks yet."),
+        ("retention", {}, "No job is held."),
         ("audit", {"who": "nobody"}, "No events match. Choose other days or clear the filter."),
     ],
 )
@@ -182,6 +201,7 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("people", {}, ("group acme", "Read", "– Nothing")),
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
         ("webhooks", {}, ("✓ Active", "acme", "✕ Given up", "it refused the message")),
+        ("retention", {}, ("client “acme”", "✓ In force", "all jobs of client “acme”")),
         ("audit", {}, ("refused", "filter: (q: acme)", "export-finished")),
     ],
 )
@@ -242,6 +262,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("people", {}, {"cell", "Selectbox.options"}),
         ("keys", {}, {"cell", "Selectbox.options"}),
         ("webhooks", {}, {"cell", "Selectbox.options"}),
+        ("retention", {}, {"cell", "Selectbox.options"}),
         ("audit", {}, {"cell"}),
         ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.value"}),
     ],

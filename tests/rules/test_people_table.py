@@ -49,8 +49,8 @@ LATER = {"fencepost_staff": "other@ex.org", "fencepost_admins": "other@ex.org"}
 # Pages and downloads by the scope that they need; exports and the policy are for whoever has one of the two.
 BROWSE = ("jobs", "categories", "quality", "policy")
 READ = ("jobs", "categories", "reviews", "quality", "policy", "exports")
-ADMIN = ("policy", "exports", "people", "keys", "webhooks", "audit")
-PAGES = (*READ, "people", "keys", "webhooks", "audit")
+ADMIN = ("policy", "exports", "people", "keys", "webhooks", "retention", "audit")
+PAGES = (*READ, "people", "keys", "webhooks", "retention", "audit")
 
 # Whose jobs there are to download, whose sample, and what an admin has given, to whom and for which clients.
 CLIENTS = ("A", "B")

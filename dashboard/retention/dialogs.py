@@ -1,0 +1,84 @@
+"""What is done to holds: place one, and end one, each in a dialog of its own."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+import streamlit as st
+
+from core.actor import Actor, Forbidden
+from core.errors import InvalidParameter, NotPossible
+from core.keeping.holds import LONGEST_REASON, Held, end_hold, place_hold
+from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.resources import get_resources
+from dashboard.session.step_up import ask_again
+from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.primary_button import emphasis
+
+FURTHEST = date(2999, 12, 30)
+
+
+@dialog("Place a hold", scopes=ADMINS, width="medium")
+def place_dialog(person: Actor) -> None:
+    """Ask which jobs are held, and why."""
+    if not person.is_fresh:
+        ask_again("holds")
+        return
+    st.write("Of what you fill in, all must be true of a job that is held.")
+    client = st.text_input("Client id", max_chars=500, key="hold_client")
+    job = st.text_input("Job id", max_chars=40, key="hold_job")
+    with st.container(horizontal=True):
+        first = _ask_day("First day (UTC)", "hold_first")
+        last = _ask_day("Last day (UTC)", "hold_last")
+    reason = st.text_area(
+        "Why they are held", max_chars=LONGEST_REASON, help="It stands in the audit.", key="hold_reason"
+    )
+    if not st.button("Place hold", type=emphasis(), icon=":material/lock:", key="hold_place"):
+        return
+    try:
+        held = Held(client.strip() or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
+        place_hold(get_resources().databases, person, held, reason)
+    except (InvalidParameter, Forbidden) as error:
+        show_refusal(error)
+    else:
+        st.rerun()
+
+
+@dialog("End this hold?", scopes=ADMINS)
+def end_dialog(person: Actor, hold_id: UUID, held: str) -> None:
+    """Ask once more, then end it."""
+    if not person.is_fresh:
+        ask_again("holds")
+        return
+    st.text(held)
+    st.write("These jobs can then be erased, and what is old is removed again. The hold stays in the list.")
+    with st.container(horizontal=True):
+        is_sure = st.button("End hold", type=emphasis(), icon=":material/lock_open:", key="hold_end")
+        if st.button("Keep it", key="hold_keep"):
+            st.rerun()
+    if is_sure:
+        try:
+            end_hold(get_resources().databases, person, hold_id)
+        except (NotPossible, Forbidden) as error:
+            show_refusal(error)
+        else:
+            st.rerun()
+
+
+def _ask_day(label: str, key: str) -> date | None:
+    day: date | None = st.date_input(
+        label, None, min_value=date(1970, 1, 1), max_value=FURTHEST, format="YYYY-MM-DD", key=key
+    )
+    return day
+
+
+def _begin(day: date | None, later: timedelta = timedelta()) -> datetime | None:
+    return None if day is None else datetime.combine(day + later, time(), UTC)
+
+
+def _parse_job(text: str) -> UUID | None:
+    if not text.strip():
+        return None
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        raise InvalidParameter("Job id is not an id of a job: copy it from the open job, or leave it out.") from None

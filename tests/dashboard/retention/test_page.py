@@ -1,0 +1,96 @@
+"""The page of holds and erasures below the browser: placed and ended by admins, and what was erased is listed."""
+
+from datetime import date
+
+import psycopg
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.actor import COMMAND_LINE, Actor, Forbidden
+from core.auth.tickets import TicketOffice
+from core.db.databases import Databases
+from core.jobs.wall import Wall
+from core.keeping.erasure import erase
+from core.keeping.holds import Held, list_holds, place_hold
+from core.keeping.survey import Target
+from core.settings import Settings
+from dashboard.session.resources import Resources, provide
+from tests.conftest import ROOT
+from tests.support.rows import insert_job, insert_log
+
+PAGE = str(ROOT / "dashboard" / "retention" / "page.py")
+
+
+@pytest.fixture
+def page(databases: Databases, settings: Settings) -> AppTest:
+    """The page as the demo person sees it."""
+    provide(
+        Resources(
+            databases, settings.model_copy(update={"fencepost_demo": True}), TicketOffice("a secret of the tests")
+        )
+    )
+    return AppTest.from_file(PAGE, default_timeout=60)
+
+
+def place(page: AppTest, **said: str | date) -> None:
+    """Press the button of the dialog; AppTest runs the whole script, which shows one only where it is opened again."""
+    page.button(key="open_place").click()
+    for key, value in said.items():
+        if isinstance(value, date):
+            page.date_input(key=f"hold_{key}").set_value(value)
+        elif key == "reason":
+            page.text_area(key="hold_reason").input(value)
+        else:
+            page.text_input(key=f"hold_{key}").input(value)
+    page.button(key="hold_place").click().run()
+
+
+def test_a_hold_is_placed_and_ended(page: AppTest, databases: Databases, connection: psycopg.Connection) -> None:
+    """What is wrong is said and stays; days are those of UTC, the last one with it; both acts are in the audit."""
+    page.run()
+    page.button(key="open_place").click().run()
+    place(page, job="x", reason="a letter")
+    refused = [text.value for text in page.text]
+    place(page, job="", client="acme", first=date(2026, 4, 1), last=date(2026, 4, 30))
+    page.run()
+    held = page.dataframe[0].value
+    page.button(key="open_end").click().run()
+    page.button(key="open_end").click()
+    page.button(key="hold_end").click().run()
+    page.run()
+
+    assert any("Job id is not an id of a job" in text for text in refused)
+    assert held["What is held"].tolist() == ["client “acme”, from 2026-04-01 to 2026-05-01"]
+    assert (held["State"].tolist(), held["Why"].tolist()) == (["✓ In force"], ["a letter"])
+    assert page.dataframe[0].value["State"].item().startswith("○ Ended")
+    assert [row.ended_by for row in list_holds(databases, ended=True)] == ["user:demo"]
+    assert connection.execute("SELECT event FROM audit_events ORDER BY seq").fetchall() == [
+        ("hold-placed",),
+        ("hold-ended",),
+    ]
+
+
+def test_what_was_erased_is_listed(page: AppTest, databases: Databases, connection: psycopg.Connection) -> None:
+    """Each erasure stands there with its numbers and who did it, in words; how one erases is said."""
+    job_id = insert_job(connection)
+    insert_log(connection, job_id)
+    erase(databases, COMMAND_LINE, Target(job_id=job_id))
+
+    page.run()
+
+    row = page.dataframe[0].value.iloc[0].to_dict()
+    row.pop("Erased")
+    assert row == {
+        "What": f"job {job_id}",
+        "Jobs": "1",
+        "Notes and drafts": "0",
+        "Exports that may hold them": "0",
+        "Erased by": "command line",
+    }
+    assert any("erase --job ID" in caption.value for caption in page.caption)
+
+
+def test_a_hold_is_for_admins(databases: Databases) -> None:
+    """Whoever lacks the scope is refused, whichever way they came."""
+    with pytest.raises(Forbidden):
+        place_hold(databases, Actor("user:a", Wall(None), frozenset()), Held(client_id="acme"), "a letter")
