@@ -18,6 +18,8 @@ SHORT = 40
 
 ABOVE = {"orient": "top", "direction": "horizontal", "tickCount": 3}
 
+PICKED = "picked"
+
 # Pixels of a row, and of the largest mark's area.
 ROW, LARGEST = 34, 700
 
@@ -26,8 +28,8 @@ def chart_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, 
     """Draw how many jobs had each reason on each day."""
     names = name_reasons(list(counted))
     values = [
-        {"day": day.label, "reason": names[reason], "jobs": jobs}
-        for reason, by_day in counted.items()
+        {"day": day.label, "reason": names[reason], "jobs": jobs, "of": day.day.isoformat(), "place": place}
+        for place, (reason, by_day) in enumerate(counted.items())
         for day in days
         if (jobs := by_day.get(day.day, 0))
     ]
@@ -35,7 +37,9 @@ def chart_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, 
     return {
         "data": {"values": values},
         "height": {"step": ROW},
-        "mark": {"type": "circle", "fill": BLUE, "opacity": 0.75},
+        "mark": {"type": "circle", "fill": BLUE, "opacity": 0.75, "cursor": "pointer"},
+        # What a click picks, for `find_picked`.
+        "params": [{"name": PICKED, "select": {"type": "point", "fields": ["of", "place"], "toggle": False}}],
         "encoding": {
             "x": day_axis(days),
             "y": {
@@ -59,6 +63,17 @@ def chart_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, 
         },
         **DRAWN,
     }
+
+
+def find_picked(selected: Mapping[str, Any], counted: Mapping[str, Mapping[date, int]]) -> tuple[str, date] | None:
+    """Return reason and day of the mark that somebody has clicked; None where a browser says anything else."""
+    for one in selected.get(PICKED) or []:
+        try:
+            reason, day = list(counted)[int(one["place"])], date.fromisoformat(one["of"])
+        except (KeyError, TypeError, ValueError, IndexError):
+            continue
+        return reason, day
+    return None
 
 
 def say_reasons(days: Sequence[ShownDay], counted: Mapping[str, Mapping[date, int]]) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from hashlib import sha256
 
 import pandas as pd
@@ -13,7 +14,9 @@ from core.counts.outcomes import share
 from core.counts.reason_days import count_reasons_by_day
 from core.errors import QueryTooSlow
 from core.facts.reasons import PROMPTS_OF_A_RULE
+from core.instants import day_end, day_start
 from core.jobs.access import JobAccess, make_access
+from core.jobs.filter import DateRange
 from core.jobs.reasons import ReasonCount, Reasons, count_reasons, find_reasons
 from core.review.noted_reasons import learn_rules, mark_underage, read_noted
 from core.review.statistics import list_firm_verdicts
@@ -21,12 +24,12 @@ from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.categories.charts import print_share
 from dashboard.categories.days import ShownDay
-from dashboard.categories.reason_chart import chart_reasons, frame_reasons, say_reasons
+from dashboard.categories.reason_chart import chart_reasons, find_picked, frame_reasons, say_reasons
 from dashboard.categories.sections import show_chart
 from dashboard.categories.tables import show_table
 from dashboard.session.admission import ADMINS, admitted, as_person
 from dashboard.session.resources import Resources, get_resources
-from dashboard.widgets.markdown_escape import escape
+from dashboard.widgets.markdown_escape import escape, spell
 
 # Reasons that are shown as links; the table has all of them.
 LINKED = 10
@@ -74,9 +77,24 @@ def show_reasons(view: View, person: Actor, days: Sequence[ShownDay]) -> None:
         with st.expander(f"All {len(reasons.listed):,} as a table" if len(reasons.listed) > 1 else "As a table"):
             show_table(to_frame(reasons, verdicts), key="reasons", alt="Reasons with the number of their jobs")
         title = "The commonest reasons by day" if len(commonest) > 1 else "This reason by day"
-        show_chart(title, say_reasons(days, by_day), chart_reasons(days, by_day), frame_reasons(days, by_day))
+        drawn = chart_reasons(days, by_day)
+        selected = show_chart(title, say_reasons(days, by_day), drawn, frame_reasons(days, by_day), picks=True)
+        st.caption("Click a mark to see its jobs.")
+        picked = find_picked(selected, by_day)
+        if picked is not None:
+            st.switch_page("jobs/page.py", query_params=link_reason(view, *picked))
     if reasons.hidden:
         st.caption(describe_hidden(reasons))
+
+
+def link_reason(view: View, reason: str, day: date | None = None) -> dict[str, str]:
+    """Return the address of the jobs with a reason, of the whole period or of one day in the zone that is shown."""
+    job_filter = replace(view.job_filter, reason=reason)
+    if day is not None:
+        whole, zone = view.job_filter.range, shown_zone(view)
+        bounds = DateRange(max(whole.start, day_start(day, zone)), min(whole.end, day_end(day, zone)))
+        job_filter = replace(job_filter, range=bounds)
+    return job_filter.to_params() | ({} if view.zone is None else {"tz": view.zone})
 
 
 def describe_change(one: ReasonCount, reasons: Reasons) -> str:
@@ -153,8 +171,7 @@ def _show_link(
             label=escape(one.reason, longest=80),
             icon=":material/arrow_forward:",
             icon_position="right",
-            query_params=replace(view.job_filter, reason=one.reason).to_params()
-            | ({} if view.zone is None else {"tz": view.zone}),
+            query_params=link_reason(view, one.reason),
         )
         if one.is_new:
             st.badge("New", color="blue", help="Seen first in this period.")
@@ -162,13 +179,19 @@ def _show_link(
         if Scope.ADMIN_CONFIG in person.scopes:
             key = f"underage_{sha256(one.reason.encode()).hexdigest()[:16]}"
             st.session_state[key] = is_underage
-            st.toggle(
-                "Underage",
-                key=key,
-                help="Hide prompts with this reason like those flagged underage. The change is in the audit.",
-                on_change=as_person(_mark, ADMINS),
-                args=(one.reason, key),
-            )
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+                st.caption(
+                    "Underage",
+                    help="Hide prompts with this reason like those flagged underage. The change is in the audit.",
+                )
+                # The label is what is read out: ten of them may not be called the same.
+                st.toggle(
+                    f"Underage: {spell(one.reason)}",
+                    key=key,
+                    label_visibility="collapsed",
+                    on_change=as_person(_mark, ADMINS),
+                    args=(one.reason, key),
+                )
         elif is_underage:
             st.badge("Marked underage", color="orange")
 

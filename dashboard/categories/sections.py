@@ -1,5 +1,6 @@
 """What the page of categories shows of its figures, from top to bottom."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -112,12 +113,23 @@ def _show_suspects(suspects: Suspects, zone: str | None) -> None:
     st.caption(f"{print_share(suspects.jobs, suspects.possible)} of {suspects.possible:,} {whole}")
 
 
-def show_chart(title: str, sentence: str, spec: dict[str, Any], frame: pd.DataFrame) -> None:
-    """Show a chart, its numbers in a second tab, and below both a sentence with what they show."""
+def show_chart(
+    title: str, sentence: str, spec: dict[str, Any], frame: pd.DataFrame, *, picks: bool = False
+) -> Mapping[str, Any]:
+    """Show a chart, its numbers in a second tab, and below both a sentence with what they show.
+
+    Return what was clicked, by the names of the chart's `params`, where `picks`.
+    """
+    selected: Mapping[str, Any] = {}
     st.markdown(f"### {title}")
     drawn, table = st.tabs(["Chart", "Table"], key=f"tabs {title}")
     with drawn:
-        st.vega_lite_chart(spec, key=f"chart {title}", alt=f"{title}: {sentence}")
+        alt = f"{title}: {sentence}"
+        if picks:
+            selected = st.vega_lite_chart(spec, key=f"chart {title}", alt=alt, on_select="rerun").selection
+        else:
+            st.vega_lite_chart(spec, key=f"chart {title}", alt=alt)
     with table:
         tables.show_table(frame, key=f"table {title}", alt=f"{title}, the numbers of the chart")
     st.caption(sentence)
+    return selected

@@ -11,7 +11,7 @@ from dashboard.address.periods import PRESETS, describe, name_days
 from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.jobs.filter_chips import list_chips, show_chips
-from dashboard.jobs.filter_form import show_form, show_form_error, show_period
+from dashboard.jobs.filter_form import forget_form, show_form, show_form_error, show_period
 
 
 def show_head(view: View, person: Actor, now: datetime) -> None:
@@ -29,8 +29,12 @@ def show_head(view: View, person: Actor, now: datetime) -> None:
 
 
 def show_folded_head(view: View, person: Actor, now: datetime) -> None:
-    """Show all of it behind one button that says what is looked at."""
-    with st.popover(say_view(view), icon=":material/filter_list:", key="head"):
+    """Show all of it behind one button that says what is looked at; nothing of it is drawn before it is opened."""
+    folded = st.popover(say_view(view), icon=":material/filter_list:", key="head", on_change="rerun")
+    if not folded.open:
+        forget_form()
+        return
+    with folded:
         st.caption(describe(view.job_filter.range, shown_zone(view)))
         show_period(view, now)
         show_form(view, person.wall, is_folded=True)

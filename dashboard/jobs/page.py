@@ -97,13 +97,13 @@ def _show_job_page(resources: Resources, person: Actor, view: View, job: UUID, w
     page, _ = _read(resources, person, view, texts)
     with steps:
         show_steps(view, page, person.wall, closing="Close" if window.is_wide else "Back to the list")
-    beside = st.container()
-    if window.is_wide:
-        listed, beside = st.columns(_shares(window), gap="small")
-        with listed:
-            _show_list(view, page, person, texts, window, height=window.height - ABOVE_JOB - PAGER)
+    listed, beside = st.columns(_shares(window), gap="small") if window.is_wide else (None, st.container())
+    # First what somebody waits for who goes from job to job.
     with beside:
         show_open_job(job, shown_zone(view), texts, height=window.height - ABOVE_JOB)
+    if listed is not None:
+        with listed:
+            _show_list(view, page, person, texts, window, height=window.height - ABOVE_JOB - PAGER)
     show_receipt()
 
 

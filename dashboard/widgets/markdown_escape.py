@@ -18,3 +18,8 @@ def escape(text: str, *, longest: int = 40) -> str:
         line = line[: longest - 1] + "…"
     escaped = _PUNCTUATION.sub(r"\\\g<0>", line).replace(":", f":{_JOINER}")
     return f"\N{FIRST STRONG ISOLATE}{escaped}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def spell(text: str, *, longest: int = 80) -> str:
+    """Return the words of text without what stands between them: for a label that is read out as it is written."""
+    return " ".join(_PUNCTUATION.sub(" ", make_printable(text)).split())[:longest]

@@ -57,6 +57,20 @@ def test_a_number_opens_exactly_these_jobs(dashboard: RunningServer, page: Page)
         wait_until_still(page)
 
 
+def test_a_mark_opens_its_jobs(dashboard: RunningServer, page: Page) -> None:
+    """A click on a mark of the chart of reasons opens the jobs with this reason on this day: as many as it says."""
+    open_categories(page, dashboard.url)
+    mark = page.get_by_label(re.compile("^The commonest reasons by day: ")).locator(".mark-symbol.role-mark path").first
+    told = re.search(r"jobs: (\d+)", mark.get_attribute("aria-label") or "")
+    assert told is not None
+
+    mark.click()
+
+    rows = "1 row" if told[1] == "1" else f"{told[1]} rows"
+    expect(page.get_by_role("link", name=f"Download CSV · {rows}")).to_be_visible()
+    assert urlsplit(page.url).path == "/"
+
+
 def test_back_undoes_a_change(dashboard: RunningServer, page: Page) -> None:
     """A period is one step of the address, which Back takes back."""
     open_categories(page, dashboard.url)

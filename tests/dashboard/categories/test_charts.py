@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ from dashboard.categories.chart_styles import Style
 from dashboard.categories.charts import COVERAGE_STYLES, DECISION_STYLES, FLAG_STYLES, RATE_STYLES
 from dashboard.categories.days import ShownDay, list_days
 from dashboard.categories.figures import Figures, add_up
+from dashboard.categories.reason_chart import PICKED, chart_reasons, find_picked
 from tests.conftest import ROOT
 from tests.support.documents import april
 
@@ -174,3 +176,20 @@ def test_no_expression_of_a_chart_comes_from_outside() -> None:
     ]
 
     assert set(re.findall(r"'(?:test|expr|calculate|filter|labelExpr)': '([^']*)'", repr(specs))) == {"datum.part"}
+
+
+def test_a_mark_says_which_jobs_it_stands_for() -> None:
+    """What a click on a mark picks is its reason and its day; whatever else a browser says picks nothing."""
+    shown = figures().days
+    counted = {"one rule": {shown[0].day: 2}, "another rule": {shown[0].day: 1, shown[2].day: 3}}
+    spec = chart_reasons(shown, counted)
+    fields = spec["params"][0]["select"]["fields"]
+
+    picked = [
+        find_picked({PICKED: [{name: mark[name] for name in fields}]}, counted) for mark in spec["data"]["values"]
+    ]
+
+    assert picked == [(reason, day) for reason, by_day in counted.items() for day in by_day]
+    hostile: list[Mapping[str, Any]] = [{}, {PICKED: [{"of": "2026-04-01"}]}, {PICKED: [{"of": "never", "place": 0}]}]
+    hostile += [{PICKED: [{"of": "2026-04-01", "place": place}]} for place in (2, "all", None)]
+    assert [find_picked(said, counted) for said in hostile] == [None] * len(hostile)

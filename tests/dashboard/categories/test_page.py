@@ -336,7 +336,8 @@ def test_an_admin_marks_a_reason_as_underage(
     connection.commit()
 
     app = open_page(**APRIL)
-    assert not app.toggle[0].value
+    # Its label is read out, and told from those of other reasons.
+    assert (app.toggle[0].label, app.toggle[0].value) == ("Underage: a rule", False)
     app.toggle[0].set_value(True).run()
 
     assert app.toggle[0].value
