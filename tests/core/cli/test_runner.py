@@ -178,3 +178,14 @@ def test_the_process_ends_with_the_code_of_its_command(database_url: str, argume
     done = run_process(database_url, *arguments)
 
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 0 if code == 0 else 1)
+
+
+def test_a_command_starts_with_what_it_needs() -> None:
+    """An export waits neither for the import of what migrates or syncs, nor for that of pages."""
+    listing = "import sys, core.__main__ as core; core.main.get_command(None, 'export'); print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", listing], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    loaded = set(done.stdout.split())
+    assert "core.export.export" in loaded
+    assert not loaded & {"alembic", "httpx", "pandas", "starlette", "streamlit"}

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
+from core.db import migrations
 from core.db.databases import Databases
 from core.db.schema import ours, source
 from core.db.startup import migrate, open_databases
@@ -204,3 +207,14 @@ def check(settings: Settings) -> None:
         opened.check()
     finally:
         opened.close()
+
+
+def test_files_are_called_as_their_migrations() -> None:
+    """What the names of the files tell of the migrations is what Alembic reads in them."""
+    config = Config()
+    config.set_main_option("script_location", "core.db:migrations")
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+
+    assert migrations.list_revisions() == sorted(script.revision for script in scripts.walk_revisions())
+    assert sorted(map(migrations.find_head, ("fencepost", "jobs"))) == sorted(scripts.get_heads())
