@@ -48,7 +48,9 @@ class FileLayout:
         """Match one or more records in the export's own form."""
         delimiter = re.escape(self.delimiter.encode())
         cells = delimiter.join(column.own.replace(b"%b", delimiter) for column in self.columns)
-        return re.compile(rb"(?:%b%b)++" % (cells, re.escape(self.line_end)))
+        # A text that is NULL in PostgreSQL's own text format would pass for a text.
+        no_nulls = rb"(?!(?:[^\n]*\t)?\\N[\t\r\n])" if self.delimiter == "\t" else b""
+        return re.compile(rb"(?:%b%b%b)++" % (no_nulls, cells, re.escape(self.line_end)))
 
 
 def read_layout(
@@ -64,9 +66,12 @@ def read_layout(
         head += block
         if b"\n" in head or len(head) > LONGEST_HEADER:
             break
-    if not head.removeprefix(BOM):
+    # Some tools put one before the one that is there.
+    while head.startswith(BOM):
+        head = head.removeprefix(BOM)
+    header_lines = 1
+    if not head:
         raise NotPossible(f"{name} is empty: an export has at least a header.")
-    head, header_lines = head.removeprefix(BOM), 1
     if found := _SEPARATOR_LINE.match(head):
         head, header_lines = head[found.end() :], 2
         delimiter = delimiter or found[1].decode("latin-1")

@@ -15,6 +15,9 @@ from core.intake.job_cells import FORMS
 from core.intake.job_file import JobFile
 from core.intake.wrong_cell import WrongCell
 
+# What PostgreSQL writes for nothing, where it is not CSV.
+NULL = r"\N"
+
 REMEDY = "Correct it, or give --skip-bad FILE."
 
 
@@ -101,12 +104,18 @@ def _own_form(record: Record, layout: FileLayout, name: str) -> bytes:
     if len(cells) != len(columns):
         had = "1 cell" if len(cells) == 1 else f"{len(cells):,} cells"
         raise WrongCell(f"it has {had}, where the header has {len(columns)}")
+    if layout.delimiter == "\t" and NULL in cells and b'"' not in record.raw:
+        raise WrongCell(
+            f"it is in PostgreSQL's text format, where {NULL} is nothing and a backslash is no backslash: write the "
+            "file as CSV, by \\copy with CSV HEADER"
+        )
     values = []
     for form, cell in zip(columns, cells, strict=True):
         try:
             values.append(form.read(cell))
         except WrongCell as wrong:
-            raise WrongCell(f"{form.name} {wrong}") from None
+            hint = f": for nothing write nothing, without NULL '{NULL}'" if cell == NULL else ""
+            raise WrongCell(f"{form.name} {wrong}{hint}") from None
     return write_record(values, delimiter=layout.delimiter, line_end=layout.line_end)
 
 

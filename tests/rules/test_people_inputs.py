@@ -46,6 +46,8 @@ further categories | named once as left out | {INPUTS}::test_the_api_key_of_a_jo
 no categories | asks for --without-categories | {WRONG}
 the link that an import prints | port, client and times of these jobs | core/intake/test_importer.py::test_the_command_says_what_it_did_and_where_to_look
 files of psql and pandas | the same jobs, nothing new | {INPUTS}::test_files_of_psql_and_pandas_are_imported_as_they_are
+psql with NULL '\\N', or in its text format | says how to write it | {WRONG}
+a mark of UTF-8 several times | the same job | {SAME}
 a month saved in LibreOffice | the same jobs, nothing new | {INPUTS}::test_a_month_that_was_saved_in_libreoffice_is_the_same_month
 one hour here, two hours at the provider | asked anew, then in | {FRESH}
 a provider that knows no max_age | said, then asked by prompt=login | {FRESH}

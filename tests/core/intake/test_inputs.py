@@ -85,6 +85,7 @@ SAME = {
     "no end, quoted": with_cells(category_nsfw='"false"')[:-1],
     "CRLF": (HEAD + OWN).replace("\n", "\r\n"),
     "CRLF and LF": HEAD.replace("\n", "\r\n") + OWN,
+    "a mark at the beginning, three times": BOM.decode() * 3 + HEAD + OWN,
     "upper-case header": HEAD.upper() + OWN,
     "spaces in the header": HEAD.replace(",", " , ") + OWN,
     "semicolons": (HEAD + OWN).replace(",", ";"),
@@ -145,6 +146,14 @@ WRONG = {
         "\n".join(",".join(line.split(",")[::-1]) for line in (HEAD + OWN).splitlines()), "a.csv is cut: its last"
     ),
     "a long type": (with_cells(type="x" * 4_000), "type has more than 1,000 bytes, where it should be a word or two."),
+    r"psql's text format": (
+        (HEAD + OWN).replace(",", "\t").replace("a prompt\t", "a prompt\t\\N"),
+        r"it is in PostgreSQL's text format, where \N is nothing and a backslash is no backslash: write the file",
+    ),
+    r"psql with NULL '\N'": (
+        with_cells(category_underage=r"\N"),
+        r"it should be true, false or nothing: for nothing write nothing, without NULL '\N'.",
+    ),
     "no categories": (
         HEAD.split(",category")[0] + "\n" + OWN.split(",true,,false")[0] + "\n",
         "it lacks category_ai_adult_general, category_underage, category_nsfw: give --without-categories to import it",
