@@ -18,6 +18,7 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.widgets.failure import show_refusal
@@ -158,7 +159,7 @@ def _ask_expiry() -> datetime | None:
 def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export: bool) -> None:
     """Put a new key in the place of the questions, or say why there is none."""
     try:
-        key = make()
+        key = make_once(make)
     except (InvalidParameter, NotPossible, Forbidden) as error:
         show_refusal(error)
         return

@@ -13,6 +13,7 @@ from core.policy.texts import LONGEST_TEXT, Kind, Subject, read_policy, write_po
 from core.review.noted_reasons import read_noted
 from dashboard.policy.history_dialog import name_about
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.written_text import show_written
@@ -75,7 +76,10 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
             raise InvalidParameter("Say whether verdicts already given still count.")
         databases = get_resources().databases
         with st.spinner("Saving …"):
-            write_policy(databases, person, subject, words, earlier_count=counting == COUNT, shown=version)
+            earlier_count = counting == COUNT
+            make_once(
+                lambda: write_policy(databases, person, subject, words, earlier_count=earlier_count, shown=version)
+            )
     except (InvalidParameter, NotPossible) as error:
         st.error("The policy was not changed.", icon=":material/error:")
         st.text(str(error))

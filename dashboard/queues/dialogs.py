@@ -24,6 +24,7 @@ from core.review.saved_queues import (
 )
 from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.people_select import ask_people
 from dashboard.widgets.primary_button import emphasis
@@ -49,7 +50,7 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     settings = _ask(began, key="new_queue")
     if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save"):
         saved: list[UUID] = []
-        if _try(lambda: saved.append(save_queue(get_resources().databases, person, settings))):
+        if _try(lambda: saved.append(make_once(lambda: save_queue(get_resources().databases, person, settings)))):
             st.switch_page("reviews/page.py", query_params={"queue": str(saved[0])})
 
 

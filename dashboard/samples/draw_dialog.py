@@ -16,6 +16,7 @@ from core.quality.samples import LARGEST_SAMPLE, LONGEST_NAME, MOST_OPINIONS, Ju
 from core.quality.sentences import STRATIFICATION_WORDS
 from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.people_select import ask_people
 from dashboard.widgets.primary_button import emphasis
@@ -118,7 +119,7 @@ def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) ->
         if not job_filter.decision:
             raise InvalidParameter("Choose rejected or passed jobs, or both.")
         with st.spinner("Drawing …"):
-            sample_id = draw_sample(get_resources().databases, person, job_filter, plan, judging)
+            sample_id = make_once(lambda: draw_sample(get_resources().databases, person, job_filter, plan, judging))
     except (InvalidParameter, Forbidden, NotPossible, QueryTooSlow) as error:
         st.error("No sample was drawn.", icon=":material/error:")
         st.text(str(error))

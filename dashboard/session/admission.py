@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.actor import Actor, Scope
 from core.jobs.wall import Wall
+from dashboard.session.once import forget_made
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.session.uninterrupted import uninterrupted
@@ -92,7 +93,13 @@ def dialog(
 
     def make(show: Callable[Concatenate[Actor, P], None]) -> Callable[P, None]:
         shown: Callable[P, None] = st.dialog(title, **options)(_admit(show, scopes, find_current))  # type: ignore[call-overload]
-        return shown
+
+        @wraps(show)
+        def open_dialog(*args: P.args, **kwargs: P.kwargs) -> None:
+            forget_made()
+            shown(*args, **kwargs)
+
+        return open_dialog
 
     return make
 

@@ -14,6 +14,7 @@ from core.webhooks.endpoints import create_endpoint, remove_endpoint
 from core.webhooks.events import WebhookEvent
 from core.webhooks.target import read_networks
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
 from dashboard.webhooks.table import EVENTS
@@ -54,8 +55,10 @@ def _show_secret(
     resources = get_resources()
     try:
         networks = read_networks(resources.settings)
-        secret = create_endpoint(
-            resources.databases, person, url=url, events=events, client_id=client_id, networks=networks
+        secret = make_once(
+            lambda: create_endpoint(
+                resources.databases, person, url=url, events=events, client_id=client_id, networks=networks
+            )
         )
     except (InvalidParameter, NotPossible, Forbidden) as error:
         show_refusal(error)

@@ -102,6 +102,28 @@ def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
     ).fetchall() == [("key-created", "user:demo"), ("key-revoked", "user:demo")]
 
 
+def test_two_presses_make_one_key(dashboard: RunningServer, page: Page, rows: psycopg.Connection) -> None:
+    """A second press, while the first one is at work, makes no key that nobody has seen."""
+    open_keys(page, dashboard.url)
+    page.get_by_role("button", name="Create key").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("pressed twice")
+    dialog.get_by_label("Client id").fill("acme")
+    dialog.get_by_label("Client id").press("Tab")
+    button = dialog.get_by_role("button", name="Create key").bounding_box()
+    assert button is not None
+    for _ in range(2):
+        page.mouse.click(button["x"] + 20, button["y"] + 10)
+        page.wait_for_timeout(120)
+
+    key = shown_key(page)
+
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    made = rows.execute("SELECT key_id FROM api_keys WHERE name = 'pressed twice'").fetchall()
+    assert made == [(key.split("_")[1],)]
+
+
 def test_a_key_is_rotated_in_the_page(dashboard: RunningServer, page: Page) -> None:
     """The new key opens, the old one ends at once where that was chosen, and "Done" closes the dialog."""
     open_keys(page, dashboard.url)

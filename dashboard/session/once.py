@@ -1,0 +1,29 @@
+"""What an open dialog makes, made once, however often its button is pressed.
+
+Streamlit runs a dialog again for a second press while the first one is still at work: two keys were made, and one of
+them was shown to nobody.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import streamlit as st
+
+from dashboard.session.uninterrupted import uninterrupted
+
+T = TypeVar("T")
+
+_MADE = "made_by_dialog"
+
+
+def forget_made() -> None:
+    """Begin anew: a dialog is opened, or the whole page is drawn without one."""
+    st.session_state.pop(_MADE, None)
+
+
+def make_once(make: Callable[[], T]) -> T:
+    """Return what the open dialog has made, now or before. What `make` raises is raised, and leaves nothing behind."""
+    if _MADE not in st.session_state:
+        with uninterrupted():
+            st.session_state[_MADE] = make()
+    return cast(T, st.session_state[_MADE])
