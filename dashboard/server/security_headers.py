@@ -25,7 +25,8 @@ STREAMLITS_STYLES = (
 def _policy() -> str:
     """Write the Content-Security-Policy; scripts and styles within the page are allowed by their hashes.
 
-    What Streamlit does not do without: `blob:` for the scripts of components, which it loads from such addresses.
+    `blob:` is for the scripts of our components, which Streamlit loads from such addresses where they are not files of
+    an installed package that declares them. One document holds all pages, so no page can do without.
     """
     page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     scripts = map(_hash, _INLINE_SCRIPT.findall(page))
