@@ -14,7 +14,6 @@ from dashboard.address.steps import follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, watch_session
 from dashboard.session.connections import HEADER
-from dashboard.session.once import forget_made
 from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
 from dashboard.session.sessions_dialog import show_person
@@ -66,7 +65,6 @@ pages = [
     if person.scopes & scopes
 ]
 page = st.navigation(pages, position="top")
-forget_made()
 if st.session_state.get("page") != page.url_path:
     # Widgets forget what they held while another page is shown: each page sets them from its address again.
     st.session_state.pop("address", None)

@@ -11,6 +11,7 @@ from core.auth.api_keys import KeyState, list_keys
 from dashboard.address.zones import browser_zone
 from dashboard.keys.dialogs import create_dialog, revoke_dialog, rotate_dialog
 from dashboard.keys.table import isolate, prefix, show_keys
+from dashboard.session.once import forget_made
 from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
@@ -23,6 +24,8 @@ def show() -> None:
     person = find_admin()
     if person is None:
         st.stop()
+    # Whatever draws the whole page has closed the dialog that showed a secret.
+    forget_made()
     if not person.is_fresh:
         st.title("Keys")
         ask_again("keys")

@@ -17,7 +17,7 @@ _MADE = "made_by_dialog"
 
 
 def forget_made() -> None:
-    """Begin anew: a dialog is opened, or the whole page is drawn without one."""
+    """Begin anew: a dialog is opened, or closed; no secret is kept any longer than it is shown."""
     st.session_state.pop(_MADE, None)
 
 

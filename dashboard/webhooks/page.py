@@ -14,6 +14,7 @@ from core.webhooks.deliveries import State, list_deliveries, send_again
 from core.webhooks.endpoints import list_endpoints, pause_endpoint, resume_endpoint
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import ADMINS, as_person
+from dashboard.session.once import forget_made
 from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import ask_again
@@ -37,6 +38,8 @@ def show() -> None:
     person = find_admin()
     if person is None:
         st.stop()
+    # Whatever draws the whole page has closed the dialog that showed a secret.
+    forget_made()
     if not person.is_fresh:
         st.title("Webhooks")
         ask_again("webhooks")
