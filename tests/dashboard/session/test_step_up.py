@@ -54,3 +54,32 @@ def test_keys_and_audit_want_a_fresh_sign_in(
     assert looks == (0,)
     assert "Sign in again" not in [button.label for button in after.button]
     assert len(after.button) > 0
+
+
+@pytest.mark.parametrize(("run_every", "is_act"), [(4, False), (None, True)])
+def test_what_a_page_does_by_itself_keeps_no_session(
+    databases: Databases,
+    settings: Settings,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    run_every: int | None,
+    is_act: bool,
+) -> None:
+    """A fragment that runs every few seconds is no act of its person; one that runs because of them is."""
+    chosen = settings.model_copy(update=PEOPLE | {"fencepost_idle_minutes": 30})
+    door = Door(databases, chosen, ("company",))
+    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    door.sign_in("a" * 64, claims_of("a@example.com"), "company")
+    app = AppTest.from_string(
+        "import streamlit as st\n"
+        "from dashboard.session.admission import fragment\n"
+        f"fragment(run_every={run_every})(lambda person: st.text(person.address))()\n"
+    )
+    app.user = {"is_logged_in": True, "session": "a" * 64}
+
+    app.run(timeout=60)
+
+    assert [text.value for text in app.text] == ["a@example.com"]
+    acted = connection.execute("SELECT last_seen_at IS NOT NULL FROM sessions").fetchone()
+    assert acted == (is_act,)
