@@ -188,11 +188,11 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
 
 
 def _show_nothing(view: View, person: Actor) -> None:
-    """Say that there are no jobs, and what leads to some."""
+    """Say that there are no jobs, or no more of them, and what leads to some."""
     if view.after is None:
         show_nothing_found(view, person.wall)
         return
-    st.info("There are no jobs here any more: go back to the newest.", icon=":material/search_off:")
+    st.info("No older jobs match: go back to the newest.", icon=":material/search_off:")
     st.button("Newest", icon=":material/first_page:", on_click=admitted(go), args=(replace(view, after=None),))
 
 

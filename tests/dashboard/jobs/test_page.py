@@ -787,8 +787,8 @@ def test_a_search_says_how_far_it_has_come_and_goes_on(
     connection: psycopg.Connection, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What takes long shows what it has found so far, until when it has looked, and goes on from there when asked."""
-    for number in range(16):
-        prompt = "a lighthouse" if number in (0, 15) else "a prompt"
+    for number in range(22):
+        prompt = "a lighthouse" if number in (5, 21) else "a prompt"
         insert_job(connection, created_at=NOON + timedelta(minutes=number), prompt=prompt, is_prohibited=True)
     for name in ("FIRST_JOBS", "MOST_JOBS"):
         monkeypatch.setattr(search, name, 5)
@@ -800,12 +800,12 @@ def test_a_search_says_how_far_it_has_come_and_goes_on(
     for _ in range(3):
         said += [element.value for element in app.caption if element.value.startswith("Searched back")]
         found.append(sum(len(element.value) for element in app.dataframe))
-        if app.button(key="older").disabled:
-            break
         app.button(key="older").click().run()
 
     assert said == [
-        "Searched back to 15 April 2026, 12:10: more may follow. Older goes on from there.",
-        "Searched back to 15 April 2026, 12:04: nothing was found yet. Older goes on from there.",
+        "Searched back to 15 April 2026, 12:16: more may follow. Older goes on from there.",
+        "Searched back to 15 April 2026, 12:10: nothing was found yet. Older goes on from there.",
+        "Searched back to 15 April 2026, 12:04: more may follow. Older goes on from there.",
     ]
     assert found == [1, 0, 1]
+    assert [element.value for element in app.info] == ["No older jobs match: go back to the newest."]
