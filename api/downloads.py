@@ -21,6 +21,7 @@ from api.services import Services, ask
 from api.streaming import serve_audit_file, serve_export, serve_sample_file
 from core.actor import ANONYMOUS, Actor, Scope
 from core.audit.events import Event, record
+from core.audit.filter import AuditFilter
 from core.auth.tickets import (
     AUDIT_PATH,
     BROWSER_COOKIE,
@@ -28,10 +29,7 @@ from core.auth.tickets import (
     REPORT_PATH,
     REVIEWS_PATH,
     SAMPLE_PATH,
-    AnyTicket,
-    AuditTicket,
-    ReviewsTicket,
-    SampleTicket,
+    Download,
     Ticket,
     TicketOffice,
 )
@@ -56,6 +54,14 @@ LOST = "You are signed out, or may no longer export: sign in again."
 # A bad ticket costs no sign-in, so only so many refusals a minute of each person, and of all unknown ones together,
 # are recorded: enough to see what goes on.
 RECORDED_REFUSALS = 20
+
+DOWNLOADS = {
+    DOWNLOAD_PATH: Download.JOBS,
+    AUDIT_PATH: Download.AUDIT,
+    REVIEWS_PATH: Download.REVIEWS,
+    SAMPLE_PATH: Download.SAMPLE,
+    REPORT_PATH: Download.SAMPLE,
+}
 
 # What a download needs; the rest is for admins.
 SCOPES = {
@@ -86,21 +92,14 @@ class Downloads:
 
     async def _download(self, request: Request, send: Send) -> Response | None:
         path = request.scope["path"]
-        accepted = {
-            DOWNLOAD_PATH: self._office.accept,
-            AUDIT_PATH: self._office.accept_for_audit,
-            REVIEWS_PATH: self._office.accept_for_reviews,
-            SAMPLE_PATH: self._office.accept_for_sample,
-            REPORT_PATH: self._office.accept_for_sample,
-        }
-        if path not in accepted:
+        if path not in DOWNLOADS:
             raise ApiError(404, "NOT_FOUND", "There is nothing at this address: go back to the page.")
         if request.method != "GET":
             raise method_not_allowed()
         params = query_params(request)
         given = params[0][1] if [name for name, _ in params] == ["ticket"] else ""
         browser = request.cookies.get(BROWSER_COOKIE)
-        ticket: AnyTicket | None = accepted[path](given, browser=browser) if browser else None
+        ticket = self._office.accept(given, DOWNLOADS[path], browser=browser) if browser else None
         if ticket is None:
             await self._refuse(request, self._office.find_person(given), REFUSAL)
             raise forbidden(REFUSAL)
@@ -110,16 +109,18 @@ class Downloads:
             await self._refuse(request, ticket.person, LOST)
             raise forbidden(LOST)
         actor = replace(actor, remote_address=remote_address(request))
-        if isinstance(ticket, SampleTicket):
-            return await self._serve_sample(request, send, actor, ticket, scope)
-        await self._serve(request, send, actor, ticket, scope)
+        await admit(actor, self._services, scope, path=path)
+        is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
+        if isinstance(ticket.wanted, UUID):
+            return await self._serve_sample(request, send, actor, ticket.wanted, is_allowed)
+        await self._serve(request, send, actor, ticket, is_allowed)
         return None
 
-    async def _serve(self, request: Request, send: Send, actor: Actor, ticket: AnyTicket, scope: Scope) -> None:
-        await admit(actor, self._services, scope, path=request.scope["path"])
-        is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
+    async def _serve(
+        self, request: Request, send: Send, actor: Actor, ticket: Ticket, is_allowed: Callable[[], bool]
+    ) -> None:
         match ticket:
-            case Ticket(job_filter=job_filter):
+            case Ticket(Download.JOBS, wanted=JobFilter() as job_filter):
                 details = {"via": Via.DASHBOARD.value, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
@@ -127,12 +128,12 @@ class Downloads:
                     await serve_export(
                         request, send, self._services, actor, job_filter, Via.DASHBOARD, is_allowed=is_allowed
                     )
-            case AuditTicket(audit_filter=audit_filter):
+            case Ticket(Download.AUDIT, wanted=AuditFilter() as audit_filter):
                 details = {"path": AUDIT_PATH, "filter": audit_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     await self._want_fresh(actor)
                     await serve_audit_file(request, send, self._services, actor, audit_filter, is_allowed=is_allowed)
-            case ReviewsTicket(job_filter=job_filter):
+            case Ticket(Download.REVIEWS, wanted=JobFilter() as job_filter):
                 details = {"via": Via.DASHBOARD.value, "path": REVIEWS_PATH, "filter": job_filter.to_params()}
                 async with recorded_refusals(self._services, actor, details):
                     actor.check_client(job_filter)
@@ -149,20 +150,17 @@ class Downloads:
                     )
 
     async def _serve_sample(
-        self, request: Request, send: Send, actor: Actor, ticket: SampleTicket, scope: Scope
+        self, request: Request, send: Send, actor: Actor, sample_id: UUID, is_allowed: Callable[[], bool]
     ) -> Response | None:
         """Stream the file of a sample, or return its report."""
-        path = request.scope["path"]
-        await admit(actor, self._services, scope, path=path)
-        databases = self._services.databases
-        async with recorded_refusals(self._services, actor, {"path": path, "sample": str(ticket.sample_id)}):
-            sample = await ask(find_sample, databases, actor.wall, ticket.sample_id)
+        path, databases = request.scope["path"], self._services.databases
+        async with recorded_refusals(self._services, actor, {"path": path, "sample": str(sample_id)}):
+            sample = await ask(find_sample, databases, actor.wall, sample_id)
             if sample is None:
                 raise ApiError(404, "NOT_FOUND", "There is no such sample any more: go back to the page.")
             if path == SAMPLE_PATH:
-                await self._want_fresh(actor, partial(self._is_large_sample, ticket.sample_id))
-                is_allowed = partial(self._still_holds, ticket, scope, actor.wall)
-                await serve_sample_file(request, send, self._services, actor, ticket.sample_id, is_allowed=is_allowed)
+                await self._want_fresh(actor, partial(self._is_large_sample, sample_id))
+                await serve_sample_file(request, send, self._services, actor, sample_id, is_allowed=is_allowed)
                 return None
             await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
             answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
@@ -188,7 +186,7 @@ class Downloads:
             count = count_in_time(connection, job_filter, access, limit=rows + 1)
         return count is None or count > rows
 
-    def _still_holds(self, ticket: AnyTicket, scope: Scope, wall: Wall) -> bool:
+    def _still_holds(self, ticket: Ticket, scope: Scope, wall: Wall) -> bool:
         """Tell whether a person still has the scope, and may still see what they began to download."""
         actor = self._recognise(ticket.person, ticket.session)
         return actor is not None and scope in actor.scopes and actor.wall.holds(wall)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -27,44 +28,26 @@ BROWSER_COOKIE = "fencepost_browser"
 LIFETIME = 120
 
 
+class Download(StrEnum):
+    """What a ticket is for; its tickets are signed with this word, so that none opens anything else."""
+
+    JOBS = "fencepost download"
+    AUDIT = "fencepost audit download"
+    # Everybody's verdicts, of the jobs of a filter.
+    REVIEWS = "fencepost reviews download"
+    # The file of a sample, and its report.
+    SAMPLE = "fencepost sample download"
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Who may download what."""
+    """Who may download what: jobs and reviews of a filter, events of one of the audit, or a sample by its id."""
 
+    download: Download
     person: str
-    job_filter: JobFilter
+    wanted: JobFilter | AuditFilter | UUID
     # The sign-in that the person came by; None in demo mode.
     session: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuditTicket:
-    """Who may download which events of the audit. It opens nothing else, and no other ticket opens the audit."""
-
-    person: str
-    audit_filter: AuditFilter
-    session: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewsTicket:
-    """Who may download everybody's verdicts, of the jobs of a range and client. It opens nothing else."""
-
-    person: str
-    job_filter: JobFilter
-    session: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SampleTicket:
-    """Who may have the file of a sample and its report. It opens nothing else."""
-
-    person: str
-    sample_id: UUID
-    session: str | None = None
-
-
-AnyTicket = Ticket | AuditTicket | ReviewsTicket | SampleTicket
 
 
 class TicketOffice:
@@ -73,69 +56,41 @@ class TicketOffice:
     def __init__(self, *keys: str | bytes) -> None:
         """Sign with the first key; those that follow were in force before, and what they signed is still accepted."""
         oldest_first = [key.encode() if isinstance(key, str) else key for key in reversed(keys)]
-        self._serializer = _make_serializer(oldest_first, "fencepost download")
-        self._audit_serializer = _make_serializer(oldest_first, "fencepost audit download")
-        self._reviews_serializer = _make_serializer(oldest_first, "fencepost reviews download")
-        self._sample_serializer = _make_serializer(oldest_first, "fencepost sample download")
+        self._serializers = {download: _make_serializer(oldest_first, download.value) for download in Download}
 
-    def issue(self, ticket: AnyTicket, *, browser: str) -> str:
+    def issue(self, ticket: Ticket, *, browser: str) -> str:
         """Sign a ticket for the browser that holds this cookie."""
-        match ticket:
-            case Ticket(person, job_filter, session):
-                serializer, params = self._serializer, job_filter.to_params()
-            case AuditTicket(person, audit_filter, session):
-                serializer, params = self._audit_serializer, audit_filter.to_params()
-            case ReviewsTicket(person, job_filter, session):
-                serializer, params = self._reviews_serializer, job_filter.to_params()
-            case SampleTicket(person, sample_id, session):
-                serializer, params = self._sample_serializer, {"sample": str(sample_id)}
-        return serializer.dumps([person, session, params, _fingerprint(browser)])
+        wanted = ticket.wanted
+        params = {"sample": str(wanted)} if isinstance(wanted, UUID) else wanted.to_params()
+        content = [ticket.person, ticket.session, params, _fingerprint(browser)]
+        return self._serializers[ticket.download].dumps(content)
 
-    def accept(self, text: str, *, browser: str) -> Ticket | None:
-        """Return the ticket, or None where it is changed, too old, of another browser or of another purpose."""
+    def accept(self, text: str, download: Download, *, browser: str) -> Ticket | None:
+        """Return the ticket, or None where it is changed, too old, of another browser or for another download."""
         try:
-            person, session, params = _load(self._serializer, text, browser)
-            return Ticket(person, JobFilter.from_params(params.items()), session)
+            person, session, params = _load(self._serializers[download], text, browser)
+            return Ticket(download, person, _read(download, params), session)
         except (BadData, InvalidParameter):
-            return None
-
-    def accept_for_audit(self, text: str, *, browser: str) -> AuditTicket | None:
-        """Return the ticket for the audit, or None as `accept` does."""
-        try:
-            person, session, params = _load(self._audit_serializer, text, browser)
-            return AuditTicket(person, AuditFilter.from_params(params.items()), session)
-        except (BadData, InvalidParameter):
-            return None
-
-    def accept_for_reviews(self, text: str, *, browser: str) -> ReviewsTicket | None:
-        """Return the ticket for the reviews, or None as `accept` does."""
-        try:
-            person, session, params = _load(self._reviews_serializer, text, browser)
-            return ReviewsTicket(person, JobFilter.from_params(params.items()), session)
-        except (BadData, InvalidParameter):
-            return None
-
-    def accept_for_sample(self, text: str, *, browser: str) -> SampleTicket | None:
-        """Return the ticket for a sample, or None as `accept` does."""
-        try:
-            person, session, params = _load(self._sample_serializer, text, browser)
-            return SampleTicket(person, UUID(params["sample"]), session)
-        except BadData:
             return None
 
     def find_person(self, text: str) -> str | None:
         """Return whom we made a ticket for, also where it is not accepted (any more), or None where we made none."""
-        for serializer in (
-            self._serializer,
-            self._audit_serializer,
-            self._reviews_serializer,
-            self._sample_serializer,
-        ):
+        for serializer in self._serializers.values():
             try:
                 return str(_open(serializer, text)[0])
             except BadData:
                 continue
         return None
+
+
+def _read(download: Download, params: dict[str, str]) -> JobFilter | AuditFilter | UUID:
+    match download:
+        case Download.JOBS | Download.REVIEWS:
+            return JobFilter.from_params(params.items())
+        case Download.AUDIT:
+            return AuditFilter.from_params(params.items())
+        case Download.SAMPLE:
+            return UUID(params["sample"])
 
 
 def _make_serializer(keys: list[bytes], purpose: str) -> URLSafeTimedSerializer:

@@ -10,7 +10,7 @@ from core.actor import Actor
 from core.audit.events import Event, record
 from core.audit.filter import LONGEST_WHO, AuditFilter
 from core.audit.pages import EventPage, page_events
-from core.auth.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, AuditTicket
+from core.auth.tickets import AUDIT_PATH, BROWSER_COOKIE, LIFETIME, Download, Ticket
 from core.errors import InvalidParameter
 from dashboard.address.periods import days_range, describe, shown_days
 from dashboard.address.reading import read_or_default
@@ -181,7 +181,7 @@ def _show_pager(view: AuditView, page: EventPage) -> None:
 def _show_download(person: Actor, audit_filter: AuditFilter) -> None:
     resources = get_resources()
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
-    ticket = resources.office.issue(AuditTicket(person.name, audit_filter, person.session), browser=browser)
+    ticket = resources.office.issue(Ticket(Download.AUDIT, person.name, audit_filter, person.session), browser=browser)
     st.link_button(
         "Download CSV · all events of this filter",
         f"{AUDIT_PATH}?{urlencode({'ticket': ticket})}",

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.actor import Actor, Scope
-from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REVIEWS_PATH, ReviewsTicket
+from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REVIEWS_PATH, Download, Ticket
 from core.export.review_export import count_reviews
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES
@@ -91,7 +91,9 @@ def _show_download(person: Actor, job_filter: JobFilter) -> None:
     if not may_download(person, lambda limit: count_reviews(databases, job_filter, person.wall, limit=limit)):
         return
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
-    ticket = get_resources().office.issue(ReviewsTicket(person.name, job_filter, person.session), browser=browser)
+    ticket = get_resources().office.issue(
+        Ticket(Download.REVIEWS, person.name, job_filter, person.session), browser=browser
+    )
     st.link_button(
         "Download CSV · all reviews of this period",
         f"{REVIEWS_PATH}?{urlencode({'ticket': ticket})}",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.actor import Actor
 from core.auth.preferences import SPREADSHEET_SAFE, keep_preference, read_preference
-from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Ticket
+from core.auth.tickets import BROWSER_COOKIE, DOWNLOAD_PATH, LIFETIME, Download, Ticket
 from core.counts.by_day import count_matching
 from core.export.export import WITHHELD
 from core.jobs.access import make_access
@@ -125,7 +125,7 @@ def _ticket_url(job_filter: JobFilter, person: Actor) -> str:
     """Return a link for this person in this browser; scopes are looked up again when it is followed."""
     resources = get_resources()
     browser = st.context.cookies.get(BROWSER_COOKIE, "")
-    ticket = resources.office.issue(Ticket(person.name, job_filter, person.session), browser=browser)
+    ticket = resources.office.issue(Ticket(Download.JOBS, person.name, job_filter, person.session), browser=browser)
     return f"{DOWNLOAD_PATH}?{urlencode({'ticket': ticket})}"
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.actor import Actor
-from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REPORT_PATH, SAMPLE_PATH, SampleTicket
+from core.auth.tickets import BROWSER_COOKIE, LIFETIME, REPORT_PATH, SAMPLE_PATH, Download, Ticket
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.quality.answers import Answer
@@ -57,7 +57,11 @@ def show_downloads(person: Actor, sample_id: UUID) -> None:
     """Offer the file of a sample, and its report."""
     browser, databases = st.context.cookies.get(BROWSER_COOKIE, ""), get_resources().databases
     ticket = urlencode(
-        {"ticket": get_resources().office.issue(SampleTicket(person.name, sample_id, person.session), browser=browser)}
+        {
+            "ticket": get_resources().office.issue(
+                Ticket(Download.SAMPLE, person.name, sample_id, person.session), browser=browser
+            )
+        }
     )
     with st.container(horizontal=True):
         if person.scopes & EXPORTERS and may_download(person, lambda _: count_sample(databases, sample_id)):

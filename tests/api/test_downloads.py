@@ -22,10 +22,7 @@ from core.auth.tickets import (
     REPORT_PATH,
     REVIEWS_PATH,
     SAMPLE_PATH,
-    AnyTicket,
-    AuditTicket,
-    ReviewsTicket,
-    SampleTicket,
+    Download,
     Ticket,
     TicketOffice,
 )
@@ -87,7 +84,7 @@ def door(databases: Databases, settings: Settings) -> Door:
 
 
 def ticket(person: str = DEMO_PERSON.name, browser: str = "browser-1") -> str:
-    return urlencode({"ticket": OFFICE.issue(Ticket(person, APRIL), browser=browser)})
+    return urlencode({"ticket": OFFICE.issue(Ticket(Download.JOBS, person, APRIL), browser=browser)})
 
 
 def test_a_ticket_gives_the_file_and_leaves_a_receipt(door: Door, connection: psycopg.Connection) -> None:
@@ -249,7 +246,9 @@ def test_a_large_download_wants_a_fresh_sign_in(
 
 def test_the_audit_wants_a_fresh_sign_in(door: Door) -> None:
     """Its file is refused to whoever signed in long ago, and given to whoever did it lately."""
-    query = urlencode({"ticket": OFFICE.issue(AuditTicket(DEMO_PERSON.name, AuditFilter()), browser="browser-1")})
+    query = urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.AUDIT, DEMO_PERSON.name, AuditFilter()), browser="browser-1")}
+    )
 
     door.person = replace(DEMO_PERSON, is_fresh=False)
     long_ago = door.get(query, path=AUDIT_PATH)[0]
@@ -270,9 +269,9 @@ def test_large_files_of_verdicts_and_samples_want_a_fresh_sign_in(
     door = Door(databases, settings.model_copy(update={"fencepost_step_up_rows": rows}))
     door.person = replace(DEMO_PERSON, is_fresh=False)
 
-    def ask(path: str, wanted: AnyTicket) -> int:
+    def ask(path: str, wanted: Ticket) -> int:
         return door.get(urlencode({"ticket": OFFICE.issue(wanted, browser="browser-1")}), path=path)[0]
 
-    assert ask(REVIEWS_PATH, ReviewsTicket(DEMO_PERSON.name, APRIL)) == status
-    assert ask(SAMPLE_PATH, SampleTicket(DEMO_PERSON.name, sample_id)) == status
-    assert ask(REPORT_PATH, SampleTicket(DEMO_PERSON.name, sample_id)) == 200
+    assert ask(REVIEWS_PATH, Ticket(Download.REVIEWS, DEMO_PERSON.name, APRIL)) == status
+    assert ask(SAMPLE_PATH, Ticket(Download.SAMPLE, DEMO_PERSON.name, sample_id)) == status
+    assert ask(REPORT_PATH, Ticket(Download.SAMPLE, DEMO_PERSON.name, sample_id)) == 200

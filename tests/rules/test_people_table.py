@@ -24,9 +24,7 @@ from core.auth.tickets import (
     REPORT_PATH,
     REVIEWS_PATH,
     SAMPLE_PATH,
-    AuditTicket,
-    ReviewsTicket,
-    SampleTicket,
+    Download,
     Ticket,
 )
 from core.db.databases import Databases
@@ -150,15 +148,21 @@ def test_each_person_gets_what_the_table_says(
     door.app = Downloads(
         create_services(databases, settings), OFFICE, lambda _, given: entrance.recognise(given) if given else None
     )
-    jobs = urlencode({"ticket": OFFICE.issue(Ticket("user:x", APRIL, session), browser="browser-1")})
-    audit = urlencode({"ticket": OFFICE.issue(AuditTicket("user:x", AuditFilter(), session), browser="browser-1")})
-    reviews = urlencode({"ticket": OFFICE.issue(ReviewsTicket("user:x", APRIL, session), browser="browser-1")})
+    jobs = urlencode({"ticket": OFFICE.issue(Ticket(Download.JOBS, "user:x", APRIL, session), browser="browser-1")})
+    audit = urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.AUDIT, "user:x", AuditFilter(), session), browser="browser-1")}
+    )
+    reviews = urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.REVIEWS, "user:x", APRIL, session), browser="browser-1")}
+    )
     own = {DOWNLOAD_PATH: jobs, AUDIT_PATH: audit, REVIEWS_PATH: reviews}
-    sample = urlencode({"ticket": OFFICE.issue(SampleTicket("user:x", sample_id, session), browser="browser-1")})
+    sample = urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.SAMPLE, "user:x", sample_id, session), browser="browser-1")}
+    )
 
     answers = {path: door.get(query, path=path) for path, query in own.items()}
     of_sample = [door.get(sample, path=path)[0] for path in (REPORT_PATH, SAMPLE_PATH)]
-    of_b = OFFICE.issue(Ticket("user:x", replace(APRIL, client_id="B"), session), browser="browser-1")
+    of_b = OFFICE.issue(Ticket(Download.JOBS, "user:x", replace(APRIL, client_id="B"), session), browser="browser-1")
     jobs_of_b = door.get(urlencode({"ticket": of_b}))
     statuses = [status for status, _, _ in answers.values()]
     others = [door.get(query, path=path)[0] for path in own for other, query in own.items() if other != path]

@@ -15,7 +15,7 @@ from api.downloads import RECORDED_REFUSALS
 from core.actor import DEMO_PERSON, Scope
 from core.audit.filter import AuditFilter
 from core.audit.verification import check_chain
-from core.auth.tickets import AUDIT_PATH, LIFETIME, AuditTicket
+from core.auth.tickets import AUDIT_PATH, LIFETIME, Download, Ticket
 from core.db.databases import Databases
 from core.export.receipts import Via, close_lost_receipts, open_receipt
 from core.settings import Settings
@@ -34,7 +34,7 @@ def door(databases: Databases, settings: Settings) -> Door:
 
 
 def audit_ticket(person: str = DEMO_PERSON.name, **params: str) -> str:
-    issued = AuditTicket(person, AuditFilter.from_params(params.items()))
+    issued = Ticket(Download.AUDIT, person, AuditFilter.from_params(params.items()))
     return urlencode({"ticket": OFFICE.issue(issued, browser="browser-1")})
 
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from core.actor import DEMO_PERSON, Actor, Scope
-from core.auth.tickets import AUDIT_PATH, DOWNLOAD_PATH, REVIEWS_PATH, ReviewsTicket
+from core.auth.tickets import AUDIT_PATH, DOWNLOAD_PATH, REVIEWS_PATH, Download, Ticket
 from core.csv.format import BOM
 from core.db.databases import Databases
 from core.export.review_columns import HEADER
@@ -39,7 +39,9 @@ def door(databases: Databases, settings: Settings) -> Door:
 
 
 def reviews_ticket(**params: str) -> str:
-    return urlencode({"ticket": OFFICE.issue(ReviewsTicket(DEMO_PERSON.name, april(**params)), browser="browser-1")})
+    return urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.REVIEWS, DEMO_PERSON.name, april(**params)), browser="browser-1")}
+    )
 
 
 def test_the_file_holds_every_verdict(door: Door, databases: Databases, connection: psycopg.Connection) -> None:

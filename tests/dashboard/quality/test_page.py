@@ -16,7 +16,8 @@ from core.auth.tickets import (
     REPORT_PATH,
     REVIEWS_PATH,
     SAMPLE_PATH,
-    SampleTicket,
+    Download,
+    Ticket,
 )
 from core.db.databases import Databases
 from core.gold.turns import read_rate
@@ -171,7 +172,9 @@ def test_what_cannot_be_drawn_is_said_in_the_dialog(
 
 
 def ticket(sample_id: UUID) -> str:
-    return urlencode({"ticket": OFFICE.issue(SampleTicket(DEMO_PERSON.name, sample_id), browser="browser-1")})
+    return urlencode(
+        {"ticket": OFFICE.issue(Ticket(Download.SAMPLE, DEMO_PERSON.name, sample_id), browser="browser-1")}
+    )
 
 
 def test_the_file_is_for_those_who_export_and_the_report_for_those_who_read(
