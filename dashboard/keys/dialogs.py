@@ -1,8 +1,4 @@
-"""What is done to keys: create, rotate, revoke, each in a dialog of its own.
-
-A new key lives in a variable of the one run that shows it: it is in no state of the session, and no argument of a
-dialog, which the session would keep.
-"""
+"""What is done to keys: create, rotate, revoke, each in a dialog of its own."""
 
 import shlex
 from collections.abc import Callable
@@ -18,9 +14,8 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
-from dashboard.session.once import make_once
+from dashboard.session.new_secret import show_new_secret
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -41,12 +36,9 @@ DONE = "key_done"
 OVERLAPS = {"It ends at once": timedelta(), "24 hours": timedelta(hours=24), "7 days": timedelta(days=7)}
 
 
-@dialog("Create a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
+@dialog("Create a key", scopes=ADMINS, fresh_for="keys", width="medium", on_dismiss="rerun")
 def create_dialog(person: Actor) -> None:
     """Ask what the key is to be, then show it."""
-    if not person.is_fresh:
-        ask_again("keys")
-        return
     if st.session_state.get(DONE):
         st.rerun()
     place = st.empty()
@@ -89,12 +81,9 @@ def create_dialog(person: Actor) -> None:
         _show_new_key(place, create, can_export=Scope.JOB_READ in scopes)
 
 
-@dialog("Rotate a key", scopes=ADMINS, width="medium", on_dismiss="rerun")
+@dialog("Rotate a key", scopes=ADMINS, fresh_for="keys", width="medium", on_dismiss="rerun")
 def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) -> None:
     """Ask how long the old key still opens, then show the new one."""
-    if not person.is_fresh:
-        ask_again("keys")
-        return
     if st.session_state.get(DONE):
         st.rerun()
     place = st.empty()
@@ -114,12 +103,9 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
         _show_new_key(place, rotate, can_export=can_export)
 
 
-@dialog("Revoke this key?", scopes=ADMINS, on_dismiss="rerun")
+@dialog("Revoke this key?", scopes=ADMINS, fresh_for="keys", on_dismiss="rerun")
 def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
     """Ask once more, then revoke."""
-    if not person.is_fresh:
-        ask_again("keys")
-        return
     _name_key(key_id, name)
     st.write("Within 5 seconds it stops working, and its running exports are cut off. This cannot be undone.")
     with st.container(horizontal=True):
@@ -157,27 +143,14 @@ def _ask_expiry() -> datetime | None:
 
 
 def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export: bool) -> None:
-    """Put a new key in the place of the questions, or say why there is none."""
-    try:
-        key = make_once(make)
-    except (InvalidParameter, NotPossible, Forbidden) as error:
-        show_refusal(error)
-        return
-    # Emptied first: what follows is shorter than the questions, and the rest of them would stay.
-    place.empty()
-    with place.container():
-        st.warning(
-            "This is the key. It will not be shown again: copy it before you close this.",
-            icon=":material/key:",
-        )
-        st.code(key, language=None, wrap_lines=True)
+    def explain() -> None:
         if can_export:
             st.write(
                 "Try it. The first line waits for the key to be pasted, which keeps it out of the shell's history:"
             )
             st.code(example(st.context.url or ""), language="bash", wrap_lines=True)
-        # Seen at the start of the next run, which shows the key no more.
-        st.button("Done", key=DONE)
+
+    show_new_secret(place, make, "This is the key.", explain=explain, done=DONE)
 
 
 def example(url: str) -> str:

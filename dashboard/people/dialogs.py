@@ -10,7 +10,6 @@ from core.errors import InvalidParameter, NotPossible
 from dashboard.people.table import WORDS
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
 from dashboard.widgets.client_select import find_clients, name_client
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
@@ -34,12 +33,9 @@ PERSON, GROUP = "A person or a domain", "A group of the provider"
 ALL, SOME = "All clients", "Some clients"
 
 
-@dialog("Give rights", scopes=ADMINS, width="medium", on_dismiss="rerun")
+@dialog("Give rights", scopes=ADMINS, fresh_for="people", width="medium", on_dismiss="rerun")
 def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) -> None:
     """Ask who is to have which rights, offering those who have come in, and give them."""
-    if not person.is_fresh:
-        ask_again("people")
-        return
     kind = st.radio("Who is it?", [PERSON, GROUP], horizontal=True, key="rights_kind")
     name = st.selectbox(
         "Address or @domain" if kind == PERSON else "Name of the group",
@@ -61,24 +57,18 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
         _give(person, holder, given)
 
 
-@dialog("Change rights", scopes=ADMINS, width="medium", on_dismiss="rerun")
+@dialog("Change rights", scopes=ADMINS, fresh_for="people", width="medium", on_dismiss="rerun")
 def change_dialog(person: Actor, holder: Holder, held: Rights) -> None:
     """Show what somebody was given, and give them something else in its place."""
-    if not person.is_fresh:
-        ask_again("people")
-        return
     st.text(str(holder))
     given = _ask_rights(person, held)
     if st.button("Change rights", type=emphasis(), icon=":material/edit:", key="rights_change"):
         _give(person, holder, given)
 
 
-@dialog("Take these rights?", scopes=ADMINS, on_dismiss="rerun")
+@dialog("Take these rights?", scopes=ADMINS, fresh_for="people", on_dismiss="rerun")
 def take_dialog(person: Actor, holder: Holder) -> None:
     """Ask once more, then take."""
-    if not person.is_fresh:
-        ask_again("people")
-        return
     st.text(str(holder))
     st.write(
         "Within 5 seconds all that was given to them here is gone, and what they download by it is cut. What the "

@@ -10,19 +10,15 @@ from core.errors import InvalidParameter, NotPossible
 from core.keeping.holds import LONGEST_REASON, Held, end_hold, place_hold
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
 FURTHEST = date(2999, 12, 30)
 
 
-@dialog("Place a hold", scopes=ADMINS, width="medium")
+@dialog("Place a hold", scopes=ADMINS, fresh_for="holds", width="medium")
 def place_dialog(person: Actor) -> None:
     """Ask which jobs are held, and why."""
-    if not person.is_fresh:
-        ask_again("holds")
-        return
     st.write("Of what you fill in, all must be true of a job that is held.")
     client = st.text_input("Client id", max_chars=500, key="hold_client")
     job = st.text_input("Job id", max_chars=40, key="hold_job")
@@ -43,12 +39,9 @@ def place_dialog(person: Actor) -> None:
         st.rerun()
 
 
-@dialog("End this hold?", scopes=ADMINS)
+@dialog("End this hold?", scopes=ADMINS, fresh_for="holds")
 def end_dialog(person: Actor, hold_id: UUID, held: str) -> None:
     """Ask once more, then end it."""
-    if not person.is_fresh:
-        ask_again("holds")
-        return
     st.text(held)
     st.write("These jobs can then be erased, and what is old is removed again. The hold stays in the list.")
     with st.container(horizontal=True):

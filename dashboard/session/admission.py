@@ -15,6 +15,7 @@ from core.jobs.wall import Wall
 from dashboard.session.once import forget_made
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
+from dashboard.session.step_up import ask_again
 from dashboard.session.uninterrupted import uninterrupted
 
 # Of the scopes one is needed. Whoever is in at all has one of ANY.
@@ -87,12 +88,16 @@ def fragment(
 
 
 def dialog(
-    title: str, *, scopes: frozenset[Scope], **options: str | Callable[[], None]
+    title: str, *, scopes: frozenset[Scope], fresh_for: str | None = None, **options: str | Callable[[], None]
 ) -> Callable[[Callable[Concatenate[Actor, P], None]], Callable[P, None]]:
-    """Make a dialog as `fragment` makes a fragment; `options` are those of `st.dialog`."""
+    """Make a dialog as `fragment` makes a fragment; `options` are those of `st.dialog`.
+
+    Where it is `fresh_for` something, whoever signed in long ago is asked to do it again for that, and shown no more.
+    """
 
     def make(show: Callable[Concatenate[Actor, P], None]) -> Callable[P, None]:
-        shown: Callable[P, None] = st.dialog(title, **options)(_admit(show, scopes, find_current))  # type: ignore[call-overload]
+        run = _admit(show, scopes, find_current, fresh_for)
+        shown: Callable[P, None] = st.dialog(title, **options)(run)  # type: ignore[call-overload]
 
         @wraps(show)
         def open_dialog(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -105,14 +110,22 @@ def dialog(
 
 
 def _admit(
-    show: Callable[Concatenate[Actor, P], R], scopes: frozenset[Scope], find: Callable[[], Actor | None]
+    show: Callable[Concatenate[Actor, P], R],
+    scopes: frozenset[Scope],
+    find: Callable[[], Actor | None],
+    fresh_for: str | None = None,
 ) -> Callable[P, R | None]:
     @wraps(show)
     def run(*args: P.args, **kwargs: P.kwargs) -> R | None:
         person = find()
         if person is None:
             st.rerun()
-        return show(person, *args, **kwargs) if person.scopes & scopes else None
+        if not person.scopes & scopes:
+            return None
+        if fresh_for is not None and not person.is_fresh:
+            ask_again(fresh_for)
+            return None
+        return show(person, *args, **kwargs)
 
     return run
 

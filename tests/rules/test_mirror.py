@@ -38,6 +38,7 @@ TESTED_BY = {
     "dashboard/widgets/failure.py": "tests/rules/test_pages.py",
     # Who is there, asked by every page, and over real sockets.
     "dashboard/session/": "tests/rules/test_admission.py",
+    "dashboard/session/new_secret.py": "tests/dashboard/keys/test_page.py",
     "dashboard/session/person.py": "tests/browser/test_sign_in.py",
     "dashboard/session/connections.py": "tests/browser/test_sign_in.py",
     "dashboard/session/resources.py": "tests/dashboard/jobs/test_page.py",
