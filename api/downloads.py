@@ -43,6 +43,7 @@ from core.quality.answers import answer_sample
 from core.quality.file import count_sample
 from core.quality.progress import find_lapsed
 from core.quality.samples import find_sample
+from core.review.sample_agreement import measure_agreement_of
 
 REFUSAL = "The link is older than two minutes, or was made for another browser: go back to the page and click again."
 STEP_UP = (
@@ -164,7 +165,9 @@ class Downloads:
                 return None
             await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
             answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
-            return make_report(sample, answer, await ask(find_lapsed, databases, actor.wall, sample.sample_id))
+            agreement = await ask(measure_agreement_of, databases, sample.sample_id, sample.strata)
+            lapsed = await ask(find_lapsed, databases, actor.wall, sample.sample_id)
+            return make_report(sample, answer, lapsed, agreement)
 
     async def _want_fresh(self, actor: Actor, is_large: Callable[[], bool] = lambda: True) -> None:
         """Raise `ApiError` 403 where a download has so many rows that it wants another sign-in."""

@@ -16,15 +16,18 @@ from core.quality.answers import Answer
 from core.quality.figures import Figure
 from core.quality.progress import Lapsed
 from core.quality.sentences import (
+    list_agreements,
     list_figures,
     list_flag_figures,
     name_group,
+    say_alpha,
     say_how_drawn,
     say_how_judged,
     say_interval,
     say_share,
     say_versions,
 )
+from core.review.sample_agreement import SampleAgreement
 
 _STYLE = """
 body { font: 11pt/1.45 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1.5rem }
@@ -43,7 +46,14 @@ _METHOD = (
 )
 
 
-def make_report(sample: Row[Any], found: Answer, lapsed: Lapsed) -> HTMLResponse:
+_AGREEMENT = (
+    "Krippendorff's alpha of the jobs that two or more people have judged: 1 is full agreement, 0 is what chance alone "
+    "would give, and below 0.67 verdicts are too unlike to build on. Who was not sure does not count. The interval is "
+    "that of a bootstrap of the jobs."
+)
+
+
+def make_report(sample: Row[Any], found: Answer, lapsed: Lapsed, agreement: SampleAgreement) -> HTMLResponse:
     """Make the page."""
     now = datetime.now(UTC).replace(microsecond=0)
     paragraphs = [
@@ -57,18 +67,28 @@ def make_report(sample: Row[Any], found: Answer, lapsed: Lapsed) -> HTMLResponse
     ]
     groups = [(name_group(one, sample.strata[1:]), one.wrong) for one in found.strata]
     tables = (
-        _table("Rejection", list_figures(found)),
-        _table("Flags", list_flag_figures(found)),
-        _table("Share of decisions that are wrong, by kind", groups),
+        _table_figures("Rejection", list_figures(found)),
+        _table_figures("Flags", list_flag_figures(found)),
+        _table_figures("Share of decisions that are wrong, by kind", groups),
+        _table_agreement(agreement),
     )
-    body = "\n".join([*(f"<p>{escape(text)}</p>" for text in paragraphs), *tables])
+    body = "\n".join([*(f"<p>{escape(text)}</p>" for text in paragraphs), *tables, f"<p>{escape(_AGREEMENT)}</p>"])
     return answer(200, sample.name, body, style=_STYLE)
 
 
-def _table(caption: str, figures: Sequence[tuple[str, Figure]]) -> str:
-    rows = "\n".join(_row("td", [name, *_cells(figure)]) for name, figure in figures)
-    head = _row("th", ["", "Share", "95 % interval", "Judged", "Jobs"])
-    return f"<table>\n<caption>{escape(caption)}</caption>\n{head}\n{rows}\n</table>"
+def _table_figures(caption: str, figures: Sequence[tuple[str, Figure]]) -> str:
+    rows = [[name, *_cells(figure)] for name, figure in figures]
+    return _table(caption, ["", "Share", "95 % interval", "Judged", "Jobs"], rows)
+
+
+def _table_agreement(agreement: SampleAgreement) -> str:
+    rows = [[name, *say_alpha(one), f"{one.unanimous:,}", f"{one.jobs:,}"] for name, one in list_agreements(agreement)]
+    return _table("Whether reviewers agree", ["", "Alpha", "95 % interval", "All agree", "Jobs"], rows)
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = "\n".join([_row("th", head), *(_row("td", row) for row in rows)])
+    return f"<table>\n<caption>{escape(caption)}</caption>\n{lines}\n</table>"
 
 
 def _cells(figure: Figure) -> Iterable[str]:

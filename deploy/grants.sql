@@ -6,7 +6,7 @@ GRANT SELECT, UPDATE ON upkeep_tasks, gold_settings, import_totals TO fencepost_
 GRANT SELECT, INSERT, UPDATE ON api_keys, exports, people, syncs, noted_reasons, webhook_endpoints, gold_answers, gold_turns, queues TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, review_drafts, review_claims, webhook_deliveries, rights TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (superseded_at, outdated_by) ON reviews TO fencepost_app;
-GRANT SELECT, INSERT, UPDATE (finished_at) ON samples TO fencepost_app;
+GRANT SELECT, INSERT, UPDATE (finished_at, people, last_day) ON samples TO fencepost_app;
 GRANT SELECT, INSERT ON sample_strata, sample_jobs, review_exports TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (ended_by, ended_at) ON holds TO fencepost_app;
 GRANT SELECT, INSERT, UPDATE (earlier_count) ON policies TO fencepost_app;

@@ -57,6 +57,7 @@ class Event(StrEnum):
     QUEUE_EDITED = "queue-edited"
     QUEUE_CLOSED = "queue-closed"
     SAMPLE_DRAWN = "sample-drawn"
+    SAMPLE_EDITED = "sample-edited"
     SAMPLE_EXPORTED = "sample-exported"
     QUALITY_VIEWED = "quality-viewed"
     KNOWN_SHARE_SET = "known-share-set"

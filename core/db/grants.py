@@ -15,7 +15,7 @@ OURS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("gold_answers", "gold_turns", "queues"), _KEEP),
     **dict.fromkeys(("sessions", "review_drafts", "review_claims", "webhook_deliveries", "rights"), _PASSING),
     "reviews": (*_ADD, "UPDATE (superseded_at, outdated_by)"),
-    "samples": (*_ADD, "UPDATE (finished_at)"),
+    "samples": (*_ADD, "UPDATE (finished_at, people, last_day)"),
     **dict.fromkeys(("sample_strata", "sample_jobs", "review_exports"), _ADD),
     "holds": (*_ADD, "UPDATE (ended_by, ended_at)"),
     "policies": (*_ADD, "UPDATE (earlier_count)"),

@@ -8,10 +8,10 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, cast, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Date, Row, Text, cast, func, insert, literal, null, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
-from core.actor import Actor, Forbidden
+from core.actor import Actor, Forbidden, Scope
 from core.audit.events import Event, append
 from core.characters import make_storable
 from core.db.databases import Databases
@@ -133,6 +133,41 @@ def find_sample(databases: Databases, wall: Wall, sample_id: UUID) -> Row[Any] |
         return connection.execute(query).one_or_none()
 
 
+def may_edit(sample: Row[Any], person: Actor) -> bool:
+    """Tell whether somebody has drawn a sample, or is an admin."""
+    return bool(sample.drawn_by == person.name) or Scope.ADMIN_CONFIG in person.scopes
+
+
+def edit_sample(
+    databases: Databases, by: Actor, sample_id: UUID, *, people: tuple[str, ...] | None, last_day: date | None
+) -> None:
+    """Change who judges a sample and until when, with its event; a sample that had ended by its last day goes on.
+
+    Raises `NotPossible` where there is none, `Forbidden` for whoever has not drawn it and is no admin, and
+    `InvalidParameter` for too few people and for a day that is over.
+    """
+    today = func.timezone("UTC", func.now()).cast(Date)
+    query = select(samples, today.label("today")).where(samples.c.sample_id == sample_id, *_may_be_seen(by.wall))
+    with databases.ours.transaction() as connection:
+        sample = connection.execute(query.with_for_update(of=samples)).one_or_none()
+        if sample is None:
+            raise NotPossible("There is no such sample any more: go back to the list.")
+        if not may_edit(sample, by):
+            raise Forbidden("Only who has drawn it and administrators change a sample: ask one of them.")
+        _check_people(people, sample.opinions)
+        if last_day is not None and last_day != sample.last_day and last_day < sample.today:
+            raise InvalidParameter("The last day is over: choose today or a later one.")
+        had_ended = sample.last_day is not None and sample.last_day < sample.today
+        goes_on = last_day is None or last_day >= sample.today
+        values = {"people": None if people is None else list(people), "last_day": last_day}
+        finished_at = null() if had_ended and goes_on else samples.c.finished_at
+        connection.execute(
+            update(samples).where(samples.c.sample_id == sample_id).values(values | {"finished_at": finished_at})
+        )
+        details = values | {"last_day": None if last_day is None else last_day.isoformat()}
+        append(connection, databases.audit_key, Event.SAMPLE_EDITED, by, subject=str(sample_id), details=details)
+
+
 def _may_be_seen(wall: Wall) -> list[ColumnElement[bool]]:
     """List the conditions under which a sample may be seen: nothing of it is of another client, or withheld."""
     conditions: list[ColumnElement[bool]] = []
@@ -162,7 +197,11 @@ def _check(plan: Plan) -> tuple[str, tuple[Stratification, ...]]:
 def _check_judging(judging: Judging) -> None:
     if not 1 <= judging.opinions <= MOST_OPINIONS:
         raise InvalidParameter(f"opinions is not between 1 and {MOST_OPINIONS}: choose how many people judge each job.")
-    if judging.people is not None and len(judging.people) < judging.opinions:
+    _check_people(judging.people, judging.opinions)
+
+
+def _check_people(people: Sequence[str] | None, opinions: int) -> None:
+    if people is not None and len(people) < opinions:
         raise InvalidParameter("Fewer people take part than are to judge each job: choose more, or fewer opinions.")
 
 

@@ -14,6 +14,8 @@ from core.quality.comparison import Change
 from core.quality.figures import Figure
 from core.quality.policies import Versions
 from core.quality.progress import Progress
+from core.review.agreement import Agreement
+from core.review.sample_agreement import SampleAgreement
 
 # Characters of a reason or a client.
 LONGEST = 80
@@ -104,6 +106,27 @@ def name_value(value: Any, kind: str) -> str:
         return " and ".join(CATEGORY_NAMES[each] for each in CATEGORY_NAMES if each.value in value.split()) or "no flag"
     word = STRATIFICATION_WORDS[Stratification(kind)]
     return f"no {word}" if value is None else quote(str(value), LONGEST) if value else f"an empty {word}"
+
+
+def list_agreements(agreement: SampleAgreement) -> list[tuple[str, Agreement]]:
+    """Name what people may agree on: the decision, each category, and the decision for each reason."""
+    return [
+        ("Whether to reject", agreement.decisions),
+        *((f"Whether it is {CATEGORY_NAMES[category]}", one) for category, one in agreement.categories.items()),
+        *(
+            (f"Whether to reject, {name_value(reason, Stratification.REASON)}", one)
+            for reason, one in (agreement.reasons or {}).items()
+        ),
+    ]
+
+
+def say_alpha(agreement: Agreement) -> tuple[str, str]:
+    """Say Krippendorff's alpha and its interval."""
+    interval = agreement.interval
+    return (
+        "–" if agreement.alpha is None else f"{agreement.alpha:.2f}",
+        "–" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}",
+    )
 
 
 def say_how_drawn(sample: Row[Any], answer: Answer) -> str:

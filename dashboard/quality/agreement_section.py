@@ -3,10 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core.jobs.filter_sentence import CATEGORY_NAMES
-from core.jobs.strata import Stratification
-from core.quality.sentences import name_value
-from core.review.agreement import Agreement
+from core.quality.sentences import list_agreements, say_alpha
 from core.review.sample_agreement import SampleAgreement
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
 
@@ -36,21 +33,15 @@ def show_agreement(agreement: SampleAgreement) -> None:
 
 def to_agreement_frame(agreement: SampleAgreement) -> pd.DataFrame:
     """Tell each alpha with its interval and the jobs that it is of."""
-    named: list[tuple[str, Agreement]] = [("Whether to reject", agreement.decisions)]
-    named += [(f"Whether it is {CATEGORY_NAMES[category]}", one) for category, one in agreement.categories.items()]
-    for reason, one in (agreement.reasons or {}).items():
-        named.append((f"Whether to reject, {name_value(reason, Stratification.REASON)}", one))
+    named = list_agreements(agreement)
+    said = [say_alpha(one) for _, one in named]
     return pd.DataFrame(
         {
             "Question": [name for name, _ in named],
             "Judged by two or more": [f"{one.jobs:,}" for _, one in named],
             "All agree": [f"{one.unanimous:,}" for _, one in named],
-            "Alpha": ["–" if one.alpha is None else f"{one.alpha:.2f}" for _, one in named],
-            "95 % interval": [_say_interval(one) for _, one in named],
+            "Alpha": [alpha for alpha, _ in said],
+            "95 % interval": [interval for _, interval in said],
         },
         dtype="str",
     )
-
-
-def _say_interval(one: Agreement) -> str:
-    return "–" if one.interval is None else f"{one.interval[0]:.2f} to {one.interval[1]:.2f}"

@@ -18,6 +18,7 @@ from dashboard.open_job.panel import forget_other_job
 from dashboard.quality.accuracy_section import show_accuracy
 from dashboard.quality.address import Place, read_address
 from dashboard.quality.agreement_section import show_agreement
+from dashboard.quality.edit_dialog import show_edit_button
 from dashboard.quality.figure_rows import show_figures, show_groups
 from dashboard.quality.head import show_downloads, show_lapsed, show_progress, show_sample
 from dashboard.quality.room import show_room
@@ -74,6 +75,7 @@ def _show_sample(
     judging = Place(sample.sample_id, is_judging=True).to_params()
     if person.scopes & REVIEWERS:
         show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
+    show_edit_button(person, sample)
     show_downloads(sample.sample_id)
     other = _choose_other(place, sample, samples)
     before = None if other is None else answer_sample(databases, other.sample_id, other.strata)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
@@ -19,7 +19,7 @@ from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
 from core.quality.places import are_told_by_facts, count_kinds
-from core.quality.samples import MOST_STRATA, Plan, draw_sample, find_sample, list_samples
+from core.quality.samples import MOST_STRATA, Judging, Plan, draw_sample, edit_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
@@ -253,3 +253,46 @@ def test_a_fact_that_is_wrong_draws_nothing_wrong(databases: Databases, connecti
     sample_id = draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10))
 
     assert strata(connection, sample_id) == [([False], 1, 1), ([True], 1, 1)]
+
+
+def test_people_and_last_day_can_be_changed_later(databases: Databases, connection: psycopg.Connection) -> None:
+    """By who has drawn it and by admins; a sample that its last day had ended goes on; each change is in the audit."""
+    insert_job(connection)
+    sample_id = draw_sample(databases, ACME, april(client_id="acme"), Plan("a", 10), Judging(people=("user:acme",)))
+    admin = Actor("user:admin", Wall(None), frozenset(Scope))
+    connection.execute("UPDATE samples SET last_day = '2026-04-30', finished_at = now()")
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+
+    def look() -> tuple[object, ...]:
+        sample = find_sample(databases, Wall(None), sample_id)
+        assert sample is not None
+        return sample.people, sample.last_day, sample.finished_at is not None
+
+    edit_sample(databases, admin, sample_id, people=("user:bob",), last_day=date(2026, 4, 30))
+    still_ended = look()
+    edit_sample(databases, ACME, sample_id, people=None, last_day=tomorrow)
+
+    assert still_ended == (["user:bob"], date(2026, 4, 30), True)
+    assert look() == (None, tomorrow, False)
+    *_, last = events(connection)
+    assert (last["event"], last["actor"], last["subject"]) == ("sample-edited", ACME.name, str(sample_id))
+    assert last["details"] == {"people": None, "last_day": tomorrow.isoformat()}
+
+
+def test_a_change_that_cannot_be_is_refused(databases: Databases, connection: psycopg.Connection) -> None:
+    """By somebody else, from behind a wall, with too few people, or until a day that is over: nothing changes."""
+    insert_job(connection)
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10), Judging(opinions=2))
+    other = Actor("user:other", Wall(None), frozenset({Scope.JOB_READ}))
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+
+    with pytest.raises(Forbidden, match="Only who has drawn it"):
+        edit_sample(databases, other, sample_id, people=None, last_day=None)
+    with pytest.raises(NotPossible, match="no such sample"):
+        edit_sample(databases, ACME, sample_id, people=None, last_day=None)
+    with pytest.raises(InvalidParameter, match="Fewer people"):
+        edit_sample(databases, COMMAND_LINE, sample_id, people=("user:a",), last_day=None)
+    with pytest.raises(InvalidParameter, match="The last day is over"):
+        edit_sample(databases, COMMAND_LINE, sample_id, people=None, last_day=yesterday)
+
+    assert [event["event"] for event in events(connection)] == ["sample-drawn"]

@@ -1,0 +1,45 @@
+"""Changes who judges a sample, and until when."""
+
+from typing import Any
+
+import streamlit as st
+from sqlalchemy import Row
+
+from core.actor import Actor, Forbidden
+from core.errors import InvalidParameter, NotPossible
+from core.quality.samples import edit_sample, may_edit
+from core.review.participants import list_people
+from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.resources import get_resources
+from dashboard.widgets.people_select import ask_people
+from dashboard.widgets.primary_button import emphasis
+
+
+def show_edit_button(person: Actor, sample: Row[Any]) -> None:
+    """Offer to whoever has drawn the sample, and to admins, to change it."""
+    may = person.scopes & REVIEWERS and may_edit(sample, person)
+    if may and st.button("Change people or last day", icon=":material/edit:", type="tertiary", key="edit_sample"):
+        edit_dialog(sample)
+
+
+@dialog("Change people or last day", scopes=REVIEWERS)
+def edit_dialog(person: Actor, sample: Row[Any]) -> None:
+    """Ask for both, and change them."""
+    databases, key = get_resources().databases, f"edit_{sample.sample_id}"
+    people = ask_people(list_people(databases.ours), key=f"{key}_people", chosen=sample.people or ())
+    last_day = st.date_input(
+        "Last day (UTC)",
+        sample.last_day,
+        format="YYYY-MM-DD",
+        key=f"{key}_last",
+        help="Left empty: until it is done. Verdicts already given stay.",
+    )
+    if not st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
+        return
+    try:
+        edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day)
+    except (InvalidParameter, NotPossible, Forbidden) as error:
+        st.error("The sample was not changed.", icon=":material/error:")
+        st.text(str(error))
+        return
+    st.rerun()
