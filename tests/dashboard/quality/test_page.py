@@ -1,6 +1,6 @@
 """The page of quality, the dialog that leads to it, and what can be taken away, as somebody uses them."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 from uuid import UUID
@@ -171,6 +171,37 @@ def test_what_cannot_be_drawn_is_said_in_the_dialog(
     assert list_samples(databases, Wall(None)) == []
 
 
+EDIT = """
+from core.jobs.wall import Wall
+from core.quality.samples import list_samples
+from dashboard.quality.edit_dialog import edit_dialog
+from dashboard.session.resources import get_resources
+edit_dialog(list_samples(get_resources().databases, Wall(None))[0])
+"""
+
+
+def test_people_and_last_day_are_changed_on_the_page(
+    open_page: OpenPage, databases: Databases, sample: UUID, tmp_path: Path
+) -> None:
+    """The page offers it; what cannot be is said, and what is saved counts."""
+    offered = [button.key for button in open_page("quality", sample=str(sample)).button]
+    (tmp_path / "edit.py").write_text(EDIT)
+    app = AppTest.from_file(str(tmp_path / "edit.py"), default_timeout=60).run()
+    day, tomorrow = app.date_input(key=f"edit_{sample}_last"), datetime.now(UTC).date() + timedelta(days=1)
+
+    day.set_value(NOON.date()).run()
+    app.button(key="sample_edit").click().run()
+    refused = texts(app)
+    day.set_value(tomorrow).run()
+    app.button(key="sample_edit").click().run()
+
+    assert "edit_sample" in offered
+    assert "The last day is over: choose today or a later one." in refused
+    found = find_sample(databases, Wall(None), sample)
+    assert found is not None
+    assert (found.people, found.last_day) == (None, tomorrow)
+
+
 def ticket(sample_id: UUID) -> str:
     return urlencode(
         {"ticket": OFFICE.issue(Ticket(Download.SAMPLE, DEMO_PERSON.name, sample_id), browser="browser-1")}
@@ -194,6 +225,7 @@ def test_the_file_is_for_those_who_export_and_the_report_for_those_who_read(
     body = report[2].decode()
     assert "<h1>&lt;b&gt;April&lt;/b&gt;</h1>" in body
     assert "<td>Rejections that are wrong</td><td>40.0% to 50.0%</td><td>40.0% to 50.0%</td>" in body
+    assert "<td>Whether to reject</td><td>–</td><td>–</td><td>0</td><td>0</td>" in body
     assert [one["event"] for one in events(connection)[-2:]] == ["sample-exported", "quality-viewed"]
 
 
