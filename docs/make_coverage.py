@@ -1,32 +1,157 @@
-"""Count how often the intervals of samples hold the truth: the table of docs/quality.md."""
+"""Count how often the intervals of samples hold the truth: the table and `coverage.svg` of docs/quality.md."""
 
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from html import escape
 from pathlib import Path
 
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.quality.estimates import Stratum, estimate_share  # noqa: E402
-from tests.core.quality.test_estimates import DESIGNS, draw  # noqa: E402
+from core.quality.comparison import compare  # noqa: E402
+from core.quality.estimates import Estimate, Split, Stratum, estimate_part, estimate_ratio, estimate_share  # noqa: E402
+from core.quality.figures import Bounds  # noqa: E402
+from tests.core.quality.test_estimates import DESIGNS, PARTS, draw  # noqa: E402
 
-SAMPLES = 10_000
+SAMPLES = 4_000
+
+# An axis from here to 100 %, and what is asked for.
+LEAST, ASKED = 0.88, (0.93, 0.97)
+WIDTH, ROW, LEFT = 760, 24, 400
+
+# What is found: the bounds, and the truth between them or not.
+Found = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A way of drawing and judging, of which the truth is known."""
+
+    figure: str
+    population: str
+    judged: int
+    truth: float
+    find: Callable[[Generator], Found]
+
+
+def list_designs() -> Iterator[Design]:
+    """List them, the plain ones first."""
+    for name, (jobs, sizes, shares) in DESIGNS.items():
+        hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
+        find = partial(_find_share, jobs, hits, sizes)
+        yield Design("a share", name, sum(sizes), sum(hits) / sum(jobs), find)
+    for missed in (0.002, 0.01, 0.05):
+        right, wrong = 10_560, round(88_000 * missed)
+        find = partial(_find_recall, right, wrong)
+        yield Design("recall", f"{missed:.1%} of passes wrong", 600, right / (right + wrong), find)
+    for name, (jobs, sizes, parts) in PARTS.items():
+        counts = [(round(n * hit), round(n * rest)) for n, (hit, rest) in zip(jobs, parts, strict=True)]
+        truth = sum(hit for hit, _ in counts) / sum(hit + rest for hit, rest in counts)
+        yield Design("a flag's precision", name, sum(sizes), truth, partial(_find_part, jobs, counts, sizes))
+    for name in ("one stratum", "rare strata", "one client has most"):
+        jobs, sizes, shares = DESIGNS[name]
+        hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
+        find = partial(_find_difference, jobs, hits, sizes)
+        yield Design("a difference", f"twice {name}", 2 * sum(sizes), 0.0, find)
+    for people, how in ((1, "one reviewer a job"), (2, "two a job, who disagree aloud")):
+        for errs in (0.01, 0.05):
+            find = partial(_find_erring, 100_000, 10_000, 300, people, errs)
+            yield Design("a share", f"{how}, {errs:.0%} of verdicts wrong", 300, 0.1, find)
+
+
+def _draw(random: Generator, jobs: list[int], hits: list[int], sizes: list[int]) -> list[Stratum]:
+    drawn = zip(jobs, hits, sizes, strict=True)
+    return [Stratum(number, size, draw(random, number, hit, size)) for number, hit, size in drawn]
+
+
+def _bounds(found: Estimate | None) -> Found:
+    assert found is not None
+    return found.low, found.high
+
+
+def _find_share(jobs: list[int], hits: list[int], sizes: list[int], random: Generator) -> Found:
+    return _bounds(estimate_share(_draw(random, jobs, hits, sizes)))
+
+
+def _find_recall(right: int, wrong: int, random: Generator) -> Found:
+    return _bounds(
+        estimate_ratio(_draw(random, [12_000], [right], [240]), _draw(random, [88_000], [wrong], [360])),
+    )
+
+
+def _find_part(jobs: list[int], counts: list[tuple[int, int]], sizes: list[int], random: Generator) -> Found:
+    splits = []
+    for number, size, (hit, rest) in zip(jobs, sizes, counts, strict=True):
+        drawn = random.multivariate_hypergeometric([hit, rest, number - hit - rest], size)
+        splits.append(Split(number, size, int(drawn[0]), int(drawn[1])))
+    return _bounds(estimate_part(splits))
+
+
+def _find_difference(jobs: list[int], hits: list[int], sizes: list[int], random: Generator) -> Found:
+    one, other = (estimate_share(_draw(random, jobs, hits, sizes)) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    change = compare(Bounds(one, one), Bounds(other, other))
+    return change.low, change.high
+
+
+def _find_erring(jobs: int, hits: int, size: int, people: int, errs: float, random: Generator) -> Found:
+    """Let people err by chance; of two who disagree nobody knows which is right, and both bounds are taken."""
+    real = draw(random, jobs, hits, size)
+    said = [random.random(size) < errs for _ in range(people)]
+    is_hit = [number < real for number in range(size)]
+    opinions = [[hit != bool(each[number]) for each in said] for number, hit in enumerate(is_hit)]
+    low = estimate_share([Stratum(jobs, size, sum(all(each) for each in opinions))])
+    high = estimate_share([Stratum(jobs, size, sum(any(each) for each in opinions))])
+    return _bounds(low)[0], _bounds(high)[1]
 
 
 def main() -> None:
-    random = default_rng(1)
-    print("| population | strata | jobs judged | truth | holds the truth | width |\n|---|---|---|---|---|---|")  # noqa: T201
-    for name, (jobs, sizes, shares) in DESIGNS.items():
-        hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
-        truth, held, width = sum(hits) / sum(jobs), 0, 0.0
-        for _ in range(SAMPLES):
-            drawn = zip(jobs, hits, sizes, strict=True)
-            found = estimate_share([Stratum(n, size, draw(random, n, hit, size)) for n, hit, size in drawn])
-            assert found is not None
-            held += found.low <= truth <= found.high
-            width += found.high - found.low
-        print(f"| {name} | {len(jobs)} | {sum(sizes)} | {truth:.1%} | {held / SAMPLES:.1%} | {width / SAMPLES:.1%} |")  # noqa: T201
+    """Print the table, and draw the figure."""
+    random, rows = default_rng(1), list[tuple[Design, float]]()
+    print("| figure | population | jobs judged | truth | holds the truth | width |\n|---|---|---|---|---|---|")  # noqa: T201
+    for design in list_designs():
+        found = [design.find(random) for _ in range(SAMPLES)]
+        held = sum(low <= design.truth <= high for low, high in found) / SAMPLES
+        width = sum(high - low for low, high in found) / SAMPLES
+        rows.append((design, held))
+        first = f"| {design.figure} | {design.population} | {design.judged} | {design.truth:.1%}"
+        print(f"{first} | {held:.1%} | {width:.1%} |", flush=True)  # noqa: T201
+    (ROOT / "docs" / "coverage.svg").write_text(draw_figure(rows))
+
+
+def draw_figure(rows: list[tuple[Design, float]]) -> str:
+    """Draw a dot for each design on an axis of how often its intervals hold the truth."""
+    height, scale = ROW * len(rows) + 70, (WIDTH - LEFT - 50) / (1 - LEAST)
+
+    def across(held: float) -> float:
+        return LEFT + (max(held, LEAST) - LEAST) * scale
+
+    band = f'<rect x="{across(ASKED[0]):.1f}" y="40" width="{(ASKED[1] - ASKED[0]) * scale:.1f}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"',
+        ' font-family="sans-serif" font-size="13">',
+        "<title>How often intervals of 95 % hold the truth</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        '<text x="12" y="24" font-weight="bold">How often intervals of 95 % hold the truth; grey: 93 to 97 %</text>',
+        f'{band} height="{height - 70}" fill="#e4e4e4"/>',
+    ]
+    for number, (design, held) in enumerate(rows):
+        middle = 40 + ROW * number + ROW / 2
+        name = f"{design.figure}: {design.population}"
+        parts += [
+            f'<text x="{LEFT - 10}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>',
+            f'<circle cx="{across(held):.1f}" cy="{middle}" r="5" fill="#1d5c63"/>',
+            f'<text x="{across(held) + 9:.1f}" y="{middle + 4}">{held:.1%}</text>',
+        ]
+    for percent in (90, 95, 100):
+        x = across(percent / 100)
+        parts.append(f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle">{percent} %</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":
