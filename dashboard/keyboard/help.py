@@ -16,7 +16,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "Tab": "To the next control",
         "Enter": "Use it",
     },
-    "A job, on Jobs and on Reviews": {
+    "A job, on Jobs, Reviews and Quality": {
         "V": "Reveal its prompt and reason, or hide them again",
         "A, O, N, E": "Agree with its decision, overturn it, not sure, escalate it",
         "1, 2, 3": "The first, second, third category: you would set it, or not",
@@ -36,6 +36,11 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "Y": "Where you are asked: give the verdict without having seen the text",
         "Esc": "Stop",
     },
+    "Quality, where a sample is judged": {
+        "J": "Start, or skip the job; after a verdict the next one comes by itself",
+        "X, P": "Where its decision is hidden: the job should be rejected, it should pass",
+        "Esc": "Stop",
+    },
 }
 
 # What each key uses: of the buttons and fields whose keys in the sources begin so the one at this place, and where
@@ -48,6 +53,8 @@ CONTROLS: Mapping[str, Sequence[tuple[str, int]]] = {
     "o": (("verdict_overturn_", 0),),
     "n": (("verdict_unsure_", 0),),
     "e": (("verdict_escalate_", 0),),
+    "x": (("verdict_reject_", 0),),
+    "p": (("verdict_pass_", 0),),
     "y": (("give_unseen_", 0),),
     "1": (("review_categories_", 0),),
     "2": (("review_categories_", 1),),

@@ -58,7 +58,8 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
             "Start" if place.job is None else "Skip",
             type=emphasis() if place.job is None else "tertiary",
             shortcut="J",
-            key=f"next_drawn_{showing}",
+            # As on Reviews: the keyboard knows these names.
+            key=f"start_{showing}" if place.job is None else f"skip_{showing}",
             on_click=as_person(_step_on, REVIEWERS),
             args=(showing, place, sample),
         )
@@ -67,7 +68,7 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
                 "Stop",
                 type="tertiary",
                 shortcut="Esc",
-                key=f"stop_drawn_{showing}",
+                key=f"stop_{showing}",
                 on_click=as_person(_stop, REVIEWERS),
                 args=(showing, place),
             )

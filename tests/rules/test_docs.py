@@ -10,6 +10,7 @@ from core.__main__ import COMMANDS
 from core.db.schema import ours, source
 from core.facts.tables import beside
 from core.jobs.filter import PARAMETERS
+from core.keeping.holds import holds
 from tests.conftest import ROOT
 
 README = ROOT / "README.md"
@@ -91,4 +92,6 @@ def test_it_is_said_how_long_every_table_is_kept() -> None:
         if "Table(" in path.read_text():
             import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
+    # Tables are known once the module that has them is.
+    assert holds.name in named
     assert named == {table for metadata in (ours, source, beside) for table in metadata.tables}

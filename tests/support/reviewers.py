@@ -35,13 +35,16 @@ PAUSE = 0.4
 
 def main(url: str, file: Path, most: int, people: list[str]) -> None:
     """Let people judge, and kill them."""
-    random, kills, leaving = Random(1), 0, set(people[:LEAVING])
+    random, kills, leaving, known = Random(1), 0, set(people[:LEAVING]), 0
+    file.touch()
     running = {start(url, file, person): person for person in people}
     while running:
         time.sleep(random.expovariate(1 / PAUSE))
-        if kills < most:
+        # Between two kills something is judged, however slow the machine is.
+        if kills < most and file.stat().st_size > known:
             os.kill(random.choice(sorted(running)), signal.SIGKILL)
-        ended, status = os.waitpid(-1, 0)
+            known = file.stat().st_size
+        ended, status = os.waitpid(-1, os.WNOHANG)
         while ended:
             person = running.pop(ended)
             if os.WIFEXITED(status) and status:

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from core.actor import COMMAND_LINE
 from core.db.databases import Databases
 from core.quality.samples import Judging, Plan, draw_sample
+from dashboard.keyboard.help import CONTROLS
 from tests.dashboard.quality.conftest import OpenPage, texts
 from tests.support.documents import april
 from tests.support.rows import insert_job, insert_log
@@ -40,7 +41,7 @@ def test_a_blind_reviewer_sees_no_decision_and_judges_by_what_should_be(
     sample_id = draw(databases, connection, Judging())
     app = open_page("quality", sample=str(sample_id), judge="true")
 
-    press(app, "next_drawn")
+    press(app, "start_")
     seen = []
     for _ in range(2):
         press(app, "reveal_")
@@ -61,7 +62,7 @@ def test_who_has_judged_sees_what_was_decided(
     """A job that one has judged shows its decision when it is opened again, and the usual verdicts."""
     sample_id = draw(databases, connection, Judging())
     app = open_page("quality", sample=str(sample_id), judge="true")
-    press(app, "next_drawn")
+    press(app, "start_")
     job = app.query_params["job"]
     press(app, "reveal_")
     press(app, "verdict_pass")
@@ -79,7 +80,7 @@ def test_an_open_sample_shows_the_decision(
     sample_id = draw(databases, connection, Judging(is_blind=False))
     app = open_page("quality", sample=str(sample_id), judge="true")
 
-    press(app, "next_drawn")
+    press(app, "start_")
 
     assert "? Decision hidden" not in texts(app)
     press(app, "reveal_")
@@ -93,7 +94,7 @@ def test_categories_are_asked_for_where_the_sample_needs_them(
     """Without them nothing is recorded and the page says why."""
     sample_id = draw(databases, connection, Judging(needs_categories=True))
     app = open_page("quality", sample=str(sample_id), judge="true")
-    press(app, "next_drawn")
+    press(app, "start_")
 
     press(app, "reveal_")
     press(app, "verdict_reject")
@@ -118,3 +119,19 @@ def test_the_reviews_page_leads_to_the_samples_that_one_may_judge(
     assert [query for label, query in links if "Sample" in label] == [f"sample={mine}&judge=true"]
     assert "April" in texts(app)
     assert "You do not take part in this sample: ask who has drawn it." in texts(refused)
+
+
+def test_each_key_that_stands_on_a_button_presses_it(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """The keyboard hears it before Streamlit does, and looks for a button of the names that it knows."""
+    sample_id = draw(databases, connection, Judging())
+    app = open_page("quality", sample=str(sample_id), judge="true")
+    entrance = {item.proto.shortcut: str(item.key) for item in app.button if item.proto.shortcut}
+    press(app, "start_")
+    job = {item.proto.shortcut: str(item.key) for item in app.button if item.proto.shortcut}
+
+    assert set(entrance) == {"j"}
+    assert set(job) >= {"j", "x", "p", "n", "e", "v", "escape"}
+    for shortcut, key in (*entrance.items(), *job.items()):
+        assert [start for start, _ in CONTROLS[shortcut] if key.startswith(start)], (shortcut, key)
