@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 PORT = 3098
+
+# Milliseconds, also on a machine that has other things to do.
+PATIENCE = 120_000
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
 
 # What each picture shows: its name, the address, a text that stands there when it is ready, width and theme.
@@ -33,10 +36,12 @@ PICTURES: tuple[tuple[str, str, str, int, Any], ...] = (
 )
 
 # The keys that are pressed before.
-KEYS = {"job": ("j", "j", "j", "v"), "reviews": ("j", "v")}
+KEYS = {"job": ("j", "j", "j", "v"), "reviews": ("j", "j", "v")}
 
 
 def main() -> None:
+    from tests.support.axe import wait_until_still
+
     with tempfile.TemporaryDirectory() as directory, _dashboard(Path(directory)), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
         for name, address, shown, width, scheme in PICTURES:
@@ -46,11 +51,15 @@ def main() -> None:
                 device_scale_factor=1.5,
                 color_scheme=scheme,
             )
+            page.set_default_timeout(PATIENCE)
             page.goto(f"http://127.0.0.1:{PORT}/{address}")
             page.get_by_text(shown, exact=True).first.wait_for()
             for key in KEYS.get(name, ()):
+                wait_until_still(page)
                 page.keyboard.press(key)
                 page.wait_for_timeout(2500)
+            wait_until_still(page)
+            page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
             # Tables and charts are drawn on a canvas, which nothing announces.
             page.wait_for_timeout(4000)
             page.screenshot(path=ROOT / "docs" / f"{name}.png")

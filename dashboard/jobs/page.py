@@ -40,8 +40,9 @@ from dashboard.widgets.window import Window, read_window
 # Pixels above the list, above an open job, and of the row beneath the list.
 ABOVE_LIST, ABOVE_JOB, PAGER = 260, 168, 64
 
-# How list and open job share the width. Where that is scarce the list needs more of it to keep its categories.
-SHARES, SCARCE, SCARCE_SHARES = (11, 9), 1120, (3, 2)
+# How list and open job share the width, but for the pixels between them. Where that is scarce the list needs more of it
+# to keep its categories.
+SHARES, SCARCE, SCARCE_SHARES, GAP = (11, 9), 1120, (3, 2), 16
 
 
 def show() -> None:
@@ -164,7 +165,7 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
         width = window.content_width
         if view.job is not None:
             shares = _shares(window)
-            width = width * shares[0] // sum(shares)
+            width = (width - GAP) * shares[0] // sum(shares)
         on_open = partial(_open, view)
         wall = person.wall
         show_jobs(page.rows, zone, texts=texts, wall=wall, opened=view.job, on_open=on_open, width=width, height=height)

@@ -31,7 +31,7 @@ WIDTHS = {
     "time": 153,
     "decision": 98,
     **{category.value: 72 for category in Category},
-    "reason": 110,
+    "reason": 104,
     "prompt": 330,
     "type": 80,
     "status": 100,

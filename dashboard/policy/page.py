@@ -51,12 +51,14 @@ def _show_text(policy: Policy, subject: Subject, *, is_admin: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{escape(name_about(subject), longest=600)}**", width="content")
             st.space("stretch")
-            if is_admin and st.button("Edit", icon=":material/edit:", type="tertiary", key=f"edit_{place}"):
-                edit_dialog(subject, policy.version)
-            if row is not None and st.button(
-                "History", icon=":material/history:", type="tertiary", key=f"history_{place}"
-            ):
-                history_dialog(subject)
+            # Together in one line, also on a telephone.
+            with st.container(horizontal=True, width="content"):
+                if is_admin and st.button("Edit", icon=":material/edit:", type="tertiary", key=f"edit_{place}"):
+                    edit_dialog(subject, policy.version)
+                if row is not None and st.button(
+                    "History", icon=":material/history:", type="tertiary", key=f"history_{place}"
+                ):
+                    history_dialog(subject)
         if row is None:
             st.caption("Nothing is written yet.")
             return

@@ -15,9 +15,9 @@ SHORT = ["time", "decision", "ai_adult_general", "underage", "nsfw"]
     ("width", "shown"),
     [
         (358, ["time", "decision"]),
-        (508, SHORT),
-        (616, [*SHORT, "reason"]),
-        (682, [*SHORT, "reason"]),
+        (506, SHORT),
+        (607, [*SHORT, "reason"]),
+        (673, [*SHORT, "reason"]),
         (1240, [*SHORT, "reason", "prompt", "type", "client"]),
         (1760, list(WIDTHS)),
     ],
