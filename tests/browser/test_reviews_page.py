@@ -147,6 +147,17 @@ addEventListener("keydown", (event) => {
   if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-open_job_id code")?.textContent]);
 }, true);
 """
+# Lets each message take its time, there and back.
+SLOW_LINE = """
+window.WebSocket = class extends WebSocket {
+  send(data) { setTimeout(() => super.send(data), %d); }
+  set onmessage(hear) { super.onmessage = (event) => setTimeout(() => hear.call(this, event), %d); }
+  addEventListener(name, hear, ...more) {
+    const late = (event) => setTimeout(() => hear.call(this, event), %d);
+    super.addEventListener(name, name === "message" ? late : hear, ...more);
+  }
+};
+"""
 KEYS = {"a": "agree", "o": "overturn", "n": "unsure"}
 
 
@@ -226,7 +237,8 @@ def press_at(page: Page, button: Locator, delay: int) -> None:
 def test_keys_without_a_pause_judge_nothing_unseen(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection, delay: int
 ) -> None:
-    """Whoever types on without looking judges only what was on screen when the key was pressed, at any delay."""
+    """Whoever types on without looking judges only what was on screen when the key was pressed, on a slow line, too."""
+    page.add_init_script(SLOW_LINE % (delay, delay, delay))
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchall()
     page.add_init_script(NOTES_KEYS)
     page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
