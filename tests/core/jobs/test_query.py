@@ -423,28 +423,35 @@ def every_kind(server: TestServer) -> Iterator[Databases]:
 
 
 @pytest.mark.parametrize("counts", [True, False], ids=["ours", "elsewhere"])
-@pytest.mark.parametrize("texts", Texts)
-def test_texts_are_read_by_the_rule_that_pages_explain(every_kind: Databases, texts: Texts, counts: bool) -> None:
+@pytest.mark.parametrize(
+    "wall",
+    [Wall(None), Wall(None, withheld=[Category.UNDERAGE], withheld_reasons=[MARKED])],
+    ids=["all are told", "some are withheld"],
+)
+def test_texts_are_read_by_the_rule_that_pages_explain(every_kind: Databases, wall: Wall, counts: bool) -> None:
     """For each kind of job the database sends its texts exactly where nothing is said to be hidden.
 
     A reason beside five different prompts is a rule's name; where the database does not tell, one that is noted is.
     """
     noted = NotedReasons(underage=frozenset({MARKED}), rules=frozenset() if counts else frozenset({RULE, MARKED}))
+    access = replace(make_access(every_kind, wall), counts_reasons=counts)
+    columns = reason_columns(access, noted)
+    with every_kind.source.transaction() as opened:
+        pages = {
+            texts: page_jobs(opened, april(), access, after=None, limit=1_000, texts=texts, noted=noted).rows
+            for texts in Texts
+        }
+        ids = [row.job_id for row in pages[Texts.ALL]]
+        found = [find_job(opened, job_id, wall, columns) for job_id in ids]
+        read = [read_texts(opened, job_id, wall, longest=None) for job_id in ids]
 
-    for wall in (Wall(None), Wall(None, withheld=[Category.UNDERAGE], withheld_reasons=[MARKED])):
-        with every_kind.source.transaction() as opened:
-            access = replace(make_access(every_kind, wall), counts_reasons=counts)
-            rows = page_jobs(opened, april(), access, after=None, limit=1_000, texts=texts, noted=noted).rows
-            columns = reason_columns(access, noted)
-            found = [find_job(opened, row.job_id, wall, columns) for row in rows]
-            read = {row.job_id: read_texts(opened, row.job_id, wall, longest=None) for row in rows}
-
-        assert len(rows) == 3 * 2 * 27 * 4
-        for row, job in zip(rows, found, strict=True):
+    assert len(ids) == 3 * 2 * 27 * 4
+    for texts, rows in pages.items():
+        assert [row.job_id for row in rows] == ids
+        for row, job, texts_read in zip(rows, found, read, strict=True):
             assert job is not None
             assert find_hidden(job, texts, wall) == find_hidden(row, texts, wall)
             assert find_hidden_reason(job, texts, wall) == find_hidden_reason(row, texts, wall)
-            texts_read = read[row.job_id]
             assert texts_read is not None
             assert (texts_read.prompt is None) == (find_withheld(row, wall) is not None)
             is_sent = "prompt" in row._fields and row.prompt == "a prompt"
