@@ -1,5 +1,6 @@
 """Jobs by the places at which facts have them: how many each kind has in each hour, and which job stands where."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.facts.tables import job_facts, job_facts_unsettled
 from core.jobs.access import JobAccess
@@ -96,18 +97,23 @@ def count_by_hour(
     """
     by_client = any(kind.client_id is not None for kind in kinds)
     found = total_query(job_filter, access, (), by_client=by_client).subquery("found")
-    seconds = cast(func.extract("epoch", _hour_of(found.c.at)), BigInteger).label("hour")
-    each = (
-        select(found.c.client_id, found.c.code, seconds, cast(func.sum(found.c.total), BigInteger).label("number"))
+    seconds = cast(func.extract("epoch", _hour_of(found.c.at)), BigInteger)
+    # As arrays, and neither sorted nor added up by PostgreSQL: there may be a hundred thousand hours.
+    arrays = func.array_agg(seconds), func.array_agg(found.c.total)
+    query = (
+        select(found.c.client_id, found.c.code, *arrays)
         .where(found.c.code == func.any(literal(sorted({kind.code for kind in kinds}), ARRAY(SmallInteger))))
-        .group_by(found.c.client_id, found.c.code, seconds)
-        .having(func.sum(found.c.total) != 0)
-        .subquery("each")
+        .group_by(found.c.client_id, found.c.code)
     )
-    # As arrays: there may be a hundred thousand hours, and rows take their time.
-    arrays = [func.array_agg(aggregate_order_by(column, each.c.hour)) for column in (each.c.hour, each.c.number)]
-    query = select(each.c.client_id, each.c.code, *arrays).group_by(each.c.client_id, each.c.code)
-    return {Kind(client, code): (hours, numbers) for client, code, hours, numbers in connection.execute(query)}
+    counted: dict[Kind, tuple[list[int], list[int]]] = {}
+    for client, code, hours, numbers in connection.execute(query):
+        if (kind := Kind(client, code)) in kinds:
+            totals: Counter[int] = Counter()
+            for hour, number in zip(hours, numbers, strict=True):
+                totals[hour] += number
+            present = sorted(hour for hour, number in totals.items() if number)
+            counted[kind] = present, [totals[hour] for hour in present]
+    return counted
 
 
 def read_places(
