@@ -101,6 +101,9 @@ def _show_actions(endpoints: Sequence[Row[Any]]) -> None:
 
 def _pause_or_resume(person: Actor, endpoint_id: UUID, is_paused: bool) -> None:
     change = resume_endpoint if is_paused else pause_endpoint
+    if not person.is_fresh:
+        # The page, which was drawn in time, asks now.
+        return
     try:
         change(get_resources().databases, person, endpoint_id)
     except NotPossible as error:
@@ -145,6 +148,8 @@ def _name_message(row: Row[Any]) -> str:
 
 
 def _send_again(person: Actor, ids: list[int]) -> None:
+    if not person.is_fresh:
+        return
     try:
         send_again(get_resources().databases, person, ids)
     except NotPossible as error:

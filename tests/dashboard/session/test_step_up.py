@@ -7,10 +7,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.actor import COMMAND_LINE
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
+from core.webhooks.endpoints import create_endpoint
+from core.webhooks.events import WebhookEvent
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.core.auth.conftest import claims_of
@@ -83,3 +86,24 @@ def test_what_a_page_does_by_itself_keeps_no_session(
     assert [text.value for text in app.text] == ["a@example.com"]
     acted = connection.execute("SELECT last_seen_at IS NOT NULL FROM sessions").fetchone()
     assert acted == (is_act,)
+
+
+def test_a_page_that_was_opened_in_time_does_nothing_later(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A button of a page that stands open when the sign-in has become too old asks for another, and does nothing."""
+    chosen = settings.model_copy(update=PEOPLE | {"fencepost_step_up_minutes": 10})
+    door = Door(databases, chosen, ("company",))
+    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    monkeypatch.setattr(type(st.context), "cookies", {})
+    door.sign_in("a" * 64, claims_of("a@example.com"), "company")
+    url, networks = "https://127.0.0.1/", ["127.0.0.0/8"]
+    create_endpoint(databases, COMMAND_LINE, url=url, events=WebhookEvent, client_id=None, networks=networks)
+    app = visit("webhooks")
+
+    connection.execute("UPDATE sessions SET authenticated_at = now() - interval '11 minutes'")
+    app.button(key="pause_webhook").click().run()
+
+    assert [button.label for button in app.button] == ["Sign in again"]
+    assert connection.execute("SELECT paused_at FROM webhook_endpoints").fetchall() == [(None,)]
