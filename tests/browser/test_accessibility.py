@@ -14,7 +14,7 @@ from core.actor import DEMO_PERSON
 from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import keep_processes, new_profile
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.browser.test_reviews_page import settle
@@ -193,10 +193,7 @@ def receipt(seeded_url: str) -> None:
 def themed(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
     """A profile of this theme and width, which loads what all pages need once."""
     theme, width = request.param
-    context = browser.new_context(
-        viewport={"width": width, "height": 1000}, timezone_id="Europe/Berlin", color_scheme=theme
-    )
-    context.set_default_timeout(PATIENCE)
+    context = keep_processes(new_profile(browser, width=width, color_scheme=theme))
     yield context
     context.close()
 

@@ -1,10 +1,11 @@
 """The page of categories in Chromium: charts draw under the page's policy, and its numbers open exactly these jobs."""
 
 import re
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
@@ -20,12 +21,12 @@ def open_categories(page: Page, url: str) -> None:
 
 
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_charts_draw_under_the_policy(dashboard: RunningServer, browser: Browser, theme: str, width: int) -> None:
+def test_charts_draw_under_the_policy(
+    dashboard: RunningServer, page: Page, theme: Literal["light", "dark"], width: int
+) -> None:
     """Every chart draws its marks, and nothing that the Content-Security-Policy forbids is tried."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light"
-    )
-    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
@@ -37,7 +38,6 @@ def test_charts_draw_under_the_policy(dashboard: RunningServer, browser: Browser
         assert marks.count() >= 7, name
     assert [text for text in said if re.search("Content Security Policy|unsafe-eval|Error:", text)] == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    context.close()
 
 
 def test_a_number_opens_exactly_these_jobs(dashboard: RunningServer, page: Page) -> None:

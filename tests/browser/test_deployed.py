@@ -22,7 +22,7 @@ from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer, _programs
 from core.db.startup import open_databases
 from core.settings import Settings
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import new_profile
 from tests.conftest import ROOT
 from tests.support import image
 from tests.support.asgi import APRIL, EXPORT, make_key
@@ -214,8 +214,7 @@ def test_the_audit_names_who_asked(deployed: Deployed) -> None:
 def test_people_sign_in_and_download_through_tls(deployed: Deployed, browser: Browser, tmp_path: Path) -> None:
     """Sign-in, pages and the download work behind nginx, a cut download is a failed one, and every cookie is Secure."""
     deployed.provider.is_here(ADMIN)
-    context = browser.new_context(ignore_https_errors=True, accept_downloads=True)
-    context.set_default_timeout(PATIENCE)
+    context = new_profile(browser, ignore_https_errors=True)
     page = context.new_page()
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, WebSocket, expe
 from core.db.databases import Databases
 from core.export.job_columns import HEADER
 from core.export.verification import inspect_file
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, new_profile
 from tests.browser.test_jobs_page import run_core, wait_for
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key
@@ -225,15 +225,17 @@ def test_a_damaged_file_is_described(archive: tuple[RunningServer, Path], page: 
 
 
 def test_a_large_file_takes_no_memory(
-    archive: tuple[RunningServer, Path], browser: Browser, page: Page, tmp_path: Path
+    archive: tuple[RunningServer, Path], browser_with_tabs: Browser, tmp_path: Path
 ) -> None:
     """200 MB are read piece by piece: the browser's processes grow by far less, and the reading can be stopped."""
     file = tmp_path / "large.csv"
     with file.open("wb") as opened:
         opened.truncate(200_000_000)
+    # A process that holds nothing of other pages.
+    page = new_profile(browser_with_tabs).new_page()
     open_exports(page, archive[0])
     field = page.get_by_label("Choose a file or drop it here")
-    before = resident(browser)
+    before = resident(browser_with_tabs)
     most = before
 
     field.set_input_files(file)
@@ -242,7 +244,7 @@ def test_a_large_file_takes_no_memory(
     field.set_input_files(file)
     expect(page.get_by_role("progressbar", name="Reading the file")).to_be_visible()
     while page.get_by_text("large.csv was read.").count() == 0:
-        most = max(most, resident(browser))
+        most = max(most, resident(browser_with_tabs))
         page.wait_for_timeout(100)
 
     expect(page.get_by_text("It holds 0 closed records in 200,000,000 bytes.")).to_be_visible(timeout=4 * PATIENCE)

@@ -1,14 +1,11 @@
 """Where things stand on the page of jobs, in pixels, in the windows that people have."""
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.window import COOKIE, WIDE
-from tests.browser.conftest import PATIENCE
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs
 from tests.support.axe import wait_until_still
@@ -19,15 +16,13 @@ VERDICTS = ("Agree", "Overturn", "Not sure", "Escalate")
 
 
 @pytest.fixture
-def sized(browser: Browser, dashboard: RunningServer, request: pytest.FixtureRequest) -> Iterator[Page]:
+def sized(page: Page, dashboard: RunningServer, request: pytest.FixtureRequest) -> Page:
     """A page in a window of a size; whoever looks at it was here before, unless it is a telephone."""
     width, height = request.param
-    context = browser.new_context(viewport={"width": width, "height": height}, timezone_id="Europe/Berlin")
+    page.set_viewport_size({"width": width, "height": height})
     if width >= WIDE:
-        context.add_cookies([{"name": COOKIE, "value": f"{width}x{height}", "url": dashboard.url}])
-    context.set_default_timeout(PATIENCE)
-    yield context.new_page()
-    context.close()
+        page.context.add_cookies([{"name": COOKIE, "value": f"{width}x{height}", "url": dashboard.url}])
+    return page
 
 
 def edges(place: Locator) -> tuple[float, float]:

@@ -11,11 +11,12 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
-from playwright.sync_api import BrowserContext, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from pydantic import SecretStr
 
 from core.db.startup import open_databases
 from core.settings import Settings
+from tests.browser.conftest import new_profile
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
 from tests.support.axe import wait_until_still
@@ -102,10 +103,10 @@ def test_click_api_and_shell_give_the_same_bytes(
         assert b'"status": "complete"' in receipt
 
 
-def test_download_takes_one_click_and_leaves_no_tab(
-    dashboard: RunningServer, context: BrowserContext, page: Page
-) -> None:
+def test_download_takes_one_click_and_leaves_no_tab(dashboard: RunningServer, browser_with_tabs: Browser) -> None:
     """The tab that the link opens closes itself."""
+    context = new_profile(browser_with_tabs)
+    page = context.new_page()
     open_jobs(page, dashboard.url)
 
     with page.expect_download() as clicked:

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, new_profile
 from tests.support.axe import find_faults
 from tests.support.provider import Provider, running_provider
 from tests.support.rows import insert_job
@@ -197,7 +197,7 @@ def test_people_end_their_sessions_and_admins_everybodys(
 
     An admin ends somebody else's, and so does the provider.
     """
-    elsewhere = browser.new_context()
+    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     provider.is_here(ADMIN)
     sign_in(page, door.url)
@@ -257,7 +257,7 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     for client in ("acme", "other"):
         insert_job(rows, client_id=client, created_at=now, prompt=f"of {client}")
     rows.execute("TRUNCATE rights")
-    elsewhere = browser.new_context()
+    elsewhere = new_profile(browser)
     their = elsewhere.new_page()
     provider.is_here(somebody)
     sign_in(their, door.url)
@@ -462,7 +462,7 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
     expect_in(page, STAFF)
     link = door.url + download_link(page)
     assert fetch(context, link).status_code == 200
-    elsewhere = browser.new_context()
+    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     sign_in(other, door.url)
     expect_in(other, STAFF)
@@ -524,7 +524,7 @@ def test_two_people_review_at_once(
     """Each gets a job of their own, and what one was typing is there after the session ended in the middle of it."""
     created_at = datetime.now(UTC) - timedelta(minutes=10)
     ids = {str(insert_job(rows, is_prohibited=True, created_at=created_at - timedelta(seconds=n))) for n in range(2)}
-    elsewhere = browser.new_context()
+    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     for somebody, tab in ((STAFF, page), (ADMIN, other)):
         provider.is_here(somebody)

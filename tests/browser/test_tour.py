@@ -37,8 +37,14 @@ class Clicks:
 
     def list_prompts(self) -> list[str]:
         self.click(self.page.get_by_text("Show prompts"))
-        wait_for(self.page, lambda: not any("Hidden" in row for row in self.page.evaluate(ROWS)))
-        found: list[str] = self.page.evaluate(ROWS)
+        found: list[str] = []
+
+        def all_are_shown() -> bool:
+            # While the table is drawn anew it has no rows.
+            found[:] = self.page.evaluate(ROWS)
+            return found != [] and not any("Hidden" in row for row in found)
+
+        wait_for(self.page, all_are_shown)
         return found
 
 
@@ -89,4 +95,5 @@ def test_the_wave(clicks: Clicks) -> None:
     rows = clicks.list_prompts()
 
     assert clicks.made == 5
+    assert f"client_id={WAVE_CLIENT}" in clicks.page.url
     assert sum("Draw a harbour full of boats as a poster, number" in row for row in rows) > 1
