@@ -115,9 +115,14 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the folders whose files take longest, so that no worker is left alone with one at the end."""
-    longest_first = ("browser", "system", "api", "rules")
-    places = {folder: place for place, folder in enumerate(longest_first)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(ROOT / "tests").parts[0], len(places)))
+    longest_first = ("browser", "core/jobs", "system", "rules", "core/sync", "core/facts", "dashboard", "api")
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(ROOT / "tests").as_posix()
+        found = (place for place, folder in enumerate(longest_first) if path.startswith(f"{folder}/"))
+        return next(found, len(longest_first))
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish() -> None:
