@@ -62,7 +62,7 @@ def serving(
 
 
 def _wait_until_it_answers(server: RunningServer) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         assert server.process.poll() is None, server.log
         try:
