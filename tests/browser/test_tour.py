@@ -1,6 +1,7 @@
 """The tour through the demo (`docs/tour.md`): what has happened there is found within a few clicks."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -35,17 +36,10 @@ class Clicks:
         self.click(self.page.get_by_role("link", name=reason).or_(self.page.get_by_role("button", name=reason)))
         expect(self.page.get_by_role("link", name="Download CSV")).to_be_visible()
 
-    def list_prompts(self) -> list[str]:
+    def show_prompts(self, is_found: Callable[[list[str]], bool]) -> None:
+        """Switch prompts on, and wait for what the rows say: while the table is drawn anew it has none, or a few."""
         self.click(self.page.get_by_text("Show prompts"))
-        found: list[str] = []
-
-        def all_are_shown() -> bool:
-            # While the table is drawn anew it has no rows.
-            found[:] = self.page.evaluate(ROWS)
-            return found != [] and not any("Hidden" in row for row in found)
-
-        wait_for(self.page, all_are_shown)
-        return found
+        wait_for(self.page, lambda: is_found(self.page.evaluate(ROWS)))
 
 
 @pytest.fixture
@@ -78,10 +72,13 @@ def test_the_wrong_rule(clicks: Clicks) -> None:
     """Three clicks, and the prompts that a rule rejects speak of nothing that it is about."""
     clicks.open_categories()
     clicks.open_reason(WRONG_REASON)
-    rows = clicks.list_prompts()
+
+    def are_of_the_subject(rows: list[str]) -> bool:
+        return len(rows) > 5 and sum(any(subject in row for subject in WRONG_SUBJECTS) for row in rows) > len(rows) // 3
+
+    clicks.show_prompts(are_of_the_subject)
 
     assert clicks.made == 3
-    assert sum(any(subject in row for subject in WRONG_SUBJECTS) for row in rows) > len(rows) // 3
 
 
 def test_the_wave(clicks: Clicks) -> None:
@@ -92,8 +89,7 @@ def test_the_wave(clicks: Clicks) -> None:
     most = clicks.page.get_by_text(re.compile("Most were rejected on "))
     expect(most).to_contain_text(re.compile("|".join(sorted(days_before_the_end(WAVE_DAY)))))
     clicks.open_reason("Prompt injection, suspected")
-    rows = clicks.list_prompts()
+    clicks.show_prompts(lambda rows: sum("Draw a harbour full of boats as a poster, number" in row for row in rows) > 1)
 
     assert clicks.made == 5
     assert f"client_id={WAVE_CLIENT}" in clicks.page.url
-    assert sum("Draw a harbour full of boats as a poster, number" in row for row in rows) > 1
