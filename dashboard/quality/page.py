@@ -14,6 +14,7 @@ from core.quality.progress import find_lapsed, read_progress
 from core.quality.samples import list_samples
 from core.review.sample_agreement import measure_agreement_of
 from dashboard.address.steps import write_address
+from dashboard.address.zones import browser_zone
 from dashboard.open_job.panel import forget_other_job
 from dashboard.quality.accuracy_section import show_accuracy
 from dashboard.quality.address import Place, read_address
@@ -27,6 +28,7 @@ from dashboard.session.admission import REVIEWERS, admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.step_button import show_step
+from dashboard.widgets.words import name_time
 
 NOT_FOUND = "There is no sample with this id among those you may see. Check the address, or ask whoever sent it."
 
@@ -73,9 +75,10 @@ def _show_sample(
     show_progress(read_progress(databases, sample, without=len(lapsed.gone) + len(lapsed.changed)))
     show_lapsed(sample, lapsed)
     judging = Place(sample.sample_id, is_judging=True).to_params()
-    if person.scopes & REVIEWERS:
-        show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
-    show_edit_button(person, sample)
+    with st.container(horizontal=True):
+        if person.scopes & REVIEWERS:
+            show_step("Judge this sample", ":material/gavel:", judging, key="judge_sample")
+        show_edit_button(person, sample)
     show_downloads(sample.sample_id)
     other = _choose_other(place, sample, samples)
     before = None if other is None else answer_sample(databases, other.sample_id, other.strata)
@@ -97,7 +100,8 @@ def _choose_other(place: Place, sample: Row[Any], samples: Sequence[Row[Any]]) -
         list(others),
         key="quality_other",
         index=None,
-        format_func=lambda one: others[one].name,
+        # Names are often alike.
+        format_func=lambda one: f"{others[one].name}, drawn {name_time(others[one].drawn_at, browser_zone())}",
         placeholder="None",
         on_change=admitted(_apply_other),
         args=(place,),
