@@ -9,6 +9,7 @@ from sqlalchemy import Row
 
 from core.actor import Actor, Scope
 from core.audit.events import Event, record
+from core.characters import quote
 from core.quality.answers import answer_sample
 from core.quality.progress import find_lapsed, read_progress
 from core.quality.samples import list_samples
@@ -101,7 +102,7 @@ def _choose_other(place: Place, sample: Row[Any], samples: Sequence[Row[Any]]) -
         key="quality_other",
         index=None,
         # Names are often alike.
-        format_func=lambda one: f"{others[one].name}, drawn {name_time(others[one].drawn_at, browser_zone())}",
+        format_func=lambda one: f"{quote(others[one].name)}, drawn {name_time(others[one].drawn_at, browser_zone())}",
         placeholder="None",
         on_change=admitted(_apply_other),
         args=(place,),
