@@ -140,7 +140,7 @@ def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, 
     corner.get_by_role("button", name="Close the receipt").click()
     expect(corner).not_to_be_visible()
     page.goto(f"{dashboard.url}/{receipt}")
-    expect(page.get_by_text("The file was sent to its end.")).to_be_visible()
+    expect(page.get_by_text("The file was sent in full.")).to_be_visible()
 
 
 def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServer, page: Page) -> None:
