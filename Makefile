@@ -35,7 +35,7 @@ cover: .venv/dev ## run every test and say which lines none of them reaches
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
 	$(BIN)/python -m pytest tests/api/test_openapi.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
 
-soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, pipx and uv
+soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, pipx and uv, other Pythons
 	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100
 	$(BIN)/python -m pytest tests/browser/test_reviews_page.py -k many_verdicts --verdicts=120
 	$(BIN)/python -m pytest tests/system/test_pooler.py --exports=100
@@ -44,6 +44,7 @@ soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of
 	$(BIN)/python -m pytest tests/core/webhooks/test_sender.py --webhooks=10000
 	$(BIN)/python -m pytest tests/core/review/test_queues.py -s --reviewers-jobs=10000
 	$(BIN)/python -m pytest tests/browser/test_installed.py -k one_command --installers
+	$(BIN)/python -m pytest tests/system/test_pythons.py -rs --pythons
 
 lint: .venv/dev ## check form and types
 	$(BIN)/ruff check .

@@ -144,6 +144,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--webhooks", type=int, default=200, help="webhooks while their sender and receiver are killed")
     parser.addoption("--reviewers-jobs", type=int, default=40, help="jobs that reviewers judge while they are killed")
+    parser.addoption("--pythons", action="store_true", help="install what is needed in every other Python, and use it")
     parser.addoption("--installers", action="store_true", help="install the wheel from PyPI, by pipx and by uv")
     parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")
 

@@ -267,7 +267,7 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     expect_in(page, ADMIN)
 
     page.goto(f"{door.url}/people")
-    expect(page.get_by_text("Nothing is given yet")).to_be_visible()
+    expect(page.get_by_text("No rights are given yet")).to_be_visible()
     page.get_by_role("button", name="Give rights").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Address or @domain").fill(somebody)
@@ -297,7 +297,7 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     page.get_by_role("option", name=somebody).click()
     page.get_by_role("button", name="Take", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Take rights").click()
-    expect(page.get_by_text("Nothing is given yet")).to_be_visible()
+    expect(page.get_by_text("No rights are given yet")).to_be_visible()
     expect(their.get_by_text("this account has no access")).to_be_visible(timeout=2 * PATIENCE)
     elsewhere.close()
 

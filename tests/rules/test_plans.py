@@ -24,7 +24,7 @@ from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_co
 from core.jobs.filter import JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import newest_query, page_columns, page_jobs
-from core.jobs.query import JOB_KEY, PageKey, Slice, count_jobs, count_query, hash_text
+from core.jobs.query import JOB_KEY, WHOLE, PageKey, Slice, boundary_query, count_jobs, count_query, hash_text
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
@@ -239,7 +239,9 @@ SERVED: dict[str, Select[Any]] = {
     "jobs_rejected": _slice(decision="reject"),
     "jobs_undecided": _slice(decision="undecided"),
     "jobs_client": _page(client_id="client-3"),
-    "jobs_client_rejected": _slice(client_id="client-3", decision="reject"),
+    "jobs_client_rejected": boundary_query(
+        JobFilter.from_params((YEAR | {"client_id": "client-3", "decision": "reject"}).items()), EVERYBODY, WHOLE, 100
+    ),
     "jobs_status": _page(status="failed"),
     "jobs_type": _page(type="video"),
     "jobs_api_key": _page(api_key_id="key-3"),
