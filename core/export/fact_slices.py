@@ -14,7 +14,7 @@ from core.facts.tables import job_facts
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS, Fact, list_codes
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import Slice, conditions_of, narrow_to, part_conditions, without_facts
+from core.jobs.query import Slice, asks_for_log, conditions_of, narrow_to, part_conditions, without_facts
 
 _ARE_USABLE = """
     SELECT EXISTS (SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations())
@@ -51,8 +51,11 @@ def select_slice(
 
 
 def go_by_facts(job_filter: JobFilter) -> bool:
-    """Tell whether an export of a filter is one of most jobs, which is read in the order of all of them."""
-    return not job_filter.job_id and _COMMON in list_codes(job_filter)
+    """Tell whether an export of a filter is one of most jobs, or asks for what logs say, which facts know.
+
+    Jobs that were rejected, or not decided, an index of the jobs finds.
+    """
+    return not job_filter.job_id and (_COMMON in list_codes(job_filter) or asks_for_log(job_filter))
 
 
 def _facts_of(narrowed: JobFilter, part: Slice) -> FromClause:

@@ -232,6 +232,14 @@ def _slice(**given: str) -> Select[Any]:
     return export_query(job_filter, SETTLED if go_by_facts(job_filter) else EVERYBODY)
 
 
+def test_an_export_of_a_category_looks_up_no_log(large: Databases) -> None:
+    """Few jobs of a category are found by their facts, and not by the latest log of one job after another."""
+    nodes = explain(large, _slice(category="underage", decision="pass"))
+
+    assert {node.get("Relation Name") for node in nodes} <= {None, "jobs", "job_facts"}
+    assert sequential(nodes) == []
+
+
 # A question that each index of the jobs and of their facts serves where facts are complete.
 SERVED: dict[str, Select[Any]] = {
     "jobs_pkey": select(jobs.c.client_id).where(jobs.c.job_id == UUID(int=1)),
