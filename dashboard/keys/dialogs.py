@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import KEY_SCOPES, Actor, Forbidden, Scope
+from core.actor import KEY_SCOPES, Actor, Scope
 from core.auth.api_keys import create_key, revoke_key, rotate_key
-from core.errors import InvalidParameter, NotPossible
+from core.errors import InvalidParameter
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.new_secret import show_new_secret
 from dashboard.session.resources import get_resources
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
@@ -108,17 +108,14 @@ def revoke_dialog(person: Actor, key_id: str, name: str) -> None:
     """Ask once more, then revoke."""
     _name_key(key_id, name)
     st.write("Within 5 seconds it stops working, and its running exports are cut off. This cannot be undone.")
-    with st.container(horizontal=True):
-        is_sure = st.button("Revoke key", type=emphasis(), icon=":material/block:", key="key_revoke")
-        if st.button("Keep it", key="key_keep"):
-            st.rerun()
-    if is_sure:
-        try:
-            revoke_key(get_resources().databases, person, key_id)
-        except (NotPossible, Forbidden) as error:
-            show_refusal(error)
-        else:
-            st.rerun()
+    confirm(
+        "Revoke key",
+        lambda: revoke_key(get_resources().databases, person, key_id),
+        icon=":material/block:",
+        key="key_revoke",
+        keep="Keep it",
+        keep_key="key_keep",
+    )
 
 
 def _ask_expiry() -> datetime | None:

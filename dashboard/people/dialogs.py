@@ -11,6 +11,7 @@ from dashboard.people.table import WORDS
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
+from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -74,19 +75,18 @@ def take_dialog(person: Actor, holder: Holder) -> None:
         "Within 5 seconds all that was given to them here is gone, and what they download by it is cut. What the "
         "settings, or other rights, give them stays."
     )
-    with st.container(horizontal=True):
-        is_sure = st.button("Take rights", type=emphasis(), icon=":material/person_remove:", key="rights_take")
-        if st.button("Keep them", key="rights_keep"):
-            st.rerun()
-    if is_sure:
-        resources = get_resources()
-        door = resources.door
-        try:
-            take_rights(resources.databases, person, holder, stays_admin=None if door is None else door.stays_admin)
-        except (NotPossible, Forbidden) as error:
-            show_refusal(error)
-        else:
-            st.rerun()
+    resources = get_resources()
+    door = resources.door
+    confirm(
+        "Take rights",
+        lambda: take_rights(
+            resources.databases, person, holder, stays_admin=None if door is None else door.stays_admin
+        ),
+        icon=":material/person_remove:",
+        key="rights_take",
+        keep="Keep them",
+        keep_key="rights_keep",
+    )
 
 
 def _ask_provider() -> str:

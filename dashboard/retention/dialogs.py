@@ -6,10 +6,11 @@ from uuid import UUID
 import streamlit as st
 
 from core.actor import Actor, Forbidden
-from core.errors import InvalidParameter, NotPossible
+from core.errors import InvalidParameter
 from core.keeping.holds import LONGEST_REASON, Held, end_hold, place_hold
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
+from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -44,17 +45,14 @@ def end_dialog(person: Actor, hold_id: UUID, held: str) -> None:
     """Ask once more, then end it."""
     st.text(held)
     st.write("These jobs can then be erased, and what is old is removed again. The hold stays in the list.")
-    with st.container(horizontal=True):
-        is_sure = st.button("End hold", type=emphasis(), icon=":material/lock_open:", key="hold_end")
-        if st.button("Keep it", key="hold_keep"):
-            st.rerun()
-    if is_sure:
-        try:
-            end_hold(get_resources().databases, person, hold_id)
-        except (NotPossible, Forbidden) as error:
-            show_refusal(error)
-        else:
-            st.rerun()
+    confirm(
+        "End hold",
+        lambda: end_hold(get_resources().databases, person, hold_id),
+        icon=":material/lock_open:",
+        key="hold_end",
+        keep="Keep it",
+        keep_key="hold_keep",
+    )
 
 
 def _ask_day(label: str, key: str) -> date | None:

@@ -4,15 +4,14 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.actor import Actor, Forbidden
-from core.errors import NotPossible
+from core.actor import Actor
 from core.webhooks.endpoints import create_endpoint, remove_endpoint
 from core.webhooks.target import read_networks
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.new_secret import show_new_secret
 from dashboard.session.resources import get_resources
 from dashboard.webhooks.table import EVENTS
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.primary_button import emphasis
 
 ONE, ALL = "One client", "All clients"
@@ -59,14 +58,11 @@ def remove_dialog(person: Actor, endpoint_id: UUID, address: str) -> None:
     """Ask once more, then remove."""
     st.text(address)
     st.write("Nothing more is sent to it, not even what is waiting, and its secret is deleted. This cannot be undone.")
-    with st.container(horizontal=True):
-        is_sure = st.button("Remove webhook", type=emphasis(), icon=":material/delete:", key="webhook_remove")
-        if st.button("Keep it", key="webhook_keep"):
-            st.rerun()
-    if is_sure:
-        try:
-            remove_endpoint(get_resources().databases, person, endpoint_id)
-        except (NotPossible, Forbidden) as error:
-            show_refusal(error)
-        else:
-            st.rerun()
+    confirm(
+        "Remove webhook",
+        lambda: remove_endpoint(get_resources().databases, person, endpoint_id),
+        icon=":material/delete:",
+        key="webhook_remove",
+        keep="Keep it",
+        keep_key="webhook_keep",
+    )

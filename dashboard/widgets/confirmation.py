@@ -1,0 +1,25 @@
+"""The end of a dialog that asks once more."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.actor import Forbidden
+from core.errors import NotPossible
+from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.primary_button import emphasis
+
+
+def confirm(label: str, act: Callable[[], object], *, icon: str, key: str, keep: str, keep_key: str) -> None:
+    """Offer to act or to leave it; either closes the dialog, and a refusal is said in it."""
+    with st.container(horizontal=True):
+        is_sure = st.button(label, type=emphasis(), icon=icon, key=key)
+        if st.button(keep, key=keep_key):
+            st.rerun()
+    if is_sure:
+        try:
+            act()
+        except (NotPossible, Forbidden) as error:
+            show_refusal(error)
+        else:
+            st.rerun()
