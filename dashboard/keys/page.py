@@ -12,23 +12,17 @@ from dashboard.address.zones import browser_zone
 from dashboard.keys.dialogs import create_dialog, revoke_dialog, rotate_dialog
 from dashboard.keys.table import isolate, prefix, show_keys
 from dashboard.session.once import forget_made
-from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
+from dashboard.session.step_up import find_fresh_admin
 from dashboard.widgets.primary_button import emphasis
 
 
 def show() -> None:
     """Run the page."""
-    # `main.py` lists the page only for admins; that is not what keeps others out.
-    person = find_admin()
-    if person is None:
-        st.stop()
     # Whatever draws the whole page has closed the dialog that showed a secret.
     forget_made()
-    if not person.is_fresh:
-        st.title("Keys")
-        ask_again("keys")
+    person = find_fresh_admin("Keys", "keys")
+    if person is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Keys")

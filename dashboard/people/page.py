@@ -11,22 +11,16 @@ from core.auth.rights import Kind, holder_of, list_rights, rights_of
 from dashboard.address.zones import browser_zone
 from dashboard.people.dialogs import change_dialog, give_dialog, list_known, take_dialog
 from dashboard.people.table import name_holder, show_people, show_rights
-from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
+from dashboard.session.step_up import find_fresh_admin
 from dashboard.widgets.primary_button import emphasis
 
 
 def show() -> None:
     """Run the page."""
-    # `main.py` lists the page only for admins; that is not what keeps others out.
     resources = get_resources()
-    person = find_admin()
+    person = find_fresh_admin("People", "people")
     if person is None:
-        st.stop()
-    if not person.is_fresh:
-        st.title("People")
-        ask_again("people")
         return
     rows = list_rights(resources.databases, person)
     visitors = list_people(resources.databases, person, resources.door)

@@ -12,9 +12,8 @@ from core.program import COMMAND
 from dashboard.address.zones import browser_zone
 from dashboard.retention.dialogs import end_dialog, place_dialog
 from dashboard.retention.table import name_held, show_erasures, show_holds
-from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
+from dashboard.session.step_up import find_fresh_admin
 from dashboard.widgets.primary_button import emphasis
 
 # Erasures that are listed.
@@ -23,13 +22,8 @@ MOST_LISTED = 500
 
 def show() -> None:
     """Run the page."""
-    # `main.py` lists the page only for admins; that is not what keeps others out.
-    person = find_admin()
+    person = find_fresh_admin("Retention", "holds")
     if person is None:
-        st.stop()
-    if not person.is_fresh:
-        st.title("Retention")
-        ask_again("holds")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Retention")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.actor import Actor
-from dashboard.session.person import show_sign_in_buttons
+from dashboard.session.person import find_admin, show_sign_in_buttons
 from dashboard.session.resources import get_resources
 
 
@@ -16,6 +16,21 @@ def ask_again(what: str) -> None:
         f"For {what} sign in again: that must not be longer ago than {minutes:g} minutes.", icon=":material/lock_clock:"
     )
     show_sign_in_buttons("Sign in again")
+
+
+def find_fresh_admin(title: str, what: str) -> Actor | None:
+    """Return the admin in front of a page, or None after they were asked to sign in again for what it holds.
+
+    For anybody else the run ends here: that `main.py` lists the page for admins alone is not what keeps others out.
+    """
+    person = find_admin()
+    if person is None:
+        st.stop()
+    if person.is_fresh:
+        return person
+    st.title(title)
+    ask_again(what)
+    return None
 
 
 def may_download(person: Actor, count: Callable[[int], int]) -> bool:

@@ -15,9 +15,8 @@ from core.webhooks.endpoints import list_endpoints, pause_endpoint, resume_endpo
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import ADMINS, as_person
 from dashboard.session.once import forget_made
-from dashboard.session.person import find_admin
 from dashboard.session.resources import get_resources
-from dashboard.session.step_up import ask_again
+from dashboard.session.step_up import find_fresh_admin
 from dashboard.webhooks.dialogs import add_dialog, remove_dialog
 from dashboard.webhooks.table import STATES, name_event, show_deliveries, show_endpoints
 from dashboard.widgets.primary_button import emphasis
@@ -34,15 +33,10 @@ _FAILED = "webhook_failed"
 
 def show() -> None:
     """Run the page."""
-    # `main.py` lists the page only for admins; that is not what keeps others out.
-    person = find_admin()
-    if person is None:
-        st.stop()
     # Whatever draws the whole page has closed the dialog that showed a secret.
     forget_made()
-    if not person.is_fresh:
-        st.title("Webhooks")
-        ask_again("webhooks")
+    person = find_fresh_admin("Webhooks", "webhooks")
+    if person is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title("Webhooks")
