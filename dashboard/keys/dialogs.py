@@ -14,10 +14,9 @@ from core.errors import InvalidParameter
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
-from dashboard.session.new_secret import show_new_secret
+from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
 from dashboard.widgets.confirmation import confirm
-from dashboard.widgets.primary_button import emphasis
 
 SCOPE_WORDS = {
     Scope.JOB_READ: "job:read – export jobs and read receipts",
@@ -30,17 +29,13 @@ LAST_DAY, NEVER = "after a day", "never"
 LIVES = {"in 30 days": 30, "in 90 days": 90, "in a year": 365}
 FURTHEST = date(2999, 12, 30)
 
-# The button below a new key.
-DONE = "key_done"
-
 OVERLAPS = {"It ends at once": timedelta(), "24 hours": timedelta(hours=24), "7 days": timedelta(days=7)}
 
 
-@dialog("Create a key", scopes=ADMINS, fresh_for="keys", width="medium", on_dismiss="rerun")
+@dialog("Create a key", scopes=ADMINS, fresh_for="keys", width="medium", dismissible=False)
 def create_dialog(person: Actor) -> None:
     """Ask what the key is to be, then show it."""
-    if st.session_state.get(DONE):
-        st.rerun()
+    close_if_done()
     place = st.empty()
     with place.container():
         name = st.text_input("Name", placeholder="What is it for?", max_chars=200, key="key_name")
@@ -61,7 +56,7 @@ def create_dialog(person: Actor) -> None:
             max_chars=1000,
             key="key_networks",
         )
-        is_asked = st.button("Create key", type=emphasis(), icon=":material/key:", key="key_create")
+        is_asked = ask_to_make("Create key", icon=":material/key:", key="key_create")
 
     def create() -> str:
         if not scopes:
@@ -81,18 +76,17 @@ def create_dialog(person: Actor) -> None:
         _show_new_key(place, create, can_export=Scope.JOB_READ in scopes)
 
 
-@dialog("Rotate a key", scopes=ADMINS, fresh_for="keys", width="medium", on_dismiss="rerun")
+@dialog("Rotate a key", scopes=ADMINS, fresh_for="keys", width="medium", dismissible=False)
 def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) -> None:
     """Ask how long the old key still opens, then show the new one."""
-    if st.session_state.get(DONE):
-        st.rerun()
+    close_if_done()
     place = st.empty()
     with place.container():
         _name_key(key_id, name)
         st.write("A new key takes its place, with the same name, client and scopes.")
         overlap = st.radio("How long should the old key keep working?", list(OVERLAPS), index=1, key="key_overlap")
         st.caption("Never longer than it would have anyway. Switch to the new key within that time.")
-        is_asked = st.button("Rotate key", type=emphasis(), icon=":material/autorenew:", key="key_rotate")
+        is_asked = ask_to_make("Rotate key", icon=":material/autorenew:", key="key_rotate")
 
     def rotate() -> str:
         resources = get_resources()
@@ -147,7 +141,7 @@ def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export:
             )
             st.code(example(st.context.url or ""), language="bash", wrap_lines=True)
 
-    show_new_secret(place, make, "This is the key.", explain=explain, done=DONE)
+    show_new_secret(place, make, "This is the key.", explain=explain)
 
 
 def example(url: str) -> str:

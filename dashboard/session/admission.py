@@ -88,7 +88,7 @@ def fragment(
 
 
 def dialog(
-    title: str, *, scopes: frozenset[Scope], fresh_for: str | None = None, **options: str | Callable[[], None]
+    title: str, *, scopes: frozenset[Scope], fresh_for: str | None = None, **options: str | bool | Callable[[], None]
 ) -> Callable[[Callable[Concatenate[Actor, P], None]], Callable[P, None]]:
     """Make a dialog as `fragment` makes a fragment; `options` are those of `st.dialog`.
 
@@ -124,6 +124,8 @@ def _admit(
             return None
         if fresh_for is not None and not person.is_fresh:
             ask_again(fresh_for)
+            if st.button("Cancel", key="stale_cancel"):
+                st.rerun()
             return None
         return show(person, *args, **kwargs)
 

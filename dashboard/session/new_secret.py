@@ -1,4 +1,8 @@
-"""A new key or secret, shown once."""
+"""A new key or secret, shown once, in a dialog that only its own buttons close.
+
+Beside a dialog a press would close it: the second press of a double click fell there, where the secret takes less room
+than the questions did, and the secret was gone before anybody had read it.
+"""
 
 from collections.abc import Callable
 
@@ -9,16 +13,30 @@ from core.actor import Forbidden
 from core.errors import InvalidParameter, NotPossible
 from dashboard.session.once import make_once
 from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.primary_button import emphasis
+
+CANCEL, DONE = "secret_cancel", "secret_done"
 
 
-def show_new_secret(
-    place: DeltaGenerator, make: Callable[[], str], what: str, *, explain: Callable[[], None], done: str
-) -> None:
+def close_if_done() -> None:
+    """Close the dialog at the start of a run, if one of its buttons was pressed that say so."""
+    if st.session_state.get(CANCEL) or st.session_state.get(DONE):
+        st.rerun()
+
+
+def ask_to_make(label: str, *, icon: str, key: str) -> bool:
+    """Show the button that makes the secret and, beside it, the one that closes the dialog without."""
+    with st.container(horizontal=True):
+        is_asked = st.button(label, type=emphasis(), icon=icon, key=key)
+        st.button("Cancel", key=CANCEL)
+    return is_asked
+
+
+def show_new_secret(place: DeltaGenerator, make: Callable[[], str], what: str, *, explain: Callable[[], None]) -> None:
     """Make a secret and put it in the place of the questions, or say why there is none.
 
-    `done` is the key of the button below it, seen at the start of the next run, which shows it no more. The page
-    forgets it when the dialog is closed (`forget_made`); it is in no argument of the dialog, which the session would
-    keep.
+    The page forgets it when the dialog is closed (`forget_made`); it is in no argument of the dialog, which the session
+    would keep.
     """
     try:
         secret = make_once(make)
@@ -31,4 +49,4 @@ def show_new_secret(
         st.warning(f"{what} It will not be shown again: copy it before you close this.", icon=":material/key:")
         st.code(secret, language=None, wrap_lines=True)
         explain()
-        st.button("Done", key=done)
+        st.button("Done", key=DONE)

@@ -8,23 +8,18 @@ from core.actor import Actor
 from core.webhooks.endpoints import create_endpoint, remove_endpoint
 from core.webhooks.target import read_networks
 from dashboard.session.admission import ADMINS, dialog
-from dashboard.session.new_secret import show_new_secret
+from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
 from dashboard.webhooks.table import EVENTS
 from dashboard.widgets.confirmation import confirm
-from dashboard.widgets.primary_button import emphasis
 
 ONE, ALL = "One client", "All clients"
 
-# The button below a new secret.
-DONE = "webhook_done"
 
-
-@dialog("Add a webhook", scopes=ADMINS, fresh_for="webhooks", width="medium", on_dismiss="rerun")
+@dialog("Add a webhook", scopes=ADMINS, fresh_for="webhooks", width="medium", dismissible=False)
 def add_dialog(person: Actor) -> None:
     """Ask who is to be told what, then show the secret."""
-    if st.session_state.get(DONE):
-        st.rerun()
+    close_if_done()
     place = st.empty()
     with place.container():
         url = st.text_input("Address", placeholder="https://example.com/webhooks", max_chars=2_000, key="webhook_url")
@@ -33,7 +28,7 @@ def add_dialog(person: Actor) -> None:
         )
         reach = st.radio("For the jobs of", [ONE, ALL], horizontal=True, key="webhook_reach")
         client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="webhook_client")
-        is_asked = st.button("Add webhook", type=emphasis(), icon=":material/webhook:", key="webhook_add")
+        is_asked = ask_to_make("Add webhook", icon=":material/webhook:", key="webhook_add")
 
     def create() -> str:
         resources = get_resources()
@@ -50,7 +45,7 @@ def add_dialog(person: Actor) -> None:
         st.write("The other service verifies each message with it, with any Standard Webhooks library.")
 
     if is_asked:
-        show_new_secret(place, create, "This secret signs the messages.", explain=explain, done=DONE)
+        show_new_secret(place, create, "This secret signs the messages.", explain=explain)
 
 
 @dialog("Remove this webhook?", scopes=ADMINS, fresh_for="webhooks", on_dismiss="rerun")
