@@ -8,6 +8,7 @@ from api.server import serve
 from api.services import create_services
 from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
+from core.cli.watchdog import until_told
 from core.settings import load_settings
 from core.upkeep import upkeep
 from core.webhooks.sender import sending
@@ -19,7 +20,12 @@ from core.webhooks.sender import sending
 def main(host: str, port: int) -> None:
     """Serve the API alone, for scale."""
     settings = load_settings()
-    with open_checked(settings) as databases, upkeep(databases, settings), sending(databases, settings):
+    with (
+        until_told(),
+        open_checked(settings) as databases,
+        upkeep(databases, settings),
+        sending(databases, settings),
+    ):
         app = RequestLog(Api(create_services(databases, settings)))
         serve(
             app,

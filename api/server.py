@@ -5,7 +5,6 @@ import errno
 import gc
 import logging.config
 import resource
-import signal
 import socket
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
@@ -186,8 +185,7 @@ def serve(
         timeout_graceful_shutdown=GRACE,
         **more,
     )
-    # uvicorn raises the signal once more when it has shut down; this lets the rest of the process clean up, too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # uvicorn raises the signal once more when it has shut down, which interrupts what follows.
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
         click.echo(f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)

@@ -12,6 +12,7 @@ from streamlit.web.cli import configurator_options
 from api.server import serve
 from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
+from core.cli.watchdog import until_told
 from core.db.databases import Databases
 from core.intake.demo import seed_if_empty
 from core.served_port import noting_port
@@ -37,7 +38,12 @@ def main(**streamlit_options: Any) -> None:
     config._main_script_path = str(MAIN)
     bootstrap.load_config_options(streamlit_options)
     check_configuration(settings)
-    with open_checked(settings) as databases, upkeep(databases, settings), sending(databases, settings):
+    with (
+        until_told(),
+        open_checked(settings) as databases,
+        upkeep(databases, settings),
+        sending(databases, settings),
+    ):
         _seed_first_time(databases, settings)
         app = create_app(databases, settings)
         host, port = config.get_option("server.address") or "0.0.0.0", config.get_option("server.port")  # noqa: S104

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from core.characters import make_printable
-from core.cli.watchdog import watch_signals
+from core.cli.watchdog import end_at_last, watch_signals
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import FencepostError, InvalidParameter, NotPossible
@@ -74,7 +74,13 @@ def run_command(command: click.Command, name: str) -> NoReturn:
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:
-    """Do what an interrupt does at this moment; asyncio has a handler of its own for it, which cancels its task."""
+    """Do what an interrupt does at this moment; asyncio has a handler of its own for it, which cancels its task.
+
+    Only once: what cleans up already is not interrupted by who asks again.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Also here: the watchdog may not have run yet when Python stops all threads but this one.
+    end_at_last()
     handler = signal.getsignal(signal.SIGINT)
     # A shell starts what runs in the background with interrupts ignored.
     (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
