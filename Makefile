@@ -35,12 +35,13 @@ cover: .venv/dev ## run every test and say which lines none of them reaches
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
 	$(BIN)/python -m pytest tests/api/test_openapi.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
 
-soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, pipx and uv, other Pythons
+soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, 200 histories, pipx and uv, other Pythons
 	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100
 	$(BIN)/python -m pytest tests/browser/test_reviews_page.py -k many_verdicts --verdicts=120
 	$(BIN)/python -m pytest tests/system/test_pooler.py --exports=100
 	$(BIN)/python -m pytest tests/dashboard/server/test_floods.py -s --flood=30
 	$(BIN)/python -m pytest tests/core/keeping/test_growth.py --acts=30000
+	$(BIN)/python -m pytest tests/core/facts/test_writing.py -k each_commit --histories=200
 	$(BIN)/python -m pytest tests/core/webhooks/test_sender.py --webhooks=10000
 	$(BIN)/python -m pytest tests/core/review/test_queues.py -s --reviewers-jobs=10000
 	$(BIN)/python -m pytest tests/browser/test_installed.py -k one_command --installers

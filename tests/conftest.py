@@ -38,7 +38,8 @@ for name in [name for name in os.environ if name.startswith(("FENCEPOST_", "STRE
         del os.environ[name]
 for name in ("DATABASE_URL", "SOURCE_DATABASE_URL", "MIGRATE_DATABASE_URL"):
     os.environ.pop(name, None)
-
+# Tests start hundreds of processes, each of which would compile all of Fencepost anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples everywhere; a database beneath makes the first ones slow.
 hypothesis.settings.register_profile(
@@ -144,6 +145,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--webhooks", type=int, default=200, help="webhooks while their sender and receiver are killed")
     parser.addoption("--reviewers-jobs", type=int, default=40, help="jobs that reviewers judge while they are killed")
+    parser.addoption("--histories", type=int, default=15, help="histories of two writers after which facts are right")
     parser.addoption("--pythons", action="store_true", help="install what is needed in every other Python, and use it")
     parser.addoption("--installers", action="store_true", help="install the wheel from PyPI, by pipx and by uv")
     parser.addoption("--fuzz-seed", type=int, default=1, help="another seed makes up other requests")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openapi_spec_validator import validate
 from pydantic import SecretStr
 
 from core.actor import KEY_SCOPES, Scope
@@ -74,6 +73,9 @@ def test_description_is_valid_and_lists_what_there_is(api: ApiProcess) -> None:
     answer = api.get("/api/v1/openapi.json")
 
     document = answer.json()
+    # Imported here, because it takes longer than the test, and every worker collects this file.
+    from openapi_spec_validator import validate
+
     validate(document)
     assert answer.headers["content-type"] == "application/json"
     assert {path: list(methods) for path, methods in document["paths"].items()} == {

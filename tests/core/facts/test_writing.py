@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from core.counts.fact_upkeep import begin_anew, keep_facts
@@ -42,10 +40,14 @@ def test_codes_are_the_same_in_python_and_in_sql(connection: psycopg.Connection)
     assert codes == [(code,) for code in range(84)]
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 10_000))
-def test_facts_are_those_of_the_jobs_after_each_commit(kept: Databases, seed: int) -> None:
+def test_facts_are_those_of_the_jobs_after_each_commit(kept: Databases, pytestconfig: pytest.Config) -> None:
     """Whatever two connections write at the same time, in whatever isolation, facts and counts are right afterwards."""
+    for seed in range(pytestconfig.getoption("--histories")):
+        write_history(kept, seed)
+
+
+def write_history(kept: Databases, seed: int) -> None:
+    """Let two connections write whatever a seed says, and check all that is counted after each commit."""
     rng = random.Random(seed)
     with connect(kept) as first, connect(kept) as second, connect(kept) as reader:
         reader.execute("TRUNCATE jobs, moderation_logs, job_facts_unsettled")

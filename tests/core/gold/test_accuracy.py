@@ -5,7 +5,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from scipy.stats import fisher_exact
 
 from core.db.databases import Databases
 from core.gold.accuracy import chance_of_so_few, list_wrong, read_accuracy
@@ -27,6 +26,9 @@ def answer(connection: psycopg.Connection, person: str, right: Sequence[bool | N
 )
 def test_the_chance_is_fishers(recent: tuple[int, int], before: tuple[int, int]) -> None:
     """It is what SciPy says of the same table."""
+    # Imported here, because it takes longer than the test, and every worker collects this file.
+    from scipy.stats import fisher_exact
+
     table = [[recent[0], recent[1] - recent[0]], [before[0], before[1] - before[0]]]
 
     assert chance_of_so_few(recent, before) == pytest.approx(fisher_exact(table, alternative="less").pvalue)

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.random import Generator, default_rng
-from scipy.stats import binomtest
 
 from core.quality.estimates import (
     Estimate,
@@ -39,6 +38,9 @@ def draw(random: Generator, jobs: int, hits: int, size: int) -> int:
 @pytest.mark.parametrize(("judged", "hits"), [(10, 0), (10, 10), (50, 1), (300, 30), (1000, 999)])
 def test_one_endless_stratum_has_wilsons_interval(judged: int, hits: int) -> None:
     """With one stratum and no end of the population the interval is Wilson's, as SciPy has it."""
+    # Imported here, because it takes longer than the test, and every worker collects this file.
+    from scipy.stats import binomtest
+
     expected = binomtest(hits, judged).proportion_ci(method="wilson")
 
     found = estimate_share([Stratum(ENDLESS, judged, hits)])

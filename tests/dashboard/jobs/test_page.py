@@ -564,7 +564,7 @@ def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection:
     """Next and Previous walk all jobs of the filter one by one, over the bounds of pages, and back."""
     ids = [
         str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
-        for number in range(60)
+        for number in range(28)
     ]
     insert_job(connection, is_prohibited=False)
 
