@@ -127,7 +127,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let AppTest look through the installed packages for components once, and not with each app that it makes."""
+    """Let httpx read the trusted certificates, and AppTest look for installed components, once and not each time."""
+    if "httpx" in sys.modules:
+        transport: Any = import_module("httpx._transports.default")
+        transport.create_ssl_context = cache(transport.create_ssl_context)
     if "streamlit.testing.v1" in sys.modules:
         scanner: Any = import_module("streamlit.components.v2.manifest_scanner")
         scanner.scan_component_manifests = cache(scanner.scan_component_manifests)
