@@ -1,5 +1,6 @@
 """Migrations: from nothing, again, at once, with and without jobs."""
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from core.db.databases import Databases
 from core.db.schema import ours, source
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, NotPossible
+from core.facts.statements import TABLES, list_functions, list_triggers
 from core.facts.tables import beside
 from core.gold import tables as gold_tables
 from core.intake import totals
@@ -207,6 +209,60 @@ def check(settings: Settings) -> None:
         opened.check()
     finally:
         opened.close()
+
+
+def test_facts_are_kept_as_the_code_describes(connection: psycopg.Connection) -> None:
+    """What the migrations have made, from statements of their own, is what a source is told to run for its facts.
+
+    Where it is not, the code of facts was changed: that needs a migration, with statements that are frozen in turn.
+    """
+    made = describe_facts(connection, "public")
+    connection.execute("CREATE SCHEMA told")
+    connection.execute("SET search_path = told")
+    connection.execute("CREATE TABLE jobs (LIKE public.jobs)")
+    connection.execute("CREATE TABLE moderation_logs (LIKE public.moderation_logs)")
+
+    for statement in (*TABLES, *list_functions("told"), *list_triggers("jobs"), *list_triggers("moderation_logs")):
+        connection.execute(statement.encode())
+
+    assert len(made) > 50
+    assert describe_facts(connection, "told") == made
+
+
+def describe_facts(connection: psycopg.Connection, schema: str) -> set[tuple[str, str]]:
+    """Describe columns, indexes, triggers and functions of what is kept beside the jobs, without the schema's name."""
+    rows = connection.execute(
+        """
+        SELECT table_name || '.' || column_name, concat_ws(' ', data_type, is_nullable, column_default, is_identity)
+        FROM information_schema.columns WHERE table_schema = %(schema)s
+        UNION ALL SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = %(schema)s
+        UNION ALL SELECT tgname, concat_ws(' ', pg_get_triggerdef(oid), tgenabled) FROM pg_trigger
+        WHERE NOT tgisinternal
+            AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = CAST(%(schema)s AS regnamespace))
+        UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+        WHERE pronamespace = CAST(%(schema)s AS regnamespace) AND prokind = 'f'
+        """,
+        {"schema": schema},
+    )
+    beside_jobs = ("job_facts", "job_counts", "job_reason")
+    return {
+        (str(name), str(text).replace(f"{schema}.", "").replace(f"'{schema}'", "the schema"))
+        for name, text in rows
+        if str(name).startswith(beside_jobs)
+    }
+
+
+def test_migrations_stay_as_they_are() -> None:
+    """What a migration does changes with no code of ours: it imports what helps migrations, and nothing else."""
+    imports = [
+        line
+        for path in migrations.VERSIONS.glob("*.py")
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*(from|import) (core|api|dashboard)\b", line)
+    ]
+
+    assert imports
+    assert [line for line in imports if not line.startswith("from core.db.migrations")] == []
 
 
 def test_files_are_called_as_their_migrations() -> None:

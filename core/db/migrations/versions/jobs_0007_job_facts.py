@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import text
 
 from core.db.migrations import functions
-from core.facts.statements import TABLES, list_functions, list_triggers
+from core.db.migrations.frozen_statements import read_statements
 
 revision = "jobs_0007"
 down_revision = "jobs_0012"
@@ -25,8 +25,9 @@ def upgrade() -> None:
         op.execute(f"DROP FUNCTION {name}() CASCADE")
     op.execute("DROP TABLE breakdown_counts, breakdown_changes")
     schema = functions.find_schema("jobs")
-    for statement in (*TABLES, *list_functions(schema)):
-        connection.exec_driver_sql(statement)
+    for name in ("job_facts_tables", "job_reasons_tables", "job_facts_functions"):
+        for statement in read_statements(name, schema):
+            connection.exec_driver_sql(statement)
     functions.seal_functions(schema, "^job_(facts_(of|add|settle|fill)|counts_add|reasons_(count$|learn))")
     tables = (
         connection.execute(
@@ -35,12 +36,13 @@ def upgrade() -> None:
         .scalars()
         .all()
     )
-    for statement in (*list_triggers("jobs"), *list_triggers("moderation_logs")):
+    triggers = read_statements("job_facts_triggers")
+    for statement in triggers:
         connection.exec_driver_sql(statement)
     # Months have the triggers of statements themselves; those of rows come down to them.
     for table in tables:
-        for statement in list_triggers("jobs"):
-            if "replica" not in statement:
+        for statement in triggers:
+            if " moderation_logs " not in statement and "replica" not in statement:
                 connection.exec_driver_sql(
                     statement.replace(" ON jobs ", f" ON {table} ").replace(" TABLE jobs ", f" TABLE {table} ")
                 )

@@ -4,8 +4,7 @@ from alembic import op
 from sqlalchemy import text
 
 from core.db.migrations import functions
-from core.facts import reasons
-from core.facts.statements import list_functions
+from core.db.migrations.frozen_statements import read_statements
 
 revision = "jobs_0013"
 down_revision = "jobs_0007"
@@ -17,9 +16,9 @@ def upgrade() -> None:
     connection = op.get_bind()
     schema = functions.find_schema("jobs")
     if connection.execute(text("SELECT to_regclass('job_reasons') IS NULL")).scalar_one():
-        for statement in reasons.TABLES:
+        for statement in read_statements("job_reasons_tables"):
             connection.exec_driver_sql(statement)
-    for statement in list_functions(schema):
+    for statement in read_statements("job_facts_functions", schema):
         connection.exec_driver_sql(statement.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1))
     functions.seal_functions(schema, "^job_(facts_(of|add|settle|fill)|counts_add|reasons_(count$|learn))")
     # Every hour is to be added up once more, and its reasons are counted with that.
