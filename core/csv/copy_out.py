@@ -44,19 +44,20 @@ async def copy_csv(
     if started is None or started.status != pq.ExecStatus.COPY_OUT:
         await _finish(pgconn, started)
         raise AssertionError("COPY … TO STDOUT gave no error and no data")
-    rows: list[bytes | memoryview] = []
-    size, is_drained = 0, True
+    # Copied at once: rows that are kept until there is a block cost half as much again.
+    data, rows, is_drained = bytearray(), 0, True
+    take = pgconn.get_copy_data
     # Each message is one record (PostgreSQL's protocol, "COPY Operations": "always one per row").
     while True:
-        length, row = pgconn.get_copy_data(1)
+        length, row = take(1)
         if length > 0:
-            rows.append(row)
-            size += length
+            data += row
+            rows += 1
             is_drained = False
-            if size >= BLOCK_SIZE:
-                yield Block(b"".join(rows), len(rows))
-                rows.clear()
-                size = 0
+            if len(data) >= BLOCK_SIZE:
+                yield Block(bytes(data), rows)
+                data.clear()
+                rows = 0
         elif length == 0:
             # libpq takes 16 KiB at a time, and there may be more of what has arrived.
             if is_drained:
@@ -68,7 +69,7 @@ async def copy_csv(
             break
     await _finish(pgconn, None)
     if rows:
-        yield Block(b"".join(rows), len(rows))
+        yield Block(bytes(data), rows)
 
 
 def render(connection: psycopg.AsyncConnection, query: Select[Any], topology: Topology = ONE_SERVER) -> str:

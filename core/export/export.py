@@ -18,7 +18,7 @@ from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
-from core.export.fact_slices import are_usable_in, go_by_facts
+from core.export.by_facts import are_usable_in, go_by_facts
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import (

@@ -6,10 +6,10 @@ from sqlalchemy import ColumnElement, Select, Text, cast
 
 from core.csv.format import guarded, instant, make_header
 from core.db.schema import jobs
-from core.export.fact_slices import category_columns, select_slice
+from core.export.by_facts import category_columns, select_by_facts
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import WHOLE, Slice, latest_log, select_part
+from core.jobs.query import JOB_KEY, latest_log, select_jobs
 
 COLUMNS = (
     *("job_id", "type", "status", "is_prohibited", "created_at", "completed_at", "prompt", "reason"),
@@ -20,8 +20,8 @@ COLUMNS = (
 HEADER = make_header(COLUMNS)
 
 
-def export_query(job_filter: JobFilter, access: JobAccess, part: Slice = WHOLE) -> Select[Any]:
-    """Select the jobs, or a part of them, as the eleven columns of text, in the order of the export.
+def export_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+    """Select the jobs as the eleven columns of text, in the order of the export.
 
     `access.has_facts`: facts are complete in the snapshot that is read, so that categories come from them.
     """
@@ -42,8 +42,8 @@ def export_query(job_filter: JobFilter, access: JobAccess, part: Slice = WHOLE) 
     texts |= {category.column: cell for category, cell in zip(Category, cells, strict=True)}
     columns: list[ColumnElement[Any]] = [texts[name].label(name) for name in COLUMNS]
     if access.has_facts:
-        return select_slice(columns, job_filter, access, part)
-    return select_part(job_filter, access, columns, part)
+        return select_by_facts(columns, job_filter, access)
+    return select_jobs(job_filter, access, columns).order_by(*JOB_KEY)
 
 
 def _guarded(column: ColumnElement[Any], job_filter: JobFilter) -> ColumnElement[Any]:

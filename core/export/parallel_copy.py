@@ -7,10 +7,11 @@ at once share the connections that one alone would have, so that many readers do
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import psycopg
@@ -19,30 +20,23 @@ from core.csv.copy_out import BLOCK_SIZE, Block, copy_csv, render
 from core.db.database import Database
 from core.errors import FencepostError
 from core.export.job_columns import export_query
-from core.export.time_slices import TimeSlices
+from core.export.time_slices import First, TimeSlices
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.query import PageKey, Slice, boundary_query
+from core.jobs.query import WHOLE, boundary_query
 
 log = logging.getLogger("fencepost.exports")
 
-# Bytes that all slices together may hold before it is their turn, and what a slice should come to, so that those who
-# are ahead find room for theirs.
+# Bytes that all slices together may hold before it is their turn: room for one that is ahead.
 READ_AHEAD = 16 * 1024 * 1024
-SLICE_SIZE = 4 * 1024 * 1024
 
-# Jobs of a slice: few in the first, so that the others can begin; later as many as make up SLICE_SIZE, but never so
-# many that finding the end of a slice (index work, a microsecond a job) keeps the others waiting.
+# Jobs of the first slice: few, so that the others can begin; fewer where each node of a distributed source sends as
+# many.
 FIRST_JOBS = 2_000
-FEWEST_JOBS = 50
-MOST_JOBS = 40_000
+FIRST_DISTRIBUTED = 500
 
-# The same where jobs are distributed: each slice takes its time to get to the nodes, and its end is known already.
-DISTRIBUTED_SIZE = 12 * 1024 * 1024
-MOST_DISTRIBUTED = 1_000_000
-
-# Milliseconds. Finding the end of a slice takes longer than this only where no index serves it; then everything is one
-# slice.
+# Milliseconds. Finding the end of the first slice takes longer than this only where no index serves it; then everything
+# is one slice.
 MOST_CUT = 300
 
 
@@ -50,7 +44,6 @@ MOST_CUT = 300
 class _Output:
     """What a slice has given and nobody has taken yet."""
 
-    jobs: int
     blocks: deque[Block] = field(default_factory=deque)
     size: int = 0
     is_complete: bool = False
@@ -80,13 +73,8 @@ class ParallelCopy:
         self._filter = job_filter
         self._access = access
         self._tasks: list[asyncio.Task[None]] = []
-        # Where the next slice begins, and how many jobs it should have.
-        self._cutting = asyncio.Lock()
-        self._start: PageKey | None = None
-        self._jobs = FIRST_JOBS
-        self._is_cut = False
-        self._has_no_index = False
-        self._time_slices = TimeSlices(job_filter, access) if access.topology.is_distributed else None
+        # None until the leader knows how long the first should be.
+        self._slices: TimeSlices | None = None
         # The slices in order, from the one whose turn it is.
         self._outputs: deque[_Output] = deque()
         self._held = 0
@@ -149,57 +137,58 @@ class ParallelCopy:
 
     async def _work(self, connection: psycopg.AsyncConnection, *, is_follower: bool = False) -> None:
         """Copy one slice after the other, until there is none left; a follower also until it is one too many."""
+        if self._slices is None:
+            self._slices = TimeSlices(self._filter.range, await self._find_first(connection))
         while not (is_follower and self._followers > self._wanted_followers):
-            cut = await self._cut(connection)
-            if cut is None:
+            part = self._slices.cut()
+            if part is None:
                 return
-            part, output = cut
-            query = export_query(self._filter, self._access, part)
-            async with aclosing(copy_csv(connection, query, self._access.topology)) as blocks:
-                async for block in blocks:
-                    await self._put(output, block)
-            await self._complete(output)
-
-    async def _cut(self, connection: psycopg.AsyncConnection) -> tuple[Slice, _Output] | None:
-        """Cut the next slice off; None where nothing is left. One at a time, so that they come in order."""
-        async with self._cutting:
-            if self._is_cut:
-                return None
-            start, jobs = self._start, self._jobs
-            end = await self._find_boundary(connection, start, jobs)
-            output = _Output(jobs)
-            async with self._changed:
-                self._outputs.append(output)
-                self._start = end
-                self._is_cut = end is None
+            output = _Output()
+            self._outputs.append(output)
             # There is more than this slice: others can help.
-            while end is not None and self._followers < self._wanted_followers:
+            while self._slices.has_more and self._followers < self._wanted_followers:
                 self._followers += 1
                 self._tasks.append(asyncio.create_task(self._follow()))
-            return Slice(start, end), output
+            query = export_query(replace(self._filter, range=part), self._access)
+            began, kept_waiting = time.perf_counter(), 0.0
+            async with aclosing(copy_csv(connection, query, self._access.topology)) as blocks:
+                async for block in blocks:
+                    arrived = time.perf_counter()
+                    await self._put(output, block)
+                    kept_waiting += time.perf_counter() - arrived
+            self._slices.learn(part, output.size, time.perf_counter() - began - kept_waiting)
+            async with self._changed:
+                output.is_complete = True
+                self._changed.notify_all()
 
-    async def _find_boundary(
-        self, connection: psycopg.AsyncConnection, start: PageKey | None, jobs: int
-    ) -> PageKey | None:
-        """Find where a slice ends that begins at a key; None where it takes all that is left."""
-        if self._time_slices is not None:
-            return await self._time_slices.find_end(connection, start, jobs)
-        if self._workers == 1 or self._has_no_index:
+    async def _find_first(self, connection: psycopg.AsyncConnection) -> First | None:
+        """Find the first jobs, those of the first slice; None where everything is one slice.
+
+        There are no more, nobody helps, or no index serves it. A distributed source puts a slice in order before its
+        first row comes.
+        """
+        topology = self._access.topology
+        if self._workers == 1 and not topology.is_distributed:
             return None
-        query = render(connection, boundary_query(self._filter, self._access, Slice(start, None), jobs))
+        if topology.is_distributed:
+            # The server that the nodes send a slice to puts it in order.
+            await connection.execute("SET LOCAL work_mem = '64MB'")
+        number = FIRST_DISTRIBUTED if topology.is_distributed else FIRST_JOBS
+        times = []
         try:
-            if start is not None:
-                row = await (await connection.execute(query)).fetchone()
-            else:
-                # The first row of the export waits for this, so it must not take long where no index serves it.
-                async with connection.transaction():
+            # The first row of the export waits for this. What is set here is forgotten again.
+            async with connection.transaction(force_rollback=True):
+                if not topology.is_distributed:
                     await connection.execute(f"SET LOCAL statement_timeout = {MOST_CUT}")
-                    row = await (await connection.execute(query)).fetchone()
-                    await connection.execute("SET LOCAL statement_timeout = 0")
+                for place in (0, number):
+                    query = boundary_query(self._filter, self._access, WHOLE, place)
+                    row = await (await connection.execute(render(connection, query, topology))).fetchone()
+                    if row is None:
+                        return None
+                    times.append(row[0])
         except psycopg.errors.QueryCanceled:
-            self._has_no_index = True
             return None
-        return None if row is None else PageKey(*row)
+        return First(times[0], times[1] - times[0])
 
     async def _put(self, output: _Output, block: Block) -> None:
         """Hand a block over, once there is room: always for the slice whose turn it is, else within the read-ahead."""
@@ -212,14 +201,6 @@ class ParallelCopy:
             self._held += len(block.data)
             self._changed.notify_all()
         await asyncio.sleep(0)
-
-    async def _complete(self, output: _Output) -> None:
-        async with self._changed:
-            output.is_complete = True
-            bytes_a_job = max(1, output.size / output.jobs)
-            size, most = (SLICE_SIZE, MOST_JOBS) if self._time_slices is None else (DISTRIBUTED_SIZE, MOST_DISTRIBUTED)
-            self._jobs = min(most, 4 * self._jobs, max(FEWEST_JOBS, int(size / bytes_a_job)))
-            self._changed.notify_all()
 
     async def _take(self) -> Block | None:
         """Take the next block in order; None after the last. Raises what has made a connection fail."""
@@ -235,7 +216,7 @@ class ParallelCopy:
                     self._held -= len(block.data)
                     self._changed.notify_all()
                     return block
-                if not self._outputs and self._is_cut:
+                if not self._outputs and self._slices is not None and not self._slices.has_more:
                     return None
                 await self._changed.wait()
 

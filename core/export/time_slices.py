@@ -1,72 +1,56 @@
-"""Slices of an export whose jobs are distributed: stretches of time, of a histogram that the nodes make side by side.
+"""Slices of an export: stretches of time, each about as large as the ones before have let one expect."""
 
-To find the job at some place among all of them, each node would send as many as come before it.
-"""
-
-from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
+from core.jobs.filter import DateRange
 
-from core.csv.copy_out import render
-from core.jobs.access import JobAccess
-from core.jobs.filter import DateRange, JobFilter
-from core.jobs.query import PageKey, Slice, boundary_query, histogram_query, narrow_to
+# What a slice should come to in bytes, and in seconds where few of the jobs that are read come out.
+SLICE_SIZE = 8 * 1024 * 1024
+SLICE_SECONDS = 1.0
 
-# Jobs of the first slice, which nobody waits for long: each node sends so many keys.
-FIRST_JOBS = 500
-
-# Stretches of a histogram, and the shortest one that is divided further.
-STRETCHES = 1_000
+# A slice is at most so many times as long as the one before: jobs may come in bursts.
+GROWTH = 4
 SHORTEST = timedelta(milliseconds=1)
 
 
-# A stretch of time: its start, its end, and how many jobs it has.
-_Stretch = tuple[datetime, datetime, int]
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is known of the first jobs: when they begin, and how long they go on."""
+
+    begins_at: datetime
+    length: timedelta
 
 
 class TimeSlices:
-    """Where slices end. They are only bounds, and need not be of the export's snapshot."""
+    """Cuts a range into slices, which follow each other and leave nothing out; without `first`, into a single one."""
 
-    def __init__(self, job_filter: JobFilter, access: JobAccess) -> None:
-        self._filter = job_filter
-        self._access = access
-        # Those that have jobs, in order; None until they are counted.
-        self._stretches: deque[_Stretch] | None = None
+    def __init__(self, bounds: DateRange, first: First | None) -> None:
+        self._end = bounds.end
+        self._start = bounds.start
+        # Before this there is nothing.
+        self._origin = bounds.start if first is None else first.begins_at
+        self._length = bounds.end - bounds.start if first is None else max(first.length, SHORTEST)
+        self._is_cut = False
 
-    async def find_end(self, connection: psycopg.AsyncConnection, start: PageKey | None, jobs: int) -> PageKey | None:
-        """Find where the slice ends that begins at a key, and should have so many jobs; None where it is the last."""
-        if start is None:
-            # The server that the nodes send a slice to puts it in order.
-            await connection.execute("SET LOCAL work_mem = '64MB'")
-            query = boundary_query(self._filter, self._access, Slice(None, None), FIRST_JOBS)
-            row = await (await connection.execute(render(connection, query, self._access.topology))).fetchone()
-            return None if row is None else PageKey(*row)
-        if self._stretches is None:
-            rest = narrow_to(self._filter, Slice(start, None))
-            self._stretches = deque(await self._count(connection, rest.range))
-        total = 0
-        while self._stretches:
-            begin, end, count = self._stretches.popleft()
-            if count > 2 * jobs and end - begin > SHORTEST:
-                if total:
-                    self._stretches.appendleft((begin, end, count))
-                    return PageKey.before(begin)
-                self._stretches.extendleft(reversed(await self._count(connection, DateRange(begin, end))))
-                continue
-            total += count
-            if total >= jobs and self._stretches:
-                return PageKey.before(end)
-        return None
+    def cut(self) -> DateRange | None:
+        """Cut the next slice off; None where nothing is left. An empty range is one slice."""
+        if self._is_cut:
+            return None
+        start = self._start
+        # Not added: a sum may lie beyond what a time can be.
+        is_last = self._end - max(start, self._origin) <= self._length
+        self._start = self._end if is_last else max(start, self._origin) + self._length
+        self._is_cut = self._start == self._end
+        return DateRange(start, self._start)
 
-    async def _count(self, connection: psycopg.AsyncConnection, bounds: DateRange) -> list[_Stretch]:
-        query = histogram_query(replace(self._filter, range=bounds), self._access, STRETCHES)
-        found = await (await connection.execute(render(connection, query, self._access.topology))).fetchall()
-        length = (bounds.end - bounds.start) / STRETCHES
-        stretches = []
-        for number, count in found:
-            # A moment at a bound may be rounded beyond it.
-            before = min(max(number - 1, 0), STRETCHES - 1)
-            stretches.append((bounds.start + before * length, bounds.start + (before + 1) * length, int(count)))
-        return stretches
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another slice."""
+        return not self._is_cut
+
+    def learn(self, part: DateRange, size: int, seconds: float) -> None:
+        """Let later slices be as long as one that was copied, as far as it had the right size."""
+        factor = min(GROWTH, SLICE_SIZE / max(size, 1), SLICE_SECONDS / max(seconds, 0.001))
+        length = (part.end - max(part.start, self._origin)) * factor
+        self._length = max(min(length, self._end - self._origin), SHORTEST)

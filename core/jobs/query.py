@@ -11,7 +11,6 @@ from uuid import UUID
 
 from psycopg.errors import QueryCanceled
 from sqlalchemy import (
-    DOUBLE_PRECISION,
     BigInteger,
     ColumnElement,
     Connection,
@@ -23,7 +22,6 @@ from sqlalchemy import (
     case,
     cast,
     collate,
-    extract,
     false,
     func,
     literal,
@@ -100,13 +98,6 @@ def select_jobs(job_filter: JobFilter, access: JobAccess, columns: list[ColumnEl
     return query.where(*conditions_of(job_filter, access))
 
 
-def select_part(
-    job_filter: JobFilter, access: JobAccess, columns: list[ColumnElement[Any]], part: Slice
-) -> Select[Any]:
-    """Select columns of a part of the jobs, sorted as exports are: by (created_at, job_id), ascending."""
-    return in_part(select_jobs(narrow_to(job_filter, part), access, columns), part).order_by(*JOB_KEY)
-
-
 def boundary_query(
     job_filter: JobFilter, access: JobAccess, part: Slice, jobs_between: int, *, is_newest_first: bool = False
 ) -> Select[Any]:
@@ -118,20 +109,6 @@ def boundary_query(
     order = [column.desc() if is_newest_first else column for column in JOB_KEY]
     query = select(*JOB_KEY).where(*_indexed_conditions(narrow_to(job_filter, part), access))
     return in_part(query, part).order_by(*order).offset(jobs_between).limit(1)
-
-
-def histogram_query(job_filter: JobFilter, access: JobAccess, buckets: int) -> Select[Any]:
-    """Build the query that counts jobs by what `boundary_query` counts them by, in stretches of time of one length.
-
-    A row is the number of a stretch, from 1 on, and how many jobs it has; stretches without any are left out. Nodes of
-    a distributed source count theirs side by side.
-    """
-    bounds = (job_filter.range.start, job_filter.range.end)
-    start, end = (literal(instant.timestamp(), DOUBLE_PRECISION) for instant in bounds)
-    at = cast(extract("epoch", jobs.c.created_at), DOUBLE_PRECISION)
-    bucket = func.width_bucket(at, start, end, literal_column(str(buckets))).label("bucket")
-    query = select(bucket, func.count()).where(*_indexed_conditions(job_filter, access))
-    return query.group_by("bucket").order_by("bucket")
 
 
 def _indexed_conditions(narrowed: JobFilter, access: JobAccess) -> list[ColumnElement[bool]]:

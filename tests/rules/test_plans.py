@@ -17,11 +17,11 @@ from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.schema import jobs
 from core.db.startup import open_databases
-from core.export.fact_slices import go_by_facts
+from core.export.by_facts import go_by_facts
 from core.export.job_columns import export_query
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_count_query, select_matching
-from core.jobs.filter import JobFilter
+from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import newest_query, page_columns, page_jobs
 from core.jobs.query import JOB_KEY, WHOLE, PageKey, Slice, boundary_query, count_jobs, count_query, hash_text
@@ -188,10 +188,9 @@ def test_the_newest_job_is_the_end_of_an_index(large: Databases, wall: str | Non
 
 def test_a_slice_of_an_export_reads_itself_and_no_more(large: Databases) -> None:
     """A slice in the middle of a year touches as little as one at its beginning."""
-    job_filter = JobFilter.from_params(YEAR.items())
-    part = Slice(key_of(large, 100_000), key_of(large, 99_000))
+    bounds = DateRange(key_of(large, 100_000).created_at, key_of(large, 99_000).created_at)
 
-    nodes = explain(large, export_query(job_filter, EVERYBODY, part))
+    nodes = explain(large, export_query(JobFilter(range=bounds), EVERYBODY))
 
     assert nodes[0]["Actual Rows"] == 1000
     assert sequential(nodes) == []

@@ -76,9 +76,8 @@ def distributed(settings_of: Settings) -> Iterator[Databases]:
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few jobs make many slices."""
-    monkeypatch.setattr(parallel_copy, "FIRST_JOBS", 30)
-    monkeypatch.setattr(parallel_copy, "DISTRIBUTED_SIZE", 10_000)
-    monkeypatch.setattr(time_slices, "FIRST_JOBS", 7)
+    monkeypatch.setattr(parallel_copy, "FIRST_DISTRIBUTED", 7)
+    monkeypatch.setattr(time_slices, "SLICE_SIZE", 10_000)
 
 
 @pytest.mark.usefixtures("small_slices")

@@ -31,7 +31,7 @@ from core.intake.importer import Imported, import_jobs
 from core.intake.job_file import JobFile
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import select_matching
-from core.jobs.filter import JobFilter
+from core.jobs.filter import DateRange, JobFilter
 from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_columns
 from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, count_query
@@ -258,7 +258,7 @@ def test_queries_touch_only_their_months(
         boundary_query(job_filter, EVERYBODY, WHOLE, 2_000),
         boundary_query(job_filter, EVERYBODY, Slice(key, None), 2_000),
         export_query(job_filter, EVERYBODY),
-        export_query(job_filter, EVERYBODY, Slice(key, PageKey(MARCH + timedelta(hours=5), UUID(int=0)))),
+        export_query(replace(job_filter, range=DateRange(MARCH, MARCH + timedelta(hours=5))), EVERYBODY),
     ]
 
     if "decision" in given:

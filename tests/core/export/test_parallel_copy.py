@@ -16,7 +16,7 @@ from core.actor import COMMAND_LINE
 from core.csv.copy_out import BLOCK_SIZE, Block
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
-from core.export import parallel_copy
+from core.export import parallel_copy, time_slices
 from core.export.export import Export, Reader, start_export
 from core.export.parallel_copy import READ_AHEAD, ParallelCopy
 from core.export.receipts import Via
@@ -43,15 +43,14 @@ WITHOUT_INDEX = """
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few jobs make many slices."""
     monkeypatch.setattr(parallel_copy, "FIRST_JOBS", 7)
-    monkeypatch.setattr(parallel_copy, "FEWEST_JOBS", 2)
-    monkeypatch.setattr(parallel_copy, "MOST_JOBS", 40)
+    monkeypatch.setattr(time_slices, "SLICE_SIZE", 50_000)
 
 
 @pytest.fixture
 def large_slices(monkeypatch: pytest.MonkeyPatch, connection: psycopg.Connection) -> None:
     """Jobs of a megabyte, 40 to a slice: more than all buffers between server and reader hold."""
     monkeypatch.setattr(parallel_copy, "FIRST_JOBS", 10)
-    monkeypatch.setattr(parallel_copy, "FEWEST_JOBS", 40)
+    monkeypatch.setattr(time_slices, "SLICE_SIZE", 40_000_000)
     insert_large_jobs(connection, 120, size=1_000_000)
 
 
@@ -95,8 +94,8 @@ def test_any_number_of_workers_gives_the_same_bytes(
 
 
 @pytest.mark.usefixtures("small_slices")
-def test_all_jobs_of_one_moment_are_cut_all_the_same(databases: Databases, connection: psycopg.Connection) -> None:
-    """Slices end at any job, so that jobs of a single created_at are shared out, too."""
+def test_all_jobs_of_one_moment_are_one_slice(databases: Databases, connection: psycopg.Connection) -> None:
+    """Slices end between moments: jobs of a single created_at go out together, all of them."""
     for number in range(100):
         insert_job(connection, job_id=UUID(int=number), prompt="x" * 1000)
 

@@ -1,78 +1,89 @@
-"""Slices by time: what a histogram of the jobs makes of them."""
+"""Slices by time: what was copied decides how long the next ones are."""
 
-import asyncio
-from collections.abc import Iterator
-from datetime import timedelta
-from itertools import pairwise
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
 
-import psycopg
-import pytest
-from pydantic import SecretStr
-from sqlalchemy import select
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.db.databases import Databases
-from core.db.startup import open_databases
-from core.export import time_slices
-from core.export.time_slices import TimeSlices
-from core.jobs.access import make_access
-from core.jobs.filter import JobFilter
-from core.jobs.query import JOB_KEY, PageKey
-from core.jobs.wall import Wall
-from core.settings import Settings
-from tests.support.documents import april
-from tests.support.rows import NOON, insert_job
+from core.export.time_slices import GROWTH, SHORTEST, SLICE_SECONDS, SLICE_SIZE, First, TimeSlices
+from core.jobs.filter import DateRange
+
+START = datetime(2026, 4, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+APRIL = DateRange(START, START + timedelta(days=30))
+
+firsts = st.none() | st.builds(
+    First,
+    begins_at=st.timedeltas(timedelta(), timedelta(days=30)).map(lambda after: START + after),
+    length=st.timedeltas(timedelta(), timedelta(days=20)),
+)
 
 
-@pytest.fixture
-def databases(emptied_url: str) -> Iterator[Databases]:
-    opened = open_databases(Settings(database_url=SecretStr(emptied_url)))
-    yield opened
-    opened.close()
+@given(
+    days=st.sampled_from([timedelta(), timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=30)]),
+    first=firsts,
+    learnt=st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 100)), max_size=30),
+)
+def test_slices_follow_each_other_and_leave_nothing_out(
+    days: timedelta, first: First | None, learnt: list[tuple[int, float]]
+) -> None:
+    """Whatever is learnt on the way, they begin where the one before ended, and end at the end of the range."""
+    bounds = DateRange(START, START + days)
+    slices = TimeSlices(bounds, first)
+    at, number = START, 0
+
+    while (part := slices.cut()) is not None and number < len(learnt):
+        assert part.start == at
+        assert part.end > at or bounds.start == bounds.end
+        assert slices.has_more is (part.end < bounds.end)
+        at = part.end
+        slices.learn(part, *learnt[number])
+        number += 1
+
+    if part is None:
+        assert at == bounds.end
+        assert number >= 1
 
 
-def list_ends(databases: Databases, job_filter: JobFilter, jobs: int) -> list[PageKey]:
-    """List where slices of so many jobs end."""
+def test_without_first_jobs_all_is_one_slice() -> None:
+    """Where nothing is known of the jobs there is nothing to share out."""
+    slices = TimeSlices(APRIL, None)
 
-    async def run() -> list[PageKey]:
-        slices = TimeSlices(job_filter, make_access(databases, Wall(None)))
-        connection = await databases.source.connect_for_export()
-        ends: list[PageKey] = []
-        while (end := await slices.find_end(connection, ends[-1] if ends else None, jobs)) is not None:
-            ends.append(end)
-        await connection.close()
-        return ends
-
-    return asyncio.run(run())
+    assert (slices.cut(), slices.cut()) == (APRIL, None)
 
 
-def test_a_burst_is_divided_further(databases: Databases, emptied_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices follow each other, with about as many jobs as asked for: in days as in seconds, but not in one moment."""
-    monkeypatch.setattr(time_slices, "FIRST_JOBS", 5)
-    monkeypatch.setattr(time_slices, "STRETCHES", 10)
-    spread = [NOON - timedelta(days=10) + number * timedelta(hours=9) for number in range(50)]
-    burst = [NOON + number * timedelta(milliseconds=10) for number in range(200)]
-    moment = [NOON + timedelta(days=3)] * 60
-    with psycopg.connect(emptied_url) as connection:
-        for number, created_at in enumerate(spread + burst + moment):
-            insert_job(connection, job_id=UUID(int=number), created_at=created_at)
+def test_the_first_slice_ends_where_the_first_jobs_do() -> None:
+    """What lies empty before the first jobs belongs to it, and says nothing about how long others should be."""
+    slices = TimeSlices(APRIL, First(START + 20 * 24 * HOUR, HOUR))
 
-    ends = list_ends(databases, april(), 20)
+    first = slices.cut()
+    assert first == DateRange(START, START + 20 * 24 * HOUR + HOUR)
+    slices.learn(first, SLICE_SIZE // 2, 0.1)
 
-    with databases.source.transaction() as connection:
-        keys = [(row.created_at, row.job_id) for row in connection.execute(select(*JOB_KEY).order_by(*JOB_KEY))]
-    bounds = [keys[0], *((end.created_at, end.job_id) for end in ends), (NOON + timedelta(days=30), UUID(int=0))]
-    counts = [sum(start <= key < end for key in keys) for start, end in pairwise(bounds)]
-    assert bounds == sorted(bounds)
-    assert (sum(counts), counts[0]) == (310, 5)
-    assert max(counts) in range(60, 100)
-    assert all(count <= 60 for count in sorted(counts)[:-1])
-    assert len(counts) > 8
+    second = slices.cut()
+    assert second is not None
+    assert second.end - second.start == 2 * HOUR
 
 
-def test_few_jobs_are_one_slice(databases: Databases, emptied_url: str) -> None:
-    """Where there are no more jobs than a first slice has, there is no other."""
-    with psycopg.connect(emptied_url) as connection:
-        insert_job(connection)
+def length_after(size: int, seconds: float) -> timedelta:
+    """Return how long a slice is after one of an hour that had so many bytes and took so many seconds."""
+    slices = TimeSlices(APRIL, First(START, HOUR))
+    part = slices.cut()
+    assert part is not None
+    slices.learn(part, size, seconds)
+    following = slices.cut()
+    assert following is not None
+    return following.end - following.start
 
-    assert list_ends(databases, april(), 20) == []
+
+def test_slices_come_to_their_size() -> None:
+    """Twice the bytes make half the time; none at all, or few, make it longer, but not at once."""
+    assert length_after(2 * SLICE_SIZE, 0.1) == HOUR / 2
+    assert length_after(SLICE_SIZE // 100, 0.1) == GROWTH * HOUR
+    assert length_after(0, 0) == GROWTH * HOUR
+    assert length_after(10**15, 0.1) == SHORTEST
+
+
+def test_slices_that_take_long_become_shorter() -> None:
+    """Where hardly any of the jobs that are read come out, the work is shared out all the same."""
+    assert length_after(0, 4 * SLICE_SECONDS) == HOUR / 4

@@ -1,4 +1,4 @@
-"""Slices of an export by facts.
+"""Exports by facts.
 
 Where facts are complete in the export's snapshot and no job is unsettled, the categories come from the codes of facts,
 whose index has the order of exports: two scans are merged, and no log is looked up.
@@ -14,7 +14,7 @@ from core.facts.tables import job_facts
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS, Fact, list_codes
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import Slice, asks_for_log, conditions_of, narrow_to, part_conditions, without_facts
+from core.jobs.query import asks_for_log, conditions_of, without_facts
 
 _ARE_USABLE = """
     SELECT EXISTS (SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations())
@@ -38,13 +38,10 @@ def category_columns() -> list[ColumnElement[Any]]:
     return [literal_column(f"CASE {digit} WHEN 2 THEN 'true' WHEN 1 THEN 'false' END", Text) for digit in digits]
 
 
-def select_slice(
-    columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess, part: Slice
-) -> Select[Any]:
-    """Select columns of the jobs and facts of a slice, in the order of exports."""
-    narrowed = narrow_to(job_filter, part)
-    conditions = [*conditions_of(without_facts(narrowed), access), *part_conditions(part)]
-    facts = _facts_of(narrowed, part)
+def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess) -> Select[Any]:
+    """Select columns of jobs and facts, in the order of exports."""
+    conditions = conditions_of(without_facts(job_filter), access)
+    facts = _facts_of(job_filter)
     key = (facts.c.created_at, facts.c.job_id)
     is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
     return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
@@ -58,11 +55,9 @@ def go_by_facts(job_filter: JobFilter) -> bool:
     return not job_filter.job_id and (_COMMON in list_codes(job_filter) or asks_for_log(job_filter))
 
 
-def _facts_of(narrowed: JobFilter, part: Slice) -> FromClause:
-    codes = list_codes(narrowed)
+def _facts_of(job_filter: JobFilter) -> FromClause:
+    codes = list_codes(job_filter)
     facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
-        job_facts.c.created_at >= narrowed.range.start,
-        job_facts.c.created_at < narrowed.range.end,
-        *part_conditions(part, (job_facts.c.created_at, job_facts.c.job_id)),
+        job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end
     )
     return (facts if len(codes) == len(FACTS) else facts.where(job_facts.c.code.in_(codes))).subquery("facts")
