@@ -4,6 +4,7 @@ Where facts are complete in the export's snapshot and no job is unsettled, the c
 whose index has the order of exports: two scans are merged, and no log is looked up.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -39,24 +40,19 @@ def category_columns() -> list[ColumnElement[Any]]:
 
 
 def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess) -> Select[Any]:
-    """Select columns of jobs and facts, in the order of exports."""
-    conditions = conditions_of(without_facts(job_filter), access)
-    facts = _facts_of(job_filter)
+    """Select columns of jobs and facts, in the order of exports.
+
+    What logs say is found by its codes. Jobs that were rejected, or not decided, an index of the jobs finds.
+    """
+    by_codes = asks_for_log(job_filter) or _COMMON in list_codes(job_filter)
+    conditions = conditions_of(without_facts(job_filter) if by_codes else job_filter, access)
+    facts = _facts_of(job_filter, list_codes(job_filter) if by_codes else FACTS)
     key = (facts.c.created_at, facts.c.job_id)
     is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
     return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
 
 
-def go_by_facts(job_filter: JobFilter) -> bool:
-    """Tell whether an export of a filter is one of most jobs, or asks for what logs say, which facts know.
-
-    Jobs that were rejected, or not decided, an index of the jobs finds.
-    """
-    return not job_filter.job_id and (_COMMON in list_codes(job_filter) or asks_for_log(job_filter))
-
-
-def _facts_of(job_filter: JobFilter) -> FromClause:
-    codes = list_codes(job_filter)
+def _facts_of(job_filter: JobFilter, codes: Sequence[object]) -> FromClause:
     facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
         job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end
     )

@@ -18,7 +18,7 @@ from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
-from core.export.by_facts import are_usable_in, go_by_facts
+from core.export.by_facts import are_usable_in
 from core.export.job_columns import HEADER
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import (
@@ -146,7 +146,7 @@ class Export:
         with source.translated_errors():
             snapshot_at, snapshot = await take_snapshot(connection, access.topology, shared=self._workers > 1)
             self.snapshot = None if access.topology.is_one_server else Snapshot.PER_NODE
-            by_facts = access.has_facts and go_by_facts(self._filter) and await are_usable_in(connection)
+            by_facts = access.has_facts and not self._filter.job_id and await are_usable_in(connection)
             access = replace(access, has_facts=by_facts)
             if with_total:
                 query = count_query(self._filter, access)

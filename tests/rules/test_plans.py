@@ -17,7 +17,6 @@ from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.schema import jobs
 from core.db.startup import open_databases
-from core.export.by_facts import go_by_facts
 from core.export.job_columns import export_query
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import asks_for_facts, asks_only_for_facts, bounded_count_query, select_matching
@@ -226,9 +225,7 @@ def _page(**given: str) -> Select[Any]:
 
 
 def _slice(**given: str) -> Select[Any]:
-    """An export of a filter that few jobs meet goes by the jobs themselves."""
-    job_filter = JobFilter.from_params((YEAR | given).items())
-    return export_query(job_filter, SETTLED if go_by_facts(job_filter) else EVERYBODY)
+    return export_query(JobFilter.from_params((YEAR | given).items()), SETTLED)
 
 
 def test_an_export_of_a_category_looks_up_no_log(large: Databases) -> None:
