@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from benchmarks.figures import p95, seconds
 from benchmarks.server import UNTIL, Bench
 from core.actor import COMMAND_LINE
-from core.counts.by_day import break_down, count_in_time
+from core.counts.by_day import combine_by_day, count_in_time
 from core.counts.totals import compare
 from core.errors import QueryTooSlow
 from core.intake.demo_texts import OTHER_REASONS
@@ -107,7 +107,7 @@ def _breakdown(bench: Bench, job_filter: JobFilter, times: int) -> float:
 
     def count() -> None:
         with source.transaction(timeout=120, is_snapshot=True) as connection:
-            break_down(connection, job_filter, make_access(bench.databases, Wall(None)), ZoneInfo("UTC"))
+            combine_by_day(connection, job_filter, make_access(bench.databases, Wall(None)), ZoneInfo("UTC"))
 
     return _measure(count, times)
 

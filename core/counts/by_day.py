@@ -4,8 +4,8 @@ Where facts are kept beside the jobs, days are sums of what is counted by the ho
 jobs and their latest logs.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Connection, DateTime, Select, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from core.counts.outcomes import Combination, Sums, sum_up
+from core.counts.outcomes import Combination
 from core.db.schema import jobs
 from core.instants import day_start, in_zone
 from core.jobs.access import JobAccess
@@ -34,31 +34,13 @@ _TOLD_APART: tuple[ColumnElement[Any], ...] = (
 _INSTANTS = ARRAY(DateTime(timezone=True))
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
-    """The jobs that were created on a day: how many, how they were decided, and how many each category flags."""
-
-    day: date
-    jobs: int
-    rejected: int
-    passed: int
-    undecided: int
-    evaluated: int
-    flagged: Mapping[Category, int]
-
-
-def break_down(connection: Connection, job_filter: JobFilter, access: JobAccess, zone: ZoneInfo) -> list[Day]:
-    """Count the matching jobs for each day of the range in a time zone, days without jobs included."""
-    combined = combine_by_day(connection, job_filter, access, zone)
-    return [_day(day, sum_up(counted)) for day, counted in combined.items()]
-
-
 def combine_by_day(
     connection: Connection, job_filter: JobFilter, access: JobAccess, zone: ZoneInfo
 ) -> dict[date, list[Combination]]:
-    """Count the matching jobs for each day, as `break_down` does, by all that is told apart of them.
+    """Count the matching jobs for each day of the range in a time zone, by all that is told apart of them.
 
-    One statement, so that whatever is added up from it agrees, also while jobs are written.
+    Days without jobs are there, too. It is one statement, so that whatever is added up from it agrees, also while jobs
+    are written.
     """
     days = list_days(job_filter.range, zone)
     return dict(zip(days, combine(connection, job_filter, access, list_midnights(job_filter.range, zone)), strict=True))
@@ -138,7 +120,3 @@ def list_days(bounds: DateRange, zone: ZoneInfo) -> list[date]:
 def list_midnights(bounds: DateRange, zone: ZoneInfo) -> list[datetime]:
     """List where the days begin. PostgreSQL is told, because its own time zones may be those of another year."""
     return [day_start(day, zone) for day in list_days(bounds, zone)]
-
-
-def _day(day: date, sums: Sums) -> Day:
-    return Day(day, sums.jobs, sums.rejected, sums.passed, sums.undecided, sums.evaluated, sums.flagged)

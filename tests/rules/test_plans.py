@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Select, select
 
-from core.counts.by_day import break_down, count_in_time, counts_query, list_midnights
+from core.counts.by_day import combine_by_day, count_in_time, counts_query, list_midnights
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.folding import Folding
@@ -170,7 +170,7 @@ def test_statements_of_a_form_are_written_once(large: Databases, given: dict[str
             job_filter = JobFilter.from_params((bounds | given).items())
             page_jobs(connection, job_filter, FACTS, after=None, limit=PAGE, texts=Texts.ALL)
             count_in_time(connection, job_filter, FACTS, limit=1_000)
-            break_down(connection, job_filter, FACTS, ZoneInfo("UTC"))
+            combine_by_day(connection, job_filter, FACTS, ZoneInfo("UTC"))
             forms.append(len(written))
 
     assert forms[0] == forms[1] >= 3

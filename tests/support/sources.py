@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 
-from core.counts.by_day import break_down, count_in_time
+from core.counts.by_day import count_in_time
 from core.counts.reason_days import count_reasons_by_day
 from core.db.databases import Databases
 from core.jobs.access import JobAccess, NotedReasons, make_access
@@ -18,6 +18,7 @@ from core.jobs.query import PageKey, count_jobs, find_matching
 from core.jobs.reasons import count_reasons
 from core.jobs.strata import Stratification, list_rows
 from core.jobs.wall import Wall, list_clients
+from tests.support.days import sum_days
 
 STAFF = Wall(None)
 
@@ -48,7 +49,7 @@ def read_pages(databases: Databases, job_filter: JobFilter, noted: NotedReasons)
         return (
             (first, second),
             (count_jobs(connection, job_filter, access), count_in_time(connection, job_filter, access, limit=30)),
-            break_down(connection, job_filter, access, ZoneInfo("Europe/Berlin")),
+            sum_days(connection, job_filter, access, ZoneInfo("Europe/Berlin")),
             ([(each.reason, each.jobs, each.before) for each in reasons.listed], reasons.jobs),
             count_reasons_by_day(connection, job_filter, access, names, ZoneInfo("UTC")),
             (

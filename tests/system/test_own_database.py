@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from core.check.finding import Finding, Level
 from core.check.run import run_checks
-from core.counts.by_day import break_down
 from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
@@ -28,6 +27,7 @@ from core.jobs.query import count_jobs
 from core.jobs.wall import Wall, list_clients
 from core.settings import Settings
 from tests.conftest import ROOT
+from tests.support.days import sum_days
 from tests.support.documents import APRIL, HEADER, april, export_document
 from tests.support.standby import running_server, url_of
 
@@ -165,13 +165,17 @@ def test_a_job_and_its_logs_are_read_through_the_views(databases: Databases) -> 
         job = find_job(connection, page.rows[2].job_id, EVERYBODY)
         logs = list_logs(connection, page.rows[2].job_id, EVERYBODY)
         clients = list_clients(connection, EVERYBODY, limit=10)
-        days = break_down(connection, april(), access, ZoneInfo("UTC"))
+        days = sum_days(connection, april(), access, ZoneInfo("UTC"))
 
     assert job is not None
     assert (job.client_id, job.is_prohibited, job.category_nsfw, job.category_underage) == ("7", True, True, None)
     assert [log.category_ai_adult_general for log in logs] == [True, False]
     assert clients == ["7", "8"]
-    assert [(day.day.day, day.jobs, day.rejected) for day in days if day.jobs] == [(1, 1, 0), (2, 1, 1), (3, 2, 0)]
+    assert [(day.day, sums.jobs, sums.rejected) for day, sums in days.items() if sums.jobs] == [
+        (1, 1, 0),
+        (2, 1, 1),
+        (3, 2, 0),
+    ]
 
 
 def test_the_role_can_do_nothing_else(settings: Settings) -> None:

@@ -14,7 +14,6 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from core.actor import Actor, Scope
-from core.counts.by_day import break_down
 from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.db.topology import ONE_SERVER
@@ -32,6 +31,7 @@ from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall, list_clients
 from core.settings import Settings
+from tests.support.days import sum_days
 from tests.support.debian import find_programs, running_server
 from tests.support.documents import april, export_document, read_records
 from tests.support.rows import insert_large_jobs
@@ -178,7 +178,7 @@ def test_pages_counts_and_single_jobs_are_the_same(whole: Databases, sharded: Da
             found.append(
                 (
                     *(first, second, count_jobs(connection, spring(status="failed,queued"), access)),
-                    break_down(connection, spring(), access, ZoneInfo("Europe/Berlin")),
+                    sum_days(connection, spring(), access, ZoneInfo("Europe/Berlin")),
                     list_clients(connection, STAFF, limit=10),
                     [find_job(connection, job, STAFF) for job in jobs],
                     [read_texts(connection, job, STAFF, longest=100) for job in jobs],

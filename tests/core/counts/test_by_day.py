@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from core.counts.by_day import Day, break_down, count_in_time, count_matching
+from core.counts.by_day import count_in_time, count_matching
 from core.counts.fact_upkeep import keep_facts
+from core.counts.outcomes import Sums
 from core.db.databases import Databases
 from core.jobs.access import make_access
 from core.jobs.fact_query import see_facts
@@ -25,6 +26,7 @@ from core.jobs.hidden_text import Texts
 from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
+from tests.support.days import sum_days
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
 
 START = datetime(2026, 3, 25, tzinfo=UTC)
@@ -40,16 +42,16 @@ def days(
     client: str | None = None,
     by_facts: bool = True,
     is_snapshot: bool = True,
-) -> list[Day]:
-    """Break April, or what a filter means, down."""
+) -> dict[date, Sums]:
+    """Sum the days of April, or of what a filter means, up."""
     asked = job_filter or JobFilter(range=DateRange(START, START + timedelta(days=30)))
     access = replace(make_access(databases, Wall(client)), has_facts=by_facts)
     with databases.source.transaction(is_snapshot=is_snapshot) as connection:
-        return break_down(connection, asked, access, ZoneInfo(zone))
+        return sum_days(connection, asked, access, ZoneInfo(zone))
 
 
-def with_jobs(found: list[Day]) -> list[Day]:
-    return [day for day in found if day.jobs]
+def with_jobs(found: dict[date, Sums]) -> dict[date, Sums]:
+    return {day: sums for day, sums in found.items() if sums.jobs}
 
 
 def changes(connection: psycopg.Connection) -> int:
@@ -72,10 +74,8 @@ def test_a_day_has_its_decisions_and_the_flags_of_the_latest_logs(
     found = days(databases)
 
     assert len(found) == 30
-    assert with_jobs(found) == [
-        Day(date(2026, 4, 15), 3, 1, 1, 1, 2, {**NONE_FLAGGED, Category.NSFW: 1}),
-    ]
-    assert found[0] == Day(date(2026, 3, 25), 0, 0, 0, 0, 0, NONE_FLAGGED)
+    assert with_jobs(found) == {date(2026, 4, 15): Sums(3, 1, 1, 1, 2, 1, {**NONE_FLAGGED, Category.NSFW: 1})}
+    assert next(iter(found.items())) == (date(2026, 3, 25), Sums(0, 0, 0, 0, 0, 0, NONE_FLAGGED))
 
 
 def test_days_are_those_of_the_zone_also_where_clocks_change(
@@ -88,7 +88,7 @@ def test_days_are_those_of_the_zone_also_where_clocks_change(
 
     found = with_jobs(days(databases, zone="Europe/Berlin"))
 
-    assert [(day.day, day.jobs) for day in found] == [
+    assert [(day, sums.jobs) for day, sums in found.items()] == [
         (date(2026, 3, 28), 1),
         (date(2026, 3, 29), 2),
         (date(2026, 3, 30), 1),
@@ -97,7 +97,7 @@ def test_days_are_those_of_the_zone_also_where_clocks_change(
 
 def test_an_empty_range_has_no_days(databases: Databases) -> None:
     """From a moment to the same moment there is nothing to count."""
-    assert days(databases, JobFilter(range=DateRange(START, START))) == []
+    assert days(databases, JobFilter(range=DateRange(START, START))) == {}
 
 
 def test_a_year_has_all_its_days(databases: Databases) -> None:
@@ -116,9 +116,9 @@ def test_any_filter_can_be_broken_down(databases: Databases, connection: psycopg
     keep_facts(databases.ours)
     images = JobFilter(range=DateRange(START, START + timedelta(days=30)), type=("image",), decision=(Decision.REJECT,))
 
-    (day,) = with_jobs(days(databases, images))
+    (sums,) = with_jobs(days(databases, images)).values()
 
-    assert (day.jobs, day.rejected) == (1, 1)
+    assert (sums.jobs, sums.rejected) == (1, 1)
 
 
 def test_a_client_sees_its_own_jobs_only(databases: Databases, connection: psycopg.Connection) -> None:
@@ -128,9 +128,9 @@ def test_a_client_sees_its_own_jobs_only(databases: Databases, connection: psyco
     keep_facts(databases.ours)
     other = replace(JobFilter(range=DateRange(START, START + timedelta(days=30))), client_id="globex")
 
-    assert [day.jobs for day in with_jobs(days(databases, client="acme"))] == [1]
-    assert with_jobs(days(databases, other, client="acme")) == []
-    assert [day.jobs for day in with_jobs(days(databases))] == [2]
+    assert [sums.jobs for sums in with_jobs(days(databases, client="acme")).values()] == [1]
+    assert with_jobs(days(databases, other, client="acme")) == {}
+    assert [sums.jobs for sums in with_jobs(days(databases)).values()] == [2]
 
 
 LATER: dict[str, Callable[[psycopg.Connection, UUID], Any]] = {
@@ -212,11 +212,11 @@ def test_what_is_written_while_others_count_is_not_lost(
     with psycopg.connect(database_url) as other:
         insert_job(other)
         keep_facts(databases.ours)
-        assert [day.jobs for day in with_jobs(days(databases))] == [1]
+        assert [sums.jobs for sums in with_jobs(days(databases)).values()] == [1]
 
-    assert [day.jobs for day in with_jobs(days(databases))] == [2]
+    assert [sums.jobs for sums in with_jobs(days(databases)).values()] == [2]
     keep_facts(databases.ours)
-    assert [day.jobs for day in with_jobs(days(databases))] == [2]
+    assert [sums.jobs for sums in with_jobs(days(databases)).values()] == [2]
 
 
 def test_writers_of_one_moment_do_not_wait_for_each_other(connection: psycopg.Connection, database_url: str) -> None:
@@ -299,7 +299,7 @@ def test_by_facts_or_not_the_result_is_the_same(
             for limit in (None, 5):
                 counted = count_matching(connection_of_pages, asked, access, limit=limit)
                 assert counted == min(every, limit or every)
-    assert sum(day.jobs for day in found) == every
+    assert sum(sums.jobs for sums in found.values()) == every
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
@@ -329,13 +329,13 @@ def test_what_becomes_unsettled_between_two_statements_is_in_neither(
             try:
                 page = page_jobs(reading, asked, access, after=None, limit=20, texts=Texts.NONE)
                 counted = count_in_time(reading, asked, access, limit=1_000)
-                found = break_down(reading, asked, access, BERLIN)
+                found = sum_days(reading, asked, access, BERLIN)
             finally:
                 event.remove(databases.source.engine, "before_cursor_execute", write)
             alone = replace(access, has_facts=False)
             assert page == page_jobs(reading, asked, alone, after=None, limit=20, texts=Texts.NONE)
             assert counted == count_jobs(reading, asked, alone)
-            assert found == break_down(reading, asked, alone, BERLIN)
+            assert found == sum_days(reading, asked, alone, BERLIN)
     with databases.source.transaction() as reading:
         assert not see_facts(reading, access).are_settled
 

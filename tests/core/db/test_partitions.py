@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -19,8 +19,9 @@ from sqlalchemy import Select
 
 from core import upkeep
 from core.actor import COMMAND_LINE
-from core.counts.by_day import Day, break_down, counts_query, jobs_query, list_midnights
+from core.counts.by_day import counts_query, jobs_query, list_midnights
 from core.counts.fact_upkeep import keep_facts
+from core.counts.outcomes import Sums
 from core.db.databases import Databases
 from core.db.folding import Folding
 from core.db.partitions import make_months
@@ -38,6 +39,7 @@ from core.jobs.query import WHOLE, PageKey, Slice, boundary_query, count_query
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
+from tests.support.days import sum_days
 from tests.support.documents import HEADER, export_document, read_records
 from tests.support.plans import explain, read, scanned, sequential, sorted_rows
 from tests.support.rows import insert_job, insert_log
@@ -114,12 +116,12 @@ def places(connection: psycopg.Connection) -> list[tuple[str, int]]:
     return connection.execute("SELECT tableoid::regclass::text, count(*) FROM jobs GROUP BY 1 ORDER BY 1").fetchall()
 
 
-def days(databases: Databases, *, by_facts: bool) -> list[Day]:
-    """Break the spring down; days without jobs are left out."""
+def days(databases: Databases, *, by_facts: bool) -> dict[date, Sums]:
+    """Sum the days of the spring up; those without jobs are left out."""
     with databases.source.transaction() as connection:
         access = replace(EVERYBODY, has_facts=by_facts)
-        found = break_down(connection, spring(), access, ZoneInfo("UTC"))
-    return [day for day in found if day.jobs]
+        found = sum_days(connection, spring(), access, ZoneInfo("UTC"))
+    return {day: sums for day, sums in found.items() if sums.jobs}
 
 
 def page_of(
@@ -459,11 +461,11 @@ def test_an_old_month_is_detached_as_documented(
         connection.execute(statement.encode())
 
     assert left == two_months
-    assert [day.jobs for day in counted] == [200]
+    assert [sums.jobs for sums in counted.values()] == [200]
     assert counted == counted_again
     assert kept == (200,)
     assert export_document(databases, spring()) == whole
-    assert [day.jobs for day in days(databases, by_facts=True)] == [200, 200]
+    assert [sums.jobs for sums in days(databases, by_facts=True).values()] == [200, 200]
     assert days(databases, by_facts=True) == days(databases, by_facts=False)
 
 
