@@ -9,21 +9,26 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from core.db.databases import Databases
 from dashboard.server.visitors import MEANT, RECOGNISED, STRANGER, Visitors
 from dashboard.server.websocket import LARGEST_MESSAGE, LARGEST_OF_STRANGERS
 from tests.conftest import TestServer
+from tests.support.asgi import EXPORT, make_key
 from tests.support.floods import Flood, frame, knock, rerun
+from tests.support.rows import insert_large_jobs
 from tests.support.servers import RunningServer, serving_dashboard
-from tests.support.waiting import wait_for
 
 BROWSER = "fencepost_browser=a browser that has seen a page"
 
@@ -69,27 +74,46 @@ def resident(server: RunningServer) -> int:
     return int(found[1]) * 1024
 
 
-def test_a_flood_costs_nobody_else_anything(database_url: str, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """While one address floods the pages, health answers, a page that is open goes on, and memory stays.
+def run_page(page: ClientConnection) -> None:
+    """Ask for the page once more, and read it to its end."""
+    message = ForwardMsg()
+    page.send(rerun())
+    while not message.HasField("script_finished"):
+        message = ForwardMsg.FromString(cast("bytes", page.recv(timeout=60)))
+
+
+def export_all(server: RunningServer, key: str) -> int:
+    """Export the jobs, and return how many bytes came; a body that is cut raises."""
+    return len(httpx.get(server.url + EXPORT, headers={"Authorization": key}, timeout=60).raise_for_status().content)
+
+
+def test_a_flood_costs_nobody_else_anything(
+    databases: Databases,
+    database_url: str,
+    connection: psycopg.Connection,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+) -> None:
+    """While one address floods the pages, health answers, an open page and exports go on, and memory stays.
 
     Every flooding connection is closed, new ones are refused, the log says so once, and SIGTERM ends the server.
     `make soak` floods for 30 seconds, and prints the figures.
     """
     seconds = pytestconfig.getoption("--flood")
+    key = make_key(databases)
+    insert_large_jobs(connection, 100, size=100_000)
     with serving_dashboard(database_url, tmp_path) as server, open_socket(server) as page:
-        page.send(rerun())
-        wait_for(lambda: len(page.recv(timeout=60)) > 1000, "the page")
-        # What is imported with the first page is there now.
-        time.sleep(2)
+        # What is imported with the first page and the first export is there then.
+        run_page(page)
+        sizes = [export_all(server, key)]
         before = resident(server)
 
         with Flood(server.url, seconds=seconds, connections=50, per_second=10_000) as flood:
             took = []
             while flood.is_on:
-                took.append(probe(server))
-                time.sleep(0.05)
-            page.send(rerun())
-            assert page.recv(timeout=60)
+                took += [probe(server) for _ in range(10)]
+                run_page(page)
+                sizes.append(export_all(server, key))
         grown = resident(server) - before
         server.process.send_signal(signal.SIGTERM)
         code = server.process.wait(timeout=60)
@@ -98,8 +122,11 @@ def test_a_flood_costs_nobody_else_anything(database_url: str, tmp_path: Path, p
     took.sort()
     sys.stdout.write(
         f"flood of {seconds} s: {flood.opened} connections opened, {flood.closed} closed, {flood.refused} refused; "
-        f"health p50 {took[len(took) // 2]:.3f} s, p95 {took[len(took) * 95 // 100]:.3f} s; {grown / 1e6:.0f} MB more\n"
+        f"health p50 {took[len(took) // 2]:.3f} s, p95 {took[len(took) * 95 // 100]:.3f} s of {len(took)}; "
+        f"{len(sizes) - 1} pages and exports meanwhile; {grown / 1e6:.0f} MB more\n"
     )
+    assert sizes[0] > 10_000_000
+    assert set(sizes) == {sizes[0]}
     assert code == 0
     assert flood.opened <= STRANGER.connections + STRANGER.sessions.burst + seconds + 5
     assert flood.refused > 20
