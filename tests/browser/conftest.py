@@ -78,6 +78,11 @@ def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **mo
     return opened
 
 
+def step_to(page: Page, address: str) -> None:
+    """Lead an open page to an address of the same server as Forward does: that costs a fifth of loading it."""
+    page.evaluate("(to) => { history.pushState({}, '', to); dispatchEvent(new PopStateEvent('popstate')); }", address)
+
+
 @pytest.fixture(scope="session")
 def seeded_url(server: TestServer) -> Iterator[str]:
     """A database with demo jobs up to the end of tomorrow, so that today's view is full at any time of the day."""

@@ -14,10 +14,12 @@ import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, WebSocket, expect
+from pydantic import SecretStr
 
-from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.export.job_columns import HEADER
 from core.export.verification import inspect_file
+from core.settings import Settings
 from tests.browser.conftest import PATIENCE, new_profile
 from tests.browser.test_jobs_page import run_core, wait_for
 from tests.conftest import ROOT, TestServer
@@ -34,17 +36,21 @@ APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 MARKER = "lantern-by-the-harbour"
 
 
-@pytest.fixture
-def running(database_url: str, tmp_path: Path, connection: psycopg.Connection) -> Iterator[RunningServer]:
-    """A dashboard with large jobs, which nobody else uses."""
-    insert_large_jobs(connection, JOBS, size=SIZE)
-    with serving_dashboard(database_url, tmp_path) as server:
+@pytest.fixture(scope="module")
+def running(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A dashboard with large jobs, which nobody else uses. The last test that does kills it."""
+    with psycopg.connect(shared_url) as connection:
+        insert_large_jobs(connection, JOBS, size=SIZE)
+    with serving_dashboard(shared_url, tmp_path_factory.mktemp("running")) as server:
         yield server
 
 
-@pytest.fixture
-def key(databases: Databases) -> str:
-    return make_key(databases, None, name="lawyers")
+@pytest.fixture(scope="module")
+def key(shared_url: str) -> str:
+    databases = open_databases(Settings(database_url=SecretStr(shared_url)))
+    made = make_key(databases, None, name="lawyers")
+    databases.close()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +130,7 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
 
 
 def test_an_export_of_a_killed_server_failed(
-    running: RunningServer,
-    database_url: str,
-    connection: psycopg.Connection,
-    page: Page,
-    key: str,
-    tmp_path: Path,
+    running: RunningServer, shared_url: str, page: Page, key: str, tmp_path: Path
 ) -> None:
     """After SIGKILL the half file is no export, and says why; the receipt ends as failed once its heartbeat is lost."""
     half = tmp_path / "half.csv"
@@ -140,25 +141,27 @@ def test_an_export_of_a_killed_server_failed(
         with pytest.raises(httpx.TransportError):
             file.writelines(blocks)
     running.process.wait()
-    connection.execute("UPDATE exports SET heartbeat_at = heartbeat_at - interval '61 seconds'")
-    row = connection.execute("SELECT export_id, status FROM exports").fetchone()
-    assert row is not None
-    export_id, before = row
+    with psycopg.connect(shared_url) as connection:
+        ((export_id,),) = connection.execute(
+            "UPDATE exports SET heartbeat_at = heartbeat_at - interval '61 seconds' WHERE status = 'running'"
+            " RETURNING export_id"
+        ).fetchall()
 
-    with serving_dashboard(database_url, tmp_path) as second:
+    with serving_dashboard(shared_url, tmp_path) as second:
         open_exports(page, second, f"?export={export_id}")
         expect(badge(page, "Failed")).to_be_visible()
     verified = subprocess.run(
         [ROOT / ".venv/bin/python", "-m", "core", "verify", str(half), "--export-id", str(export_id)],
         cwd=ROOT,
-        env={"DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"},
+        env={"DATABASE_URL": shared_url, "PATH": "/usr/bin:/bin"},
         capture_output=True,
         check=False,
         text=True,
     )
 
-    assert before == "running"
-    assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
+    with psycopg.connect(shared_url) as connection:
+        found = connection.execute("SELECT status FROM exports WHERE export_id = %s", [export_id]).fetchone()
+    assert found == ("failed",)
     assert verified.returncode == 1
     assert f"is not complete: export {export_id} is failed, not complete." in verified.stderr
     assert "Its last record is not closed: the file was cut." in verified.stderr
@@ -257,12 +260,10 @@ LENGTHS += [(4 << 20) - 1, 4 << 20, (4 << 20) + 1]
 
 def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None:
     """SHA-256 and the other facts are the same in both, for lengths at every boundary and for odd files."""
-    noise = bytes(range(256)) * (1 << 15)
     start = b"\xef\xbb\xbf" + HEADER
-    bodies = [noise[:length] for length in LENGTHS]
-    bodies += [start, HEADER, start + b'1,"a\nb"\n2,""""\n', start + b'1,"', start[:-1], b"\n" * 100, b'"' * 99]
+    odd = [start, HEADER, start + b'1,"a\nb"\n2,""""\n', start + b'1,"', start[:-1], b"\n" * 100, b'"' * 99]
     expected = []
-    for body in bodies:
+    for body in [(bytes(range(256)) * (length // 256 + 1))[:length] for length in LENGTHS] + odd:
         file = tmp_path / "body"
         file.write_bytes(body)
         found = inspect_file(file)
@@ -271,7 +272,9 @@ def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None
     facts = [
         page.evaluate(
             """async ([worker, header, body]) => {
-                const bytes = Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+                const bytes = typeof body === "number" ?
+                    Uint8Array.from({ length: body }, (_, place) => place) :
+                    Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
                 const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
                 const running = new Worker(url);
                 return await new Promise((resolve) => {
@@ -279,9 +282,9 @@ def test_the_browser_finds_what_python_finds(page: Page, tmp_path: Path) -> None
                     running.postMessage({ file: new File([bytes], "body"), header });
                 });
             }""",
-            [FACTS.read_text(), HEADER.decode(), base64.b64encode(body).decode()],
+            [FACTS.read_text(), HEADER.decode(), body],
         )
-        for body in bodies
+        for body in [*LENGTHS, *(base64.b64encode(body).decode() for body in odd)]
     ]
 
     assert facts == expected

@@ -7,10 +7,20 @@ from playwright.sync_api import Locator, Page, expect
 from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.window import COOKIE, WIDE
 from tests.browser.test_job_panel import open_job
-from tests.browser.test_jobs_page import open_jobs
+from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job, insert_log
 from tests.support.servers import RunningServer
+
+# Counts the runs of the script that begin from now on.
+_WATCH_RUNS = """
+() => {
+  window.runs = 0;
+  const app = document.querySelector("[data-testid=stApp]");
+  const note = () => (window.runs += app.dataset.testScriptState === "running");
+  new MutationObserver(note).observe(app, { attributeFilter: ["data-test-script-state"] });
+}
+"""
 
 VERDICTS = ("Agree", "Overturn", "Not sure", "Escalate")
 
@@ -112,16 +122,22 @@ def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard
     expect(sized.get_by_role("button", name="Older")).to_be_visible()
 
 
-@pytest.mark.parametrize("sized", [(360, 800), (1024, 768), (1920, 1080)], indirect=True)
+@pytest.mark.parametrize("sized", [(1920, 1080)], indirect=True)
 def test_nothing_is_wider_than_the_window(dashboard: RunningServer, sized: Page) -> None:
     """No page of jobs scrolls sideways, with a job open or none."""
+    sizes = ((1920, 1080), (1024, 768), (360, 800))
+    found: dict[tuple[str, int], int] = {}
     open_jobs(sized, dashboard.url, "?range=30d")
-    expect(
-        sized.locator(".st-key-head button").or_(sized.locator(".st-key-more_downloads button")).first
-    ).to_be_visible()
-    wait_until_still(sized)
-    without = overflow(sized)
-    open_job(sized, "j")
-    wait_until_still(sized)
+    for state in ("none", "open"):
+        if state == "open":
+            open_job(sized, "j")
+        for width, height in sizes if state == "none" else reversed(sizes):
+            if sized.viewport_size != {"width": width, "height": height}:
+                sized.evaluate(_WATCH_RUNS)
+                sized.set_viewport_size({"width": width, "height": height})
+                # Every other of these sizes is laid out anew, by a run that the page asks for.
+                wait_for(sized, lambda: sized.evaluate("window.runs") > 0)
+            wait_until_still(sized)
+            found[state, width] = overflow(sized)
 
-    assert (without, overflow(sized)) == (0, 0)
+    assert found == {(state, width): 0 for state in ("none", "open") for width, _ in sizes}

@@ -70,7 +70,7 @@ def test_many_pages_forward_and_back(
     forward, back = [page.url], []
     for number in range(1, pages + 1):
         forward.append(page.evaluate(_STEP, "older"))
-        if number % 10 == 0:
+        if number % 10 == 0 or number == pages:
             wait_for(page, lambda number=number: shows(number))  # type: ignore[misc]
     for number in range(pages - 1, -1, -1):
         back.append(page.evaluate(_STEP, "newer"))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -110,14 +109,14 @@ def events(rows: psycopg.Connection, address: str) -> list[str]:
 def test_nobody_is_shown_anything_before_they_sign_in(
     door: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
-    """Without a session there is a button, no page, and not one query of jobs, whatever the address.
+    """Without a session there is a button, no page, and not one query of jobs, at the start and at a link.
 
-    What there is keeps the rules of axe-core in both themes.
+    What there is keeps the rules of axe-core in both themes. That no page asks anything: `tests/rules/test_pages.py`.
     """
     insert_job(rows)
     before = rows.execute("SELECT count(*) FROM audit_events").fetchone()
     faults = []
-    for path, theme in zip(("/", "/keys", "/audit", "/exports", "/?decision=reject"), cycle(THEMES), strict=False):
+    for path, theme in zip(("/?decision=reject", "/keys"), THEMES, strict=True):
         page.emulate_media(color_scheme=theme)
         page.goto(door.url + path)
         expect_out(page)
@@ -263,10 +262,8 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     sign_in(their, door.url)
     expect(their.get_by_text("this account has no access")).to_be_visible()
     provider.is_here(ADMIN)
-    sign_in(page, door.url)
-    expect_in(page, ADMIN)
+    sign_in(page, f"{door.url}/people")
 
-    page.goto(f"{door.url}/people")
     expect(page.get_by_text("No rights are given yet")).to_be_visible()
     page.get_by_role("button", name="Give rights").click()
     dialog = page.get_by_role("dialog")
@@ -343,43 +340,38 @@ def tell(server: RunningServer, token: str) -> httpx.Response:
     return httpx.post(server.url + BACKCHANNEL_PATH, data={"logout_token": token}, trust_env=False)
 
 
-@pytest.mark.parametrize(
-    ("address", "claims", "reason"),
-    [
-        ("outsider@example.org", {}, "has no access here"),
-        ("staff@example.com.example.org", {}, "has no access here"),
-        ("unverified@team.example.com", {"email_verified": False}, "does not say that this address is verified"),
-        ("**bold**<b>@example.org", {}, "has no access here"),
-    ],
+REFUSED: tuple[tuple[str, dict[str, bool], str], ...] = (
+    ("outsider@example.org", {}, "has no access here"),
+    ("staff@example.com.example.org", {}, "has no access here"),
+    ("unverified@team.example.com", {"email_verified": False}, "does not say that this address is verified"),
+    ("**bold**<b>@example.org", {}, "has no access here"),
 )
+
+
 def test_whoever_is_not_meant_meets_a_refusal(
-    door: RunningServer,
-    provider: Provider,
-    page: Page,
-    rows: psycopg.Connection,
-    address: str,
-    claims: dict[str, bool],
-    reason: str,
+    door: RunningServer, provider: Provider, page: Page, rows: psycopg.Connection
 ) -> None:
     """A stranger, or an address that is not verified, is told so plainly, can leave, and is in the audit once.
 
     The refusal keeps the rules of axe-core in both themes.
     """
-    provider.is_here(address, **claims)
-    known = len(events(rows, address))
-    sign_in(page, door.url)
-    expect(page.get_by_text("this account has no access.")).to_be_visible()
-    expect(page.get_by_text(reason)).to_be_visible()
-    expect(page.get_by_text(address)).to_be_visible()
-    faults = find_faults(page)
-    page.emulate_media(color_scheme="dark")
-    page.reload()
-    expect(page.get_by_text(reason)).to_be_visible()
-    faults += find_faults(page)
-    page.get_by_role("button", name="Sign out").click()
-    expect_out(page)
+    faults = []
+    page.goto(door.url)
+    for number, (address, claims, reason) in enumerate(REFUSED):
+        provider.is_here(address, **claims)
+        known = len(events(rows, address))
+        # A page is drawn in the theme in which it was loaded.
+        page.emulate_media(color_scheme=THEMES[number % 2])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("this account has no access.")).to_be_visible()
+        expect(page.get_by_text(reason)).to_be_visible()
+        expect(page.get_by_text(address)).to_be_visible()
+        if number < len(THEMES):
+            faults += find_faults(page)
+        page.get_by_role("button", name="Sign out").click()
+        expect_out(page)
+        assert events(rows, address)[known:] == ["refused"]
 
-    assert events(rows, address)[known:] == ["refused"]
     assert faults == []
 
 
@@ -495,9 +487,7 @@ def test_an_open_page_of_somebody_signed_out_records_nothing(
     provider.is_here(STAFF)
     closed: list[float] = []
     page.on("websocket", lambda socket: socket.on("close", lambda _: closed.append(time.monotonic())))
-    sign_in(page, door.url)
-    expect_in(page, STAFF)
-    page.goto(f"{door.url}/reviews?range=7d")
+    sign_in(page, f"{door.url}/reviews?range=7d")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("button", name="Agree")).to_be_visible()
     before = rows.execute("SELECT count(*) FROM review_claims WHERE ends_at > now()").fetchone()
@@ -528,9 +518,7 @@ def test_two_people_review_at_once(
     other = elsewhere.new_page()
     for somebody, tab in ((STAFF, page), (ADMIN, other)):
         provider.is_here(somebody)
-        sign_in(tab, door.url)
-        expect_in(tab, somebody)
-        tab.goto(f"{door.url}/reviews?range=7d")
+        sign_in(tab, f"{door.url}/reviews?range=7d")
         expect(tab.get_by_role("button", name="Start")).to_be_visible()
     for tab in (page, other):
         tab.keyboard.press("j")

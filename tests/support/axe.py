@@ -31,9 +31,12 @@ def find_faults(page: Page) -> list[tuple[str, str, str]]:
     wait_until_still(page)
     size = page.viewport_size
     assert size is not None
+    height = size["height"]
     # Twice, because what was laid out for a higher window may be higher itself.
     for _ in range(2):
-        page.set_viewport_size({"width": size["width"], "height": page.evaluate(_HEIGHT)})
+        if height == (height := page.evaluate(_HEIGHT)):
+            break
+        page.set_viewport_size({"width": size["width"], "height": height})
         wait_until_still(page)
     response: dict[str, Any] = _AXE.run(page).response
     page.set_viewport_size(size)
