@@ -14,9 +14,6 @@ from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.query import hash_text, latest_log
 from core.jobs.wall import Wall, is_told
 
-# The name under which a person's own default is kept.
-HIDING = "hiding"
-
 
 class Texts(StrEnum):
     """Which prompts and reasons are read for somebody. The first three are defaults that a person can choose."""
@@ -35,8 +32,7 @@ DEFAULT_TEXTS = Texts.UNFLAGGED
 
 def parse_texts(value: object) -> Texts:
     """Return the default that a person has chosen, or the one for somebody who has chosen none."""
-    known = (Texts.NONE, Texts.UNFLAGGED, Texts.NOT_UNDERAGE)
-    return next((texts for texts in known if texts == value), DEFAULT_TEXTS)
+    return next((texts for texts in Texts if texts == value and texts is not Texts.ALL), DEFAULT_TEXTS)
 
 
 def find_withheld(job: Row[Any], wall: Wall) -> str | None:

@@ -13,7 +13,7 @@ from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import key_column, latest_log, select_jobs
-from core.jobs.wall import Wall, is_one, is_told, of_clients
+from core.jobs.wall import Wall, is_told, of_clients
 
 # Logs of one job that are shown, the latest; more than a handful is a fault of the service.
 MOST_LOGS = 100
@@ -30,6 +30,11 @@ class JobTexts:
     prompt_length: int
     reason: str | None
     reason_length: int
+
+
+def is_one(job_id: UUID, wall: Wall) -> list[ColumnElement[bool]]:
+    """List the conditions that mean one job, behind the wall."""
+    return [jobs.c.job_id == job_id, *of_clients(jobs.c.client_id, wall)]
 
 
 def find_job(

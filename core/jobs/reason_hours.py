@@ -17,15 +17,12 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     any_,
-    cast,
     func,
     literal,
     literal_column,
     null,
     select,
     true,
-    union,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -36,8 +33,6 @@ from core.jobs.fact_query import HOUR, asks_only_for_facts, hour_of, list_codes,
 from core.jobs.filter import JobFilter
 from core.jobs.query import conditions_of, hash_text, tables_of, without_reason
 from core.jobs.wall import of_clients
-
-_INSTANTS = ARRAY(DateTime(timezone=True))
 
 
 def are_counted(connection: Connection, job_filter: JobFilter, access: JobAccess) -> bool:
@@ -69,7 +64,7 @@ def select_reasons(
     split = sorted({hour_of(instant) for instant in (start, end, *breaks) if instant != hour_of(instant)})
     changed = _changed_hours(job_filter, split).cte("changed")
     counts = job_reason_counts.c
-    no_reason, no_prompt = cast(null(), Text).label("reason"), cast(null(), BigInteger).label("prompt_hash")
+    no_reason, no_prompt = null().cast(Text).label("reason"), null().cast(BigInteger).label("prompt_hash")
     counted = select(counts.hour.label("at"), counts.reason_hash, counts.total, no_reason, no_prompt).where(
         counts.hour >= start,
         counts.hour < end,
@@ -99,7 +94,7 @@ def select_reasons(
     direct = select(
         each.c.at, each.c.reason_hash, literal_column("1").label("total"), each.c.reason, each.c.prompt_hash
     ).select_from(changed.join(each, true()))
-    return select(union_all(counted, direct).subquery("reasons"))
+    return select(counted.union_all(direct).subquery("reasons"))
 
 
 def _changed_hours(job_filter: JobFilter, split: Sequence[datetime]) -> Any:
@@ -116,8 +111,9 @@ def _changed_hours(job_filter: JobFilter, split: Sequence[datetime]) -> Any:
     of_noted = select(bin_hour(jobs.c.created_at)).join_from(
         job_facts_unsettled, jobs, jobs.c.job_id == job_facts_unsettled.c.job_id
     )
-    parts = func.unnest(literal(list(split), _INSTANTS)).table_valued("hour", name="split").render_derived()
-    return union(is_new, noted, of_noted, select(parts.c.hour))
+    instants = literal(list(split), ARRAY(DateTime(timezone=True)))
+    parts = func.unnest(instants).table_valued("hour", name="split").render_derived()
+    return is_new.union(noted, of_noted, select(parts.c.hour))
 
 
 def _among(column: ColumnElement[Any], hashes: Sequence[int] | None) -> list[ColumnElement[bool]]:

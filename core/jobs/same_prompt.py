@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, select, true
 
 from core.db.schema import jobs
+from core.jobs.job import is_one
 from core.jobs.pages import JOB_COLUMNS
 from core.jobs.query import latest_log
-from core.jobs.wall import Wall, is_one, is_told, of_clients
+from core.jobs.wall import Wall, is_told, of_clients
 
 # Jobs with the same prompt that are looked at: beyond these the number is told as "at least".
 MOST_SAME = 10_000

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, false, func, literal, or_, select, text, true
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -95,11 +94,6 @@ def is_told(wall: Wall) -> ColumnElement[bool]:
         marked = literal(sorted(wall.withheld_reasons), ARRAY(Text))
         conditions.append(func.coalesce(jobs.c.reason != func.all(marked), literal(True)))
     return and_(true(), *conditions)
-
-
-def is_one(job_id: UUID, wall: Wall) -> list[ColumnElement[bool]]:
-    """List the conditions that mean one job, behind the wall."""
-    return [jobs.c.job_id == job_id, *of_clients(jobs.c.client_id, wall)]
 
 
 def list_clients(connection: Connection, wall: Wall, *, limit: int) -> list[str]:

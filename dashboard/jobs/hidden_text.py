@@ -7,10 +7,10 @@ import streamlit as st
 
 from core.actor import Actor
 from core.audit.viewing import count_looks
-from core.auth.preferences import keep_preference, read_preference
-from core.jobs.hidden_text import HIDING, Texts, parse_texts
+from core.jobs.hidden_text import Texts
 from dashboard.address.view import View
 from dashboard.session.admission import as_person
+from dashboard.session.default_texts import get_default_texts, keep_default_texts
 from dashboard.session.resources import get_resources
 
 DEFAULT_WORDS = {
@@ -42,11 +42,7 @@ def chosen_texts(person: Actor) -> Texts:
     """Return which texts this page shows."""
     if st.session_state["show_prompts"]:
         return Texts.ALL
-    if HIDING not in st.session_state:
-        preference = read_preference(get_resources().databases.ours, person, HIDING)
-        st.session_state[HIDING] = parse_texts(preference)
-    chosen: Texts = st.session_state[HIDING]
-    return chosen
+    return get_default_texts(person)
 
 
 def show_default(person: Actor, zone: ZoneInfo) -> None:
@@ -57,8 +53,8 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
         st.radio(
             "Prompts and reasons, until you reveal them",
             list(DEFAULT_WORDS),
-            index=list(DEFAULT_WORDS).index(st.session_state[HIDING]),
-            key=f"{HIDING}_choice",
+            index=list(DEFAULT_WORDS).index(get_default_texts(person)),
+            key="hiding_choice",
             format_func=DEFAULT_WORDS.__getitem__,
             captions=DEFAULT_MEANINGS,
             on_change=as_person(_keep_choice),
@@ -71,6 +67,4 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
 
 
 def _keep_choice(person: Actor) -> None:
-    chosen: Texts = st.session_state[f"{HIDING}_choice"]
-    st.session_state[HIDING] = chosen
-    keep_preference(get_resources().databases.ours, person, HIDING, chosen.value)
+    keep_default_texts(person, st.session_state["hiding_choice"])

@@ -7,28 +7,13 @@ import streamlit as st
 from core.actor import Actor, Forbidden
 from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, parse_holder, take_rights
 from core.errors import InvalidParameter, NotPossible
-from dashboard.people.table import WORDS
+from dashboard.people.words import SCOPE_WORDS
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
 from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
-
-SCOPE_WORDS = {
-    scope: f"{WORDS[scope]} – {meaning}"
-    for scope, meaning in zip(
-        WORDS,
-        (
-            "browse jobs, figures and samples",
-            "give verdicts, draw and judge samples",
-            "download jobs and samples",
-            "see what is withheld from others",
-            "keys, people, all exports, audit",
-        ),
-        strict=True,
-    )
-}
 
 PERSON, GROUP = "A person or a domain", "A group of the provider"
 ALL, SOME = "All clients", "Some clients"

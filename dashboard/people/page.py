@@ -10,7 +10,8 @@ from core.auth.people import MOST_PEOPLE, Visitor, list_people
 from core.auth.rights import Kind, holder_of, list_rights, rights_of
 from dashboard.address.zones import browser_zone
 from dashboard.people.dialogs import change_dialog, give_dialog, list_known, take_dialog
-from dashboard.people.table import name_holder, show_people, show_rights
+from dashboard.people.table import show_people, show_rights
+from dashboard.people.words import name_holder
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import find_fresh_admin
 from dashboard.widgets.primary_button import emphasis

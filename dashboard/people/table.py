@@ -1,6 +1,6 @@
 """People and their rights as tables whose cells say everything in words, and are plain text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,26 +9,10 @@ import pandas as pd
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Scope
 from core.auth.people import Visitor
-from core.auth.rights import Holder, Rights, holder_of, rights_of
-from dashboard.widgets.client_select import name_client
+from core.auth.rights import holder_of, rights_of
+from dashboard.people.words import GIVERS, name_clients, name_holder, name_scopes
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
-
-# In the order in which they are said.
-WORDS: dict[Scope, str] = {
-    Scope.JOB_READ: "Read",
-    Scope.JOB_REVIEW: "Review",
-    Scope.JOB_EXPORT: "Export",
-    Scope.JOB_REVEAL: "Withheld texts",
-    Scope.ADMIN_CONFIG: "Admin",
-}
-
-ALL_CLIENTS = "– All clients"
-NOTHING = "– Nothing"
-
-# What somebody is called who has no address.
-GIVERS = {"cli": "command line", "user:demo": "demo user"}
 
 
 def show_rights(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
@@ -85,24 +69,6 @@ def show_people(visitors: Sequence[Visitor], zone: ZoneInfo) -> None:
         key="visitors",
         alt="People who have signed in, those who were seen last first",
     )
-
-
-def name_holder(holder: Holder) -> str:
-    """Name whom rights were given to; what would turn the writing beside it is quoted."""
-    return name_client(str(holder))
-
-
-def name_scopes(scopes: Iterable[Scope]) -> str:
-    """Say in words what somebody may do."""
-    held = set(scopes)
-    return ", ".join(word for scope, word in WORDS.items() if scope in held) or NOTHING
-
-
-def name_clients(held: Rights) -> str:
-    """Say whose jobs rights are for."""
-    if not held.scopes:
-        return ""
-    return ALL_CLIENTS if held.clients is None else ", ".join(sorted(held.clients))
 
 
 def _show(frame: pd.DataFrame, columns: dict[str, Any], *, key: str, alt: str) -> None:

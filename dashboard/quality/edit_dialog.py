@@ -11,7 +11,7 @@ from core.quality.samples import edit_sample, may_edit
 from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.resources import get_resources
-from dashboard.widgets.people_select import ask_people
+from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
 
@@ -26,13 +26,12 @@ def show_edit_button(person: Actor, sample: Row[Any]) -> None:
 def edit_dialog(person: Actor, sample: Row[Any]) -> None:
     """Ask for both, and change them."""
     databases, key = get_resources().databases, f"edit_{sample.sample_id}"
-    people = ask_people(list_people(databases.ours), key=f"{key}_people", chosen=sample.people or ())
-    last_day = st.date_input(
-        "Last day (UTC)",
-        sample.last_day,
-        format="YYYY-MM-DD",
-        key=f"{key}_last",
-        help="Left empty: until it is done. Verdicts already given stay.",
+    people, last_day = ask_people_and_day(
+        list_people(databases.ours),
+        key=key,
+        meaning="Left empty: until it is done. Verdicts already given stay.",
+        chosen=sample.people,
+        last_day=sample.last_day,
     )
     if not st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
         return

@@ -9,9 +9,7 @@ import streamlit as st
 from sqlalchemy import Row
 
 from core.actor import Actor
-from core.auth.preferences import read_preference
 from core.jobs.filter import JobFilter
-from core.jobs.hidden_text import HIDING, parse_texts
 from core.quality.queue import claim_next_drawn, count_open
 from core.review.claims import release_claim, renew_claim
 from core.review.known_jobs import claim_known
@@ -25,6 +23,7 @@ from dashboard.open_job.review import ACTS, say_act, show_take_back
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.quality.address import Place
 from dashboard.session.admission import REVIEWERS, as_person
+from dashboard.session.default_texts import get_default_texts
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.window import read_window
@@ -89,7 +88,7 @@ def _show_job(
     # Under an earlier policy that does not count any more is as if not at all.
     is_judged = own is not None and not own.outdated_by
     keep_conduct(Conduct(job_id, sample.is_blind and not is_judged, sample.sample_id))
-    texts = parse_texts(read_preference(resources.databases.ours, person, HIDING))
+    texts = get_default_texts(person)
     advance = partial(_advance, place=place, sample=sample)
     job = show_open_job(job_id, browser_zone(), texts, height=height, on_done=advance)
     if job is not None:

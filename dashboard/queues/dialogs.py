@@ -26,7 +26,7 @@ from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.people_select import ask_people
+from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
 GONE = "This queue is closed: choose another one."
@@ -93,13 +93,13 @@ def _ask(began: Settings, *, key: str) -> Settings:
     order = st.radio("Order", [OLDEST, NEWEST], index=first, horizontal=True, key=f"{key}_order")
     needs_note = st.toggle("A verdict needs a note", value=began.needs_note, key=f"{key}_note")
     needs_categories = st.toggle("A verdict needs categories", value=began.needs_categories, key=f"{key}_categories")
-    people = ask_people(list_people(get_resources().databases.ours), key=f"{key}_people", chosen=began.people or ())
-    last_day = st.date_input(
-        "To be done by (UTC)",
-        began.last_day,
-        format="YYYY-MM-DD",
-        key=f"{key}_last",
-        help="It stays open after that day.",
+    people, last_day = ask_people_and_day(
+        list_people(get_resources().databases.ours),
+        key=key,
+        label="To be done by (UTC)",
+        meaning="It stays open after that day.",
+        chosen=began.people,
+        last_day=began.last_day,
     )
     return replace(
         began,

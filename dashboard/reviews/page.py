@@ -10,8 +10,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.actor import Actor, Scope
-from core.auth.preferences import read_preference
-from core.jobs.hidden_text import HIDING, Texts, parse_texts
 from core.review.claims import renew_claim
 from core.review.queues import Queue
 from core.review.saved_queues import filter_now, list_queues, may_judge, read_settings
@@ -30,6 +28,7 @@ from dashboard.reviews.walk import find_walk
 from dashboard.reviews.week_dialog import week_dialog
 from dashboard.samples.queues import show_sample_queues
 from dashboard.session.admission import REVIEWERS, as_person
+from dashboard.session.default_texts import get_default_texts
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.markdown_escape import escape
@@ -157,7 +156,7 @@ def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice
             )
     notice = notice or st.container()
     height = window.height - ABOVE_JOB
-    texts = _chosen_texts(room.resources, person)
+    texts = get_default_texts(person)
     keep_conduct(None if room.saved is None else Conduct(job_id, queue=room.saved.queue_id))
     job = show_open_job(
         job_id,
@@ -182,13 +181,6 @@ def _show_back(room: Room) -> None:
         on_click=as_person(step_back, REVIEWERS),
         args=(room,),
     )
-
-
-def _chosen_texts(resources: Resources, person: Actor) -> Texts:
-    if HIDING not in st.session_state:
-        st.session_state[HIDING] = parse_texts(read_preference(resources.databases.ours, person, HIDING))
-    chosen: Texts = st.session_state[HIDING]
-    return chosen
 
 
 def _show_controls(room: Room, person: Actor, counts: Counts) -> None:

@@ -18,7 +18,7 @@ from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.people_select import ask_people
+from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
 # Jobs that tell recall within about five points, and a stratum's share within about twenty.
@@ -102,14 +102,11 @@ def _ask_judging(today: date) -> Judging:
             key="sample_categories",
             help="Without them nothing is known about the flags.",
         )
-        people = ask_people(list_people(get_resources().databases.ours), key="sample_people")
-        last_day = st.date_input(
-            "Last day (UTC)",
-            None,
-            min_value=today,
-            format="YYYY-MM-DD",
-            key="sample_last",
-            help="Left empty: until it is done.",
+        people, last_day = ask_people_and_day(
+            list_people(get_resources().databases.ours),
+            key="sample",
+            meaning="Left empty: until it is done.",
+            earliest=today,
         )
     return Judging(int(opinions), is_blind, needs_categories, last_day, people)
 

@@ -15,8 +15,8 @@ from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
-from dashboard.people.dialogs import GROUP, SCOPE_WORDS, SOME
-from dashboard.people.table import WORDS
+from dashboard.people.dialogs import GROUP, SOME
+from dashboard.people.words import SCOPE_WORDS, WORDS
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
 from tests.support.rows import insert_job

@@ -21,6 +21,16 @@ from tests.core.auth.conftest import claims_of
 PEOPLE = {"fencepost_admins": "a@example.com", "fencepost_staff": "a@example.com"}
 
 
+def open_door(databases: Databases, settings: Settings, monkeypatch: pytest.MonkeyPatch, **minutes: int) -> Door:
+    """Provide pages with a sign-in that asks for another, or ends, after so many minutes."""
+    chosen = settings.model_copy(update=PEOPLE | minutes)
+    door = Door(databases, chosen, ("company",))
+    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
+    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    monkeypatch.setattr(type(st.context), "cookies", {})
+    return door
+
+
 def visit(page: str) -> AppTest:
     app = AppTest.from_file(str(ROOT / "dashboard" / page / "page.py"), default_timeout=60)
     app.user = {"is_logged_in": True, "session": "a" * 64}
@@ -38,11 +48,7 @@ def test_keys_and_audit_want_a_fresh_sign_in(
     page: str,
 ) -> None:
     """Whoever signed in long ago is asked to do it again, sees nothing, and no look is recorded."""
-    chosen = settings.model_copy(update=PEOPLE | {"fencepost_step_up_minutes": 10})
-    door = Door(databases, chosen, ("company",))
-    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
-    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
-    monkeypatch.setattr(type(st.context), "cookies", {})
+    door = open_door(databases, settings, monkeypatch, fencepost_step_up_minutes=10)
 
     door.sign_in("a" * 64, claims_of("a@example.com", auth_time=time.time() - 700), "company")
     before = visit(page)
@@ -69,10 +75,7 @@ def test_what_a_page_does_by_itself_keeps_no_session(
     is_act: bool,
 ) -> None:
     """A fragment that runs every few seconds is no act of its person; one that runs because of them is."""
-    chosen = settings.model_copy(update=PEOPLE | {"fencepost_idle_minutes": 30})
-    door = Door(databases, chosen, ("company",))
-    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
-    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
+    door = open_door(databases, settings, monkeypatch, fencepost_idle_minutes=30)
     door.sign_in("a" * 64, claims_of("a@example.com"), "company")
     app = AppTest.from_string(
         "import streamlit as st\n"
@@ -92,11 +95,7 @@ def test_a_page_that_was_opened_in_time_does_nothing_later(
     databases: Databases, settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A button of a page that stands open when the sign-in has become too old asks for another, and does nothing."""
-    chosen = settings.model_copy(update=PEOPLE | {"fencepost_step_up_minutes": 10})
-    door = Door(databases, chosen, ("company",))
-    provide(Resources(databases, chosen, TicketOffice("x" * 43), door, ("company",)))
-    monkeypatch.setattr(type(st.context), "ip_address", "192.0.2.1")
-    monkeypatch.setattr(type(st.context), "cookies", {})
+    door = open_door(databases, settings, monkeypatch, fencepost_step_up_minutes=10)
     door.sign_in("a" * 64, claims_of("a@example.com"), "company")
     url, networks = "https://127.0.0.1/", ["127.0.0.0/8"]
     create_endpoint(databases, COMMAND_LINE, url=url, events=WebhookEvent, client_id=None, networks=networks)
