@@ -1,8 +1,8 @@
-"""Reviewers as processes of their own, who judge new jobs and then second ones, while some of them are killed.
+"""Reviewers as processes of their own, who judge new jobs and then rejected ones again, while some are killed.
 
 `python -m tests.support.reviewers URL FILE KILLS PERSON…` ends when the queues give nothing to anybody; FILE gets a
 line for each verdict of which its reviewer has heard. At most so many are killed, and come back at once, but for the
-first two people. Prints how many were killed.
+first two people. Prints how many were killed, and for how many of these a job was kept at that moment.
 """
 
 import os
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from random import Random
 
+import psycopg
 from pydantic import SecretStr
 
 from core.actor import Actor, Scope
@@ -29,13 +30,16 @@ READER = frozenset({Scope.JOB_READ})
 # Who leaves for good when killed.
 LEAVING = 2
 
+HELD = "SELECT FROM review_claims WHERE person = %s AND ends_at > now()"
+
 # Seconds between two kills, on average.
 PAUSE = 0.4
 
 
 def main(url: str, file: Path, most: int, people: list[str]) -> None:
     """Let people judge, and kill them."""
-    random, kills, leaving, known = Random(1), 0, set(people[:LEAVING]), 0
+    random, kills, held, leaving, known = Random(1), 0, 0, set(people[:LEAVING]), 0
+    looker = psycopg.connect(url, autocommit=True)
     file.touch()
     running = {start(url, file, person): person for person in people}
     while running:
@@ -51,10 +55,11 @@ def main(url: str, file: Path, most: int, people: list[str]) -> None:
                 sys.exit(f"{person} failed")
             if os.WIFSIGNALED(status):
                 kills += 1
+                held += looker.execute(HELD, (person,)).rowcount
                 if person not in leaving:
                     running[start(url, file, person)] = person
             ended, status = os.waitpid(-1, os.WNOHANG) if running else (0, 0)
-    print(kills)  # noqa: T201 - its output
+    print(kills, held)  # noqa: T201 - its output
 
 
 def start(url: str, file: Path, person: str) -> int:
@@ -74,9 +79,9 @@ def judge_all(url: str, file: Path, name: str) -> None:
     """Judge what the queues give until they give nothing."""
     databases, person = open_databases(Settings(database_url=SecretStr(url))), Actor(name, Wall(None), READER)
     heard = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    for queue in (Queue.NEW, Queue.SECOND):
+    for queue, job_filter in ((Queue.NEW, april()), (Queue.SECOND, april(decision="reject"))):
         place = None
-        while (turn := claim_next(databases, person, april(), queue, after=place)) is not None:
+        while (turn := claim_next(databases, person, job_filter, queue, after=place)) is not None:
             with databases.source.transaction() as connection:
                 job = find_job(connection, turn.job_id, person.wall)
             assert job is not None

@@ -12,9 +12,9 @@ PATIENCE = 30
 _Value = TypeVar("_Value")
 
 
-def wait_for(find: Callable[[], _Value], what: str) -> _Value:
+def wait_for(find: Callable[[], _Value], what: str, *, patience: float = PATIENCE) -> _Value:
     """Call until the result is true, and return it; fail when it never is."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not (found := find()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.02)
