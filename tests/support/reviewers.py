@@ -1,8 +1,8 @@
 """Reviewers as processes of their own, who judge new jobs and then rejected ones again, while some are killed.
 
-`python -m tests.support.reviewers URL FILE KILLS PERSON…` ends when the queues give nothing to anybody; FILE gets a
-line for each verdict of which its reviewer has heard. At most so many are killed, and come back at once, but for the
-first two people. Prints how many were killed, and for how many of these a job was kept at that moment.
+`python -m tests.support.reviewers URL FILE VERDICTS PERSON…` ends when the queues give nothing to anybody; FILE gets a
+line for each verdict of which its reviewer has heard. After so many, on average, one is killed, and comes back at once,
+but for the first two people. Prints how many were killed, and for how many of these a job was kept at that moment.
 """
 
 import os
@@ -32,22 +32,23 @@ LEAVING = 2
 
 HELD = "SELECT FROM review_claims WHERE person = %s AND ends_at > now()"
 
-# Seconds between two kills, on average.
-PAUSE = 0.4
+# Seconds between two looks at what was heard, on average; and the bytes of a line of it, about.
+PAUSE = 0.05
+LINE = 44
 
 
-def main(url: str, file: Path, most: int, people: list[str]) -> None:
-    """Let people judge, and kill them."""
-    random, kills, held, leaving, known = Random(1), 0, 0, set(people[:LEAVING]), 0
+def main(url: str, file: Path, verdicts: int, people: list[str]) -> None:
+    """Let people judge, and kill them: after so many verdicts, and not seconds, however slow the machine is."""
+    random, kills, held, leaving = Random(1), 0, 0, set(people[:LEAVING])
+    due = random.expovariate(1 / verdicts)
     looker = psycopg.connect(url, autocommit=True)
     file.touch()
     running = {start(url, file, person): person for person in people}
     while running:
         time.sleep(random.expovariate(1 / PAUSE))
-        # Between two kills something is judged, however slow the machine is.
-        if kills < most and file.stat().st_size > known:
+        if file.stat().st_size > due * LINE:
             os.kill(random.choice(sorted(running)), signal.SIGKILL)
-            known = file.stat().st_size
+            due += random.expovariate(1 / verdicts)
         ended, status = os.waitpid(-1, os.WNOHANG)
         while ended:
             person = running.pop(ended)
