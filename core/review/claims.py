@@ -1,11 +1,13 @@
 """Claims: a job that somebody reviews is not given to anybody else."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import randrange
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, Uuid, column, exists, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from core.actor import Actor
 from core.db.database import Database
@@ -38,26 +40,49 @@ def release_claim(database: Database, by: Actor, job_id: UUID) -> None:
 
 
 def claim_first(database: Database, by: Actor, ids: Sequence[UUID]) -> UUID | None:
-    """Claim the first of some jobs that can be."""
-    if not ids:
-        return None
-    taken = select(review_claims.c.job_id).where(
-        review_claims.c.job_id == func.any(list(ids)),
+    """Claim the first of some jobs that can be, or one soon after it where others are about to claim that one, too."""
+    lost = 0
+    while ids:
+        # Many people who read the same jobs would lose to each other at one job after the other.
+        passed_over = randrange(min(2**lost, len(ids)))  # noqa: S311 - not secret
+        with database.transaction() as connection:
+            first, claimed = connection.execute(_claim_one(by, ids, passed_over)).one()
+        if claimed is not None:
+            return claimed
+        if first is None and not passed_over:
+            return None
+        lost = lost + 1 if first is not None else 0
+    return None
+
+
+def _claim_one(by: Actor, ids: Sequence[UUID], passed_over: int) -> Select[UUID | None, UUID | None]:
+    """Build the statement that finds the first free one of some jobs and claims it, unless somebody else just has."""
+    wanted = (
+        func.unnest(literal(list(ids), ARRAY(Uuid)))
+        .table_valued(column("job_id", Uuid), with_ordinality="place", name="wanted")
+        .render_derived()
+    )
+    is_taken = exists().where(
+        review_claims.c.job_id == wanted.c.job_id,
         review_claims.c.ends_at > func.now(),
         review_claims.c.person != by.name,
     )
-    with database.transaction() as connection:
-        others = set(connection.execute(taken).scalars())
-    return next((job_id for job_id in ids if job_id not in others and claim(database, by, job_id)), None)
+    free = select(wanted.c.job_id).where(~is_taken).order_by(wanted.c.place).offset(passed_over).limit(1)
+    first = free.cte("first")
+    claimed = _claiming(by, select(first.c.job_id, literal(by.name), func.now() + CLAIM)).cte("claimed")
+    return select(select(first.c.job_id).scalar_subquery(), select(claimed.c.job_id).scalar_subquery())
 
 
 def claim(database: Database, by: Actor, job_id: UUID) -> bool:
-    ends_at = func.now() + CLAIM
-    row = insert(review_claims).values(job_id=job_id, person=by.name, ends_at=ends_at)
+    with database.transaction() as connection:
+        query = _claiming(by, select(literal(job_id), literal(by.name), func.now() + CLAIM))
+        return connection.execute(query).one_or_none() is not None
+
+
+def _claiming(by: Actor, rows: Select[UUID, str, datetime]) -> ReturningInsert[UUID]:
+    row = insert(review_claims).from_select(["job_id", "person", "ends_at"], rows)
     # Of two at the same moment the second waits for the first, and finds the claim held.
     free = or_(review_claims.c.ends_at <= func.now(), review_claims.c.person == by.name)
-    claimed = row.on_conflict_do_update(
-        index_elements=["job_id"], set_={"person": by.name, "ends_at": ends_at}, where=free
+    return row.on_conflict_do_update(
+        index_elements=["job_id"], set_={"person": by.name, "ends_at": func.now() + CLAIM}, where=free
     ).returning(review_claims.c.job_id)
-    with database.transaction() as connection:
-        return connection.execute(claimed).one_or_none() is not None
