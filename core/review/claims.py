@@ -1,11 +1,11 @@
 """Claims: a job that somebody reviews is not given to anybody else."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from random import randrange
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, column, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, Uuid, column, exists, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.sql.dml import ReturningInsert
 
@@ -15,6 +15,10 @@ from core.db.schema import review_claims
 
 # How long a job is kept for somebody after the last thing that they did with it.
 CLAIM = timedelta(minutes=10)
+
+
+# The condition on the id of a job under which it is one to be given out.
+Standing = Callable[[ColumnElement[UUID]], ColumnElement[bool]]
 
 
 def renew_claim(database: Database, by: Actor, job_id: UUID) -> bool:
@@ -39,14 +43,21 @@ def release_claim(database: Database, by: Actor, job_id: UUID) -> None:
         )
 
 
-def claim_first(database: Database, by: Actor, ids: Sequence[UUID]) -> UUID | None:
-    """Claim the first of some jobs that can be, or one soon after it where others are about to claim that one, too."""
+def _any(_: ColumnElement[UUID]) -> ColumnElement[bool]:
+    return true()
+
+
+def claim_first(database: Database, by: Actor, ids: Sequence[UUID], stands: Standing = _any) -> UUID | None:
+    """Claim the first of some jobs that can be, or one soon after it where others are about to claim that one, too.
+
+    `stands` is what must hold of the job; look again, once it is claimed, whether nobody has changed that in between.
+    """
     lost = 0
     while ids:
         # Many people who read the same jobs would lose to each other at one job after the other.
         passed_over = randrange(min(2**lost, len(ids)))  # noqa: S311 - not secret
         with database.transaction() as connection:
-            first, claimed = connection.execute(_claim_one(by, ids, passed_over)).one()
+            first, claimed = connection.execute(_claim_one(by, ids, stands, passed_over)).one()
         if claimed is not None:
             return claimed
         if first is None and not passed_over:
@@ -55,7 +66,7 @@ def claim_first(database: Database, by: Actor, ids: Sequence[UUID]) -> UUID | No
     return None
 
 
-def _claim_one(by: Actor, ids: Sequence[UUID], passed_over: int) -> Select[UUID | None, UUID | None]:
+def _claim_one(by: Actor, ids: Sequence[UUID], stands: Standing, passed_over: int) -> Select[UUID | None, UUID | None]:
     """Build the statement that finds the first free one of some jobs and claims it, unless somebody else just has."""
     wanted = (
         func.unnest(literal(list(ids), ARRAY(Uuid)))
@@ -67,7 +78,13 @@ def _claim_one(by: Actor, ids: Sequence[UUID], passed_over: int) -> Select[UUID 
         review_claims.c.ends_at > func.now(),
         review_claims.c.person != by.name,
     )
-    free = select(wanted.c.job_id).where(~is_taken).order_by(wanted.c.place).offset(passed_over).limit(1)
+    free = (
+        select(wanted.c.job_id)
+        .where(~is_taken, stands(wanted.c.job_id))
+        .order_by(wanted.c.place)
+        .offset(passed_over)
+        .limit(1)
+    )
     first = free.cte("first")
     claimed = _claiming(by, select(first.c.job_id, literal(by.name), func.now() + CLAIM)).cte("claimed")
     return select(select(first.c.job_id).scalar_subquery(), select(claimed.c.job_id).scalar_subquery())

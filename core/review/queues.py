@@ -25,7 +25,7 @@ from core.jobs.pages import list_keys
 from core.jobs.query import PageKey, find_matching
 from core.jobs.wall import of_clients
 from core.policy.outdated import COUNTS
-from core.review.claims import claim_first, release_claim
+from core.review.claims import Standing, claim_first, release_claim
 from core.review.verdicts import IS_FIRM, WOULD_REJECT, Verdict, find_reviewed
 
 # Candidates that are looked at together: few, because mostly the first one is free, then more each time.
@@ -84,12 +84,13 @@ def claim_next(
     places = [after, None] if after is not None else [None]
     if sample is not None:
         places = [_spread(job_filter.range, sample), None]
+    stands = _standing(queue, decided, by)
     for place in places:
         for keys in _list_candidates(databases, by, decided, queue, place, is_oldest_first, timeout):
             places_of = {key.job_id: key for key in keys if key.job_id != leaving}
-            while (claimed := claim_first(databases.ours, by, list(places_of))) is not None:
+            while (claimed := claim_first(databases.ours, by, list(places_of), stands)) is not None:
                 found = places_of.pop(claimed)
-                if _is_open(databases.ours, queue, decided, by, claimed):
+                if _is_open(databases.ours, stands, claimed):
                     end_turns(databases.ours, by, claimed)
                     return Turn(claimed, found)
                 # Somebody was at it, has reviewed it and left it since the candidates were read.
@@ -191,13 +192,20 @@ def list_reviewed(database: Database, job_filter: JobFilter, by: Actor, *, limit
         return list(connection.execute(query).scalars())
 
 
-def _is_open(database: Database, queue: Queue, job_filter: JobFilter, by: Actor, job_id: UUID) -> bool:
-    """Tell whether a job, now that it is claimed, still stands in a queue."""
-    if queue is Queue.NEW:
-        return not find_reviewed(database, [job_id])
-    query = _open_query(queue, job_filter, by, None).where(reviews.c.job_id == job_id)
+def _standing(queue: Queue, job_filter: JobFilter, by: Actor) -> Standing:
+    """Build the condition under which a job, now that somebody is to have it, still stands in a queue for them."""
+
+    def stands(job_id: ColumnElement[UUID]) -> ColumnElement[bool]:
+        if queue is Queue.NEW:
+            return ~exists().where(reviews.c.job_id == job_id, COUNTS)
+        return _open_query(queue, job_filter, by, None).where(reviews.c.job_id == job_id).exists()
+
+    return stands
+
+
+def _is_open(database: Database, stands: Standing, job_id: UUID) -> bool:
     with database.transaction() as connection:
-        return connection.execute(query).one_or_none() is not None
+        return bool(connection.execute(select(stands(literal(job_id)))).scalar_one())
 
 
 def _open_query(
