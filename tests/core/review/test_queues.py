@@ -44,8 +44,8 @@ def test_killed_reviewers_lose_nothing_and_judge_nothing_twice(
         judge_all(database_url, heard, late)
     given = connection.execute("SELECT job_id::text, person FROM reviews").fetchall()
     assert len(given) == len(set(given)) == jobs + jobs // 4
-    rejected = dict(connection.execute("SELECT job_id::text, is_prohibited FROM jobs").fetchall())
-    wanted = {job_id: 2 if is_rejected else 1 for job_id, is_rejected in rejected.items()}
+    decided = connection.execute("SELECT job_id::text, is_prohibited FROM jobs").fetchall()
+    wanted = {job_id: 2 if is_rejected else 1 for job_id, is_rejected in decided}
     assert Counter(job_id for job_id, _ in given) == wanted
     # What anybody was told to be recorded is, and each is in the audit once.
     assert {tuple(line.split()) for line in heard.read_text().splitlines()} <= set(given)
