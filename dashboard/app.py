@@ -19,6 +19,7 @@ from core.db.databases import Databases
 from core.errors import InvalidSetting
 from core.settings import Settings
 from dashboard.server.backchannel_logout import BackchannelLogout
+from dashboard.server.bursts import SentInBursts
 from dashboard.server.guard import Guard, is_loopback
 from dashboard.server.held_sessions import HeldSessions
 from dashboard.server.sign_in_failure import keep_sign_in_short
@@ -60,6 +61,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     if door is not None:
         layers.append(Middleware(HeldSessions, door=door, ids=ids))
         layers.append(Middleware(ClosedWithSession, connections=connections, recognise=door.recognise))
+    layers.append(Middleware(SentInBursts))
     return st.App(MAIN, middleware=layers, on_script_error=show_failure)
 
 
