@@ -16,8 +16,9 @@ const LEAVES = ["verdict", "take_back", "skip", "back", "start"].map((name) => `
 // What is open above the page, and is closed before anything else is.
 const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
-// Milliseconds within which the same key is the same press, within which a mouse that clicks again has not seen what its
-// click led to, and after which nobody waits for an answer any more.
+// Milliseconds between what the hand does, however late a busy page hears of it: within which the same key is the same
+// press, within which a mouse that clicks again has not seen what its click led to, and after which nobody waits for an
+// answer any more.
 const TWICE = 100, UNSEEN = 300, LATE = 3000;
 
 const STATE = "data-test-script-state";
@@ -107,7 +108,7 @@ export default function ({ data, setTriggerValue }) {
       const control = findControl(data[key], asks ?? document);
       if (control === null && key === "escape") return;
       stop();
-      const now = performance.now(), again = event.repeat || (last.key === key && now - last.at < TWICE);
+      const now = event.timeStamp, again = event.repeat || (last.key === key && now - last.at < TWICE);
       last = { key, at: now };
       if (!again) use(control);
     }
@@ -117,7 +118,7 @@ export default function ({ data, setTriggerValue }) {
   const once = (event) => {
     const control = event.target.closest?.(ONCE);
     if (!control) return;
-    const now = performance.now(), leaves = control.matches(LEAVES), showing = findShowing(control);
+    const now = event.timeStamp, leaves = control.matches(LEAVES), showing = findShowing(control);
     const stutters = event.isTrusted && leaves && now - acted < UNSEEN;
     const waits = leaves && left.showing === showing && now - left.at < LATE;
     if (event.detail > 1 || stutters || waits || isOfOtherJob(control)) {

@@ -1,7 +1,7 @@
 """One job beside the list: what was decided and why, its text where it may be seen, its logs, and its repeats."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -118,10 +118,9 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         _show_prompt(read, job_id)
     if job.is_prohibited is not None:
         show_policy(resources, person, job)
-    _show_facts(job, zone)
-    if not conduct.is_blind:
-        _show_logs(job, logs, zone)
-    _show_same_prompt(resources, person, job_id, zone)
+    told = [] if conduct.is_blind else logs
+    _show_facts(job, told, _find_same_prompt(resources, person, job_id), zone)
+    _show_logs(job, told, zone)
     # Read out where another job is opened: the focus stays where it is.
     announce(f"Job opened: {decision[2:]}, {created}", key="job_announcement", number=str(job_id))
     if hidden is None:
@@ -215,24 +214,19 @@ def _show_prompt(texts: JobTexts, job_id: UUID) -> None:
 
 
 def _show_categories(job: Row[Any]) -> None:
-    """Show the three categories as they were decided, side by side."""
+    """Show the three categories as they were decided, side by side; no line ends within one."""
     if not job.evaluated:
         st.text("Categories: – No moderation log")
         return
-    with st.container(horizontal=True, gap="medium"):
-        for category, name in CATEGORY_NAMES.items():
-            st.text(f"{name}: {FLAGS[job._mapping[category.column]]}", width="content")
+    said = [f"{name}: {FLAGS[job._mapping[category.column]]}" for category, name in CATEGORY_NAMES.items()]
+    st.text("  ".join(each.replace(" ", "\N{NO-BREAK SPACE}") for each in said))
 
 
 def _show_one(label: str, text: str | None, marked: Sequence[str]) -> None:
-    with st.container(gap=None):
-        st.caption(label)
-        if text is None:
-            st.text("None.")
-        elif text == "":
-            st.text("Empty.")
-        else:
-            show_text(text, label, key=f"text_{label.lower()}", marked=marked)
+    if text:
+        show_text(text, label, key=f"text_{label.lower()}", marked=marked)
+    else:
+        st.text(f"{label}: {'none' if text is None else 'empty'}.")
 
 
 def _show_invisible(invisible: Invisible) -> None:
@@ -245,7 +239,8 @@ def _show_invisible(invisible: Invisible) -> None:
         st.toggle("Mark them", key=MARKED)
 
 
-def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
+def _show_facts(job: Row[Any], logs: Sequence[Row[Any]], same: SamePrompt | None, zone: ZoneInfo) -> None:
+    """Show what else there is to know in one text: a browser draws that much sooner than a table."""
     facts = {
         "Client": quote(job.client_id),
         "Type and status": f"{quote(job.type)}, {job.status}",
@@ -253,15 +248,15 @@ def _show_facts(job: Row[Any], zone: ZoneInfo) -> None:
     }
     if job.api_key_id is not None or job.api_key_name is not None:
         facts["API key"] = _name_api_key(job)
-    with st.grid(2, min_column_width=200):
-        for label, value in facts.items():
-            with st.container(gap=None):
-                st.caption(label)
-                st.text(value)
-    st.caption("Job id")
+    if len(logs) == 1:
+        # What it says of the categories stands above.
+        facts["Moderation log"] = f"{name_time(logs[0].created_at, zone)}, {_name_delay(logs[0], job)}"
+    if same is not None:
+        facts["The same prompt"] = name_same_prompt(same, zone)
+    st.text("\n".join(f"{label}: {value}" for label, value in facts.items()))
     # By this the browser knows which job is on screen (dashboard/keyboard/help.js): a policy may hold any code.
     with st.container(key="open_job_id"):
-        st.code(str(job.job_id), language=None)
+        st.markdown(f"Job id: `{job.job_id}`")
 
 
 def _name_api_key(job: Row[Any]) -> str:
@@ -280,14 +275,14 @@ def _name_completed(job: Row[Any], zone: ZoneInfo) -> str:
 
 
 def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
-    """Show every log in its order, with what changed since the one before; the last one counts."""
-    if not logs:
+    """Show several logs in their order, each with what changed since the one before; the last one counts."""
+    if len(logs) < 2:
         return
-    st.caption("Moderation logs, the last one counts" if len(logs) > 1 else "Moderation log")
+    st.caption("Moderation logs, the last one counts")
     frame = pd.DataFrame(
         {
             "time": [print_local(log.created_at, zone) for log in logs],
-            "after": [_name_delay(log.created_at, job.created_at) for log in logs],
+            "after": [_name_delay(log, job) for log in logs],
             "changed": [
                 "first log" if previous is None else _name_changes(previous, log)
                 for previous, log in zip([None, *logs], logs, strict=False)
@@ -302,7 +297,6 @@ def _show_logs(job: Row[Any], logs: Sequence[Row[Any]], zone: ZoneInfo) -> None:
         hide_index=True,
         height=fit_height(len(logs), 10 * ROW_HEIGHT + 3),
         row_height=ROW_HEIGHT,
-        column_order=None if len(logs) > 1 else [str(name) for name in frame if name != "changed"],
         column_config={
             "time": text(f"Logged ({zone.key})", width=165),
             "after": text("After", width=80, help="Since the job was created."),
@@ -325,28 +319,26 @@ def _name_changes(previous: Row[Any], log: Row[Any]) -> str:
     return "; ".join(changes) or "nothing"
 
 
-def _name_delay(later: datetime, earlier: datetime) -> str:
-    return name_duration(later - earlier) if later >= earlier else "before it"
+def _name_delay(log: Row[Any], job: Row[Any]) -> str:
+    after = log.created_at - job.created_at
+    return f"{name_duration(after)} after the job" if after >= timedelta(0) else "before the job"
 
 
-def _show_same_prompt(resources: Resources, person: Actor, job_id: UUID, zone: ZoneInfo) -> None:
-    """Say how often the same prompt came, where the jobs are ours and so have the index for it."""
+def _find_same_prompt(resources: Resources, person: Actor, job_id: UUID) -> SamePrompt | None:
+    """Find how often the same prompt came, where the jobs are ours and so have the index for it."""
     if not resources.databases.jobs_are_ours:
-        return
+        return None
     try:
         with resources.databases.source.transaction(timeout=1) as connection:
-            same = find_same_prompt(connection, job_id, person.wall)
+            return find_same_prompt(connection, job_id, person.wall)
     except QueryTooSlow:
-        return
-    if same is not None:
-        st.caption("The same prompt")
-        st.text(name_same_prompt(same, zone))
+        return None
 
 
 def name_same_prompt(same: SamePrompt, zone: ZoneInfo) -> str:
     """Say how often a prompt came, when, and from whom."""
     if same.total == 1:
-        return "Only in this job."
+        return "only in this job."
     more = "" if same.is_complete else "More than "
     total = same.total if same.is_complete else same.total - 1
     shown = [f"{quote(client)} {count:,}" for client, count in same.clients[:5]]

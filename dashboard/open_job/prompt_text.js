@@ -41,6 +41,7 @@ function show(piece, marked) {
 
 export default function ({ data, parentElement }) {
   const box = parentElement.querySelector("#text"), copy = parentElement.querySelector("#copy");
+  parentElement.querySelector("#label").textContent = data.label;
   box.setAttribute("aria-label", data.label);
   const marked = new Set(data.marked);
   box.replaceChildren(...cut(data.text).map((piece) => show(piece, marked)));

@@ -36,7 +36,8 @@ def open_job(page: Page, key: str) -> str:
     wait_for(page, lambda: page.url != before and JOB.search(page.url) is not None)
     found = JOB.search(page.url)
     assert found is not None
-    expect(page.get_by_text(found[1])).to_be_visible()
+    # A list that is about to give way may hold it, too.
+    expect(page.locator(".st-key-open_job_id code")).to_have_text(found[1])
     return found[1]
 
 

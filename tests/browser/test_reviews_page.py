@@ -65,7 +65,7 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
         expect(page.get_by_role("button", name="Reveal")).to_be_visible()
         settle(page)
         page.keyboard.press("v")
-        expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("None.")).first).to_be_visible()
+        expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("Prompt: none.")).first).to_be_visible()
         page.keyboard.press(key)
         query = "SELECT verdict FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
         wait_for(page, partial(holds, rows, query, job_id, verdict))
