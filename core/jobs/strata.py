@@ -12,7 +12,7 @@ from core.jobs.filter import Category, JobFilter
 from core.jobs.query import conditions_of, latest_log, select_jobs, tables_of
 
 # Characters of a reason that tell strata apart: a reason may quote a prompt of megabytes.
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 
 
 class Stratification(StrEnum):
@@ -45,7 +45,8 @@ def _value(kind: Stratification) -> ColumnElement[Any]:
         case Stratification.CLIENT:
             return jobs.c.client_id.expression
         case Stratification.REASON:
-            return func.left(jobs.c.reason, _LONGEST_REASON)
+            # An empty one is none.
+            return func.nullif(func.left(jobs.c.reason, LONGEST_REASON), literal_column("''"))
         case Stratification.CATEGORY:
             flags = [
                 case(

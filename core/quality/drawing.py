@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,8 +21,10 @@ from sqlalchemy import (
 
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
+from core.jobs.reason_hours import Hours, Place
 from core.jobs.strata import Stratification, list_rows
-from core.quality.places import Kind, Place, count_by_hour, read_places
+
+K = TypeVar("K")
 
 # Hashes of ids are spread evenly over 64 bits, whatever the ids are.
 _LEAST_HASH, _GREATEST_HASH = -(2**63), 2**63 - 1
@@ -79,50 +81,35 @@ def _hash_below(share: float) -> int:
 
 
 def draw_places(
-    connection: Connection,
-    job_filter: JobFilter,
-    access: JobAccess,
-    by: Sequence[Stratification],
-    *,
-    kinds: Mapping[Kind, int],
-    sizes: Mapping[tuple[Any, ...], int],
-    seed: int,
-) -> dict[tuple[Any, ...], list[UUID]]:
-    """Draw so many of the jobs of each stratum, by the numbers of jobs that are kept beside them.
+    counted: Mapping[K, Hours], strata: Mapping[K, tuple[Any, ...]], *, sizes: Mapping[tuple[Any, ...], int], seed: int
+) -> dict[tuple[Any, ...], list[Place[K]]]:
+    """Draw so many of the jobs of each stratum, as places: by the numbers of jobs that are kept beside them.
 
-    Drawn are numbers out of as many as a stratum has jobs, which stand by kind and then by (created_at, job_id): the
-    same seed draws the same jobs as long as they are the same. `kinds` are counted in the snapshot of the connection.
+    Drawn are numbers out of as many as a stratum has jobs, which stand by kind, in the order of `counted`, and then by
+    (created_at, job_id): the same seed draws the same jobs as long as they are the same. `strata`: that of each kind.
     """
-    members: dict[tuple[Any, ...], list[Kind]] = {}
-    for kind in sorted(kinds, key=lambda one: (one.code, one.client_id or "")):
-        members.setdefault(kind.values(by), []).append(kind)
-    numbers = {
+    members: dict[tuple[Any, ...], list[K]] = {}
+    for kind in counted:
+        members.setdefault(strata[kind], []).append(kind)
+    ends = {kind: list(accumulate(hours.values())) for kind, hours in counted.items()}
+    starts = {kind: list(hours) for kind, hours in counted.items()}
+    drawn: dict[tuple[Any, ...], list[Place[K]]] = {}
+    for stratum, size in sizes.items():
+        jobs = sum(ends[kind][-1] for kind in members[stratum])
         # Each stratum has chances of its own, whatever others there are.
-        stratum: Random(f"{seed} {stratum}").sample(range(1, sum(kinds[kind] for kind in members[stratum]) + 1), size)  # noqa: S311 - reproducible, not secret
-        for stratum, size in sizes.items()
-    }
-    of_kind = [
-        (stratum, *_find_member(members[stratum], kinds, number))
-        for stratum, drawn in numbers.items()
-        for number in drawn
-    ]
-    counted = count_by_hour(connection, job_filter, access, {kind for _, kind, _ in of_kind})
-    ends = {kind: list(accumulate(jobs)) for kind, (_, jobs) in counted.items()}
-    places = []
-    for _, kind, number in of_kind:
-        at = bisect_left(ends[kind], number)
-        hour = datetime.fromtimestamp(counted[kind][0][at], UTC)
-        places.append(Place(kind, hour, number - (ends[kind][at - 1] if at else 0)))
-    drawn_ids: dict[tuple[Any, ...], list[UUID]] = {stratum: [] for stratum in sizes}
-    for (stratum, *_), job_id in zip(of_kind, read_places(connection, job_filter, access, places), strict=True):
-        drawn_ids[stratum].append(job_id)
-    return drawn_ids
+        numbers = Random(f"{seed} {stratum}").sample(range(1, jobs + 1), size)  # noqa: S311 - reproducible, not secret
+        drawn[stratum] = [_find_place(members[stratum], starts, ends, number) for number in numbers]
+    return drawn
 
 
-def _find_member(kinds: Sequence[Kind], jobs: Mapping[Kind, int], number: int) -> tuple[Kind, int]:
-    """Find the kind in which a number of a stratum lies, and the number within it."""
+def _find_place(
+    kinds: Sequence[K], starts: Mapping[K, list[int]], ends: Mapping[K, list[int]], number: int
+) -> Place[K]:
+    """Find the kind in which a number of a stratum lies, the hour, and the number within it."""
     for kind in kinds:
-        if number <= jobs[kind]:
-            return kind, number
-        number -= jobs[kind]
+        if number <= ends[kind][-1]:
+            at = bisect_left(ends[kind], number)
+            hour = datetime.fromtimestamp(starts[kind][at], UTC)
+            return kind, hour, number - (ends[kind][at - 1] if at else 0)
+        number -= ends[kind][-1]
     raise AssertionError("a number is drawn of no more jobs than there are")

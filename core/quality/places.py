@@ -1,9 +1,8 @@
 """Jobs by the places at which facts have them: how many each kind has in each hour, and which job stands where."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from core.facts.tables import job_facts, job_facts_unsettled
 from core.jobs.access import JobAccess
@@ -40,6 +40,7 @@ from core.jobs.fact_query import (
     total_query,
 )
 from core.jobs.filter import Category, JobFilter
+from core.jobs.reason_hours import Hours, Place
 from core.jobs.strata import Stratification
 
 
@@ -62,15 +63,6 @@ class Kind:
         return tuple(told[kind] for kind in by)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A job of a kind by its number, from 1 on in the order of (created_at, job_id), among those of an hour."""
-
-    kind: Kind
-    hour: datetime
-    number: int
-
-
 def are_told_by_facts(
     connection: Connection, job_filter: JobFilter, access: JobAccess, by: Sequence[Stratification]
 ) -> bool:
@@ -79,67 +71,54 @@ def are_told_by_facts(
     return facts_tell and see_facts(connection, access).has_facts
 
 
-def count_kinds(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, *, by_client: bool
-) -> dict[Kind, int]:
-    """Count the jobs of each kind that a filter of facts means."""
-    found = total_query(job_filter, access, (), by_client=by_client).subquery("found")
-    query = select(found.c.client_id, found.c.code, func.sum(found.c.total)).group_by(found.c.client_id, found.c.code)
-    return {Kind(client, code): int(number) for client, code, number in connection.execute(query) if number}
-
-
 def count_by_hour(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, kinds: Collection[Kind]
-) -> dict[Kind, tuple[list[int], list[int]]]:
-    """Return in which hours, in seconds since 1970, there are jobs of some kinds, the earliest first, and how many.
-
-    All kinds are of clients, or none is.
-    """
-    by_client = any(kind.client_id is not None for kind in kinds)
+    connection: Connection, job_filter: JobFilter, access: JobAccess, *, by_client: bool
+) -> dict[Kind, Hours]:
+    """Count the jobs of each kind that a filter of facts means in each hour; the kinds stand in their order."""
     found = total_query(job_filter, access, (), by_client=by_client).subquery("found")
     seconds = cast(func.extract("epoch", _hour_of(found.c.at)), BigInteger)
     # As arrays, and neither sorted nor added up by PostgreSQL: there may be a hundred thousand hours.
     arrays = func.array_agg(seconds), func.array_agg(found.c.total)
-    query = (
-        select(found.c.client_id, found.c.code, *arrays)
-        .where(found.c.code == func.any(literal(sorted({kind.code for kind in kinds}), ARRAY(SmallInteger))))
-        .group_by(found.c.client_id, found.c.code)
-    )
-    counted: dict[Kind, tuple[list[int], list[int]]] = {}
-    for client, code, hours, numbers in connection.execute(query):
-        if (kind := Kind(client, code)) in kinds:
-            totals: Counter[int] = Counter()
-            for hour, number in zip(hours, numbers, strict=True):
-                totals[hour] += number
-            present = sorted(hour for hour, number in totals.items() if number)
-            counted[kind] = present, [totals[hour] for hour in present]
+    query = select(found.c.code, found.c.client_id, *arrays).group_by(found.c.code, found.c.client_id)
+    counted: dict[Kind, Hours] = {}
+    for code, client, hours, numbers in sorted(
+        connection.execute(query), key=lambda row: (row.code, row.client_id or "")
+    ):
+        totals: Counter[int] = Counter()
+        for hour, number in zip(hours, numbers, strict=True):
+            totals[hour] += number
+        if totals := +totals:
+            counted[Kind(client, code)] = dict(sorted(totals.items()))
     return counted
 
 
 def read_places(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place]
+    connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place[Kind]]
 ) -> list[UUID]:
     """Read the ids of the jobs at some places, in their order; in the snapshot in which these were counted.
 
-    Of each hour only the jobs up to its last place are read, unless jobs are noted as unsettled: then all are.
+    Of each hour only the jobs up to a place are read, unless jobs are noted as unsettled: then all are.
     """
     picked = _select_picked(places).cte("picked")
-    by_client = places[0].kind.client_id is not None
+    by_client = places[0][0].client_id is not None
     is_settled = connection.execute(select(~select(job_facts_unsettled.c.note_id).exists())).scalar_one()
-    number = _number_hours if is_settled else _number_all
-    found = number(job_filter, access, picked, by_client)
-    names = ("code", "hour", "number", *(("client_id",) if by_client else ()))
-    is_picked = and_(*(found.c[name] == picked.c[name] for name in names))
-    query = select(found.c.job_id).select_from(picked.join(found, is_picked)).order_by(picked.c.place)
-    return list(connection.execute(query).scalars())
+    if is_settled:
+        one = _find_place(job_filter, access, picked, by_client)
+        query = select(one.c.job_id).select_from(picked.join(one, true()))
+    else:
+        found = _number_all(job_filter, access, picked, by_client)
+        names = ("code", "hour", "number", *(("client_id",) if by_client else ()))
+        is_picked = and_(*(found.c[name] == picked.c[name] for name in names))
+        query = select(found.c.job_id).select_from(picked.join(found, is_picked))
+    return list(connection.execute(query.order_by(picked.c.place)).scalars())
 
 
-def _select_picked(places: Sequence[Place]) -> Select[Any]:
+def _select_picked(places: Sequence[Place[Kind]]) -> Select[Any]:
     arrays = (
-        literal([place.kind.client_id for place in places], ARRAY(Text)),
-        literal([place.kind.code for place in places], ARRAY(SmallInteger)),
-        literal([place.hour for place in places], ARRAY(DateTime(timezone=True))),
-        literal([place.number for place in places], ARRAY(BigInteger)),
+        literal([kind.client_id for kind, _, _ in places], ARRAY(Text)),
+        literal([kind.code for kind, _, _ in places], ARRAY(SmallInteger)),
+        literal([hour for _, hour, _ in places], ARRAY(DateTime(timezone=True))),
+        literal([number for _, _, number in places], ARRAY(BigInteger)),
     )
     columns = (
         column("client_id", Text),
@@ -150,25 +129,23 @@ def _select_picked(places: Sequence[Place]) -> Select[Any]:
     return select(func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="pick").render_derived())
 
 
-def _number_hours(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> Subquery:
-    """Number the jobs of each kind and hour of which any is picked, up to the last one."""
-    cell_of = (picked.c.client_id, picked.c.code, picked.c.hour)
-    cell = select(*cell_of, func.max(picked.c.number).label("most")).group_by(*cell_of).subquery("cell")
-    key = (job_facts.c.created_at, job_facts.c.job_id)
-    of_cell = (
-        select(job_facts.c.job_id, func.row_number().over(order_by=key).label("number"))
+def _find_place(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> LateralFromClause:
+    """Find the job at each place: a step through the index of facts for each job of the kind before it in its hour."""
+    return (
+        select(job_facts.c.job_id)
         .where(
             *in_range_and_wall(job_filter, access),
-            job_facts.c.code == cell.c.code,
-            job_facts.c.created_at >= cell.c.hour,
-            job_facts.c.created_at < cell.c.hour + HOUR,
-            *([job_facts.c.client_id == cell.c.client_id] if by_client else []),
+            job_facts.c.code == picked.c.code,
+            job_facts.c.created_at >= picked.c.hour,
+            job_facts.c.created_at < picked.c.hour + HOUR,
+            *([job_facts.c.client_id == picked.c.client_id] if by_client else []),
         )
-        .order_by(*key)
-        .limit(cell.c.most)
+        .order_by(job_facts.c.created_at, job_facts.c.job_id)
+        .offset(picked.c.number - 1)
+        .limit(1)
+        .correlate(picked)
+        .lateral("one")
     )
-    numbered = of_cell.correlate(cell).lateral("numbered")
-    return select(cell, *numbered.c).select_from(cell.join(numbered, true())).subquery("found")
 
 
 def _number_all(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> Subquery:

@@ -1,11 +1,14 @@
 """Samples of decided jobs: drawn by chance from a filter, kept with what they were drawn from, and read again."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
+from itertools import islice
 from math import sqrt
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, Text, cast, func, insert, literal, null, select, update
@@ -20,11 +23,14 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
+from core.jobs.reason_hours import Hours, Place, count_by_reason, find_by_reason
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
 from core.quality.drawing import count_strata, draw_jobs, draw_places
-from core.quality.places import are_told_by_facts, count_kinds
+from core.quality.places import are_told_by_facts, count_by_hour, read_places
+
+K = TypeVar("K")
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200
@@ -218,13 +224,16 @@ def _draw(
     """Draw each stratum's jobs; return them with how many it has."""
     if are_told_by_facts(connection, job_filter, access, by):
         by_client = Stratification.CLIENT in by or access.wall.narrow(job_filter.client_id) is not None
-        kinds = count_kinds(connection, job_filter, access, by_client=by_client)
-        counted: dict[Strata, int] = {}
-        for kind, jobs in kinds.items():
-            counted[kind.values(by)] = counted.get(kind.values(by), 0) + jobs
-        sizes = _allocate(plan, by, counted)
-        ids = draw_places(connection, job_filter, access, by, kinds=kinds, sizes=sizes, seed=plan.seed)
-        return [(stratum, jobs, ids[stratum]) for stratum, jobs in counted.items()]
+        kinds = count_by_hour(connection, job_filter, access, by_client=by_client)
+        read = partial(read_places, connection, job_filter, access)
+        return _draw_by_hours(kinds, {kind: kind.values(by) for kind in kinds}, read, by, plan)
+    if set(by) == {Stratification.DECISION, Stratification.REASON}:
+        reasons = count_by_reason(connection, job_filter, access, most=MOST_STRATA)
+        if reasons is not None:
+            told = {Stratification.DECISION: "is_prohibited", Stratification.REASON: "reason"}
+            strata = {kind: tuple(getattr(kind, told[each]) for each in by) for kind in reasons}
+            find = partial(find_by_reason, connection, job_filter, access)
+            return _draw_by_hours(reasons, strata, find, by, plan)
     counted = count_strata(connection, job_filter, access, by)
     sizes = _allocate(plan, by, counted)
     shares = {stratum: _enough(sizes[stratum], counted[stratum]) for stratum in sizes}
@@ -232,7 +241,24 @@ def _draw(
     return [(stratum, jobs, hashed.get(stratum, [])[: sizes[stratum]]) for stratum, jobs in counted.items()]
 
 
-def _allocate(plan: Plan, by: Sequence[Stratification], counted: dict[Strata, int]) -> dict[Strata, int]:
+def _draw_by_hours(
+    kinds: Mapping[K, Hours],
+    strata: Mapping[K, Strata],
+    read: Callable[[Sequence[Place[K]]], list[UUID]],
+    by: Sequence[Stratification],
+    plan: Plan,
+) -> list[tuple[Strata, int, list[UUID]]]:
+    """Draw by how many jobs of each kind each hour has; `strata` says of which stratum a kind is."""
+    counted: Counter[Strata] = Counter()
+    for kind, hours in kinds.items():
+        counted[strata[kind]] += sum(hours.values())
+    drawn = draw_places(kinds, strata, sizes=_allocate(plan, by, counted), seed=plan.seed)
+    ids = iter(read([place for places in drawn.values() for place in places]))
+    taken = {stratum: list(islice(ids, len(places))) for stratum, places in drawn.items()}
+    return [(stratum, jobs, taken[stratum]) for stratum, jobs in counted.items()]
+
+
+def _allocate(plan: Plan, by: Sequence[Stratification], counted: Mapping[Strata, int]) -> dict[Strata, int]:
     if not counted:
         raise NotPossible("No decided job matches: choose other jobs.")
     if len(counted) > MOST_STRATA:

@@ -14,10 +14,11 @@ from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import Category, DateRange, JobFilter
+from core.jobs.reason_hours import count_by_reason, find_by_reason
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
-from core.quality.places import are_told_by_facts, count_kinds
+from core.quality.places import are_told_by_facts, count_by_hour, read_places
 from core.quality.samples import MOST_STRATA, Judging, Plan, draw_sample, edit_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
@@ -77,10 +78,11 @@ def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg
     found: Counter[UUID] = Counter()
 
     with databases.source.transaction(is_snapshot=True) as reading:
-        kinds = count_kinds(reading, rejected, access, by_client=False)
+        kinds = count_by_hour(reading, rejected, access, by_client=False)
         for seed in range(150):
             if by_facts:
-                drawn = draw_places(reading, rejected, access, by, kinds=kinds, sizes={(True,): 12}, seed=seed)
+                places = draw_places(kinds, dict.fromkeys(kinds, (True,)), sizes={(True,): 12}, seed=seed)
+                drawn = {(True,): read_places(reading, rejected, access, places[(True,)])}
             else:
                 drawn = draw_jobs(reading, rejected, access, by, shares={(True,): 1.0}, seed=seed)
             assert len(set(drawn[(True,)][:12])) == 12
@@ -183,14 +185,15 @@ def draw_half(
     with databases.source.transaction(is_snapshot=True) as reading:
         assert are_told_by_facts(reading, job_filter, access, by)
         by_client = Stratification.CLIENT in by or wall.narrow(job_filter.client_id) is not None
-        kinds = count_kinds(reading, job_filter, access, by_client=by_client)
+        kinds = count_by_hour(reading, job_filter, access, by_client=by_client)
         counted = count_strata(reading, job_filter, access, by)
         half = {stratum: (jobs + 1) // 2 for stratum, jobs in counted.items()}
-        drawn = draw_places(reading, job_filter, access, by, kinds=kinds, sizes=half, seed=5)
+        places = draw_places(kinds, {kind: kind.values(by) for kind in kinds}, sizes=half, seed=5)
+        drawn = {stratum: read_places(reading, job_filter, access, found) for stratum, found in places.items()}
         everything = draw_jobs(reading, job_filter, access, by, shares=dict.fromkeys(half, 1.0), seed=1)
     told: Counter[tuple[object, ...]] = Counter()
-    for kind, jobs in kinds.items():
-        told[kind.values(by)] += jobs
+    for kind, hours in kinds.items():
+        told[kind.values(by)] += sum(hours.values())
     assert told == counted
     assert {stratum: len(set(ids)) for stratum, ids in drawn.items()} == half
     assert all(set(ids) <= set(everything[stratum]) for stratum, ids in drawn.items())
@@ -222,6 +225,52 @@ def test_facts_draw_of_the_same_strata(
     )
 
     assert [draw_half(databases, each, wall, by) for each, wall in asked] == settled
+
+
+def draw_by_reason(databases: Databases, job_filter: JobFilter) -> dict[tuple[object, ...], list[UUID]]:
+    """Draw half of each stratum by the counts of reasons, and hold that against the jobs themselves."""
+    access, by = make_access(databases, Wall(None)), (Stratification.DECISION, Stratification.REASON)
+    with databases.source.transaction(is_snapshot=True) as reading:
+        kinds = count_by_reason(reading, job_filter, access, most=MOST_STRATA)
+        assert kinds is not None
+        counted = count_strata(reading, job_filter, access, by)
+        half = {stratum: (jobs + 1) // 2 for stratum, jobs in counted.items()}
+        strata_of = {kind: (kind.is_prohibited, kind.reason) for kind in kinds}
+        places = draw_places(kinds, strata_of, sizes=half, seed=5)
+        drawn = {stratum: find_by_reason(reading, job_filter, access, found) for stratum, found in places.items()}
+        everything = draw_jobs(reading, job_filter, access, by, shares=dict.fromkeys(half, 1.0), seed=1)
+    told: Counter[tuple[object, ...]] = Counter()
+    for kind, hours in kinds.items():
+        told[strata_of[kind]] += sum(hours.values())
+    assert told == counted
+    assert {stratum: len(set(ids)) for stratum, ids in drawn.items()} == half
+    assert all(set(ids) <= set(everything[stratum]) for stratum, ids in drawn.items())
+    return drawn
+
+
+def test_counted_reasons_draw_of_the_same_strata(databases: Databases, connection: psycopg.Connection) -> None:
+    """Where reasons are counted beside the jobs, strata have the same jobs, and each drawn job is one of its stratum.
+
+    Reasons that begin alike are one stratum, and an empty one is none. Hours that are not counted yet, or have changed
+    since, are asked themselves, and what is drawn is the same.
+    """
+    seed_jobs(databases, 1000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
+    for reason in ("", "a" * 300, "a" * 301, "rare"):
+        for is_prohibited in (True, True, None):
+            insert_job(connection, reason=reason, is_prohibited=is_prohibited)
+    decided = april(decision="reject,pass")
+    bounds = DateRange(datetime(2026, 4, 2, 3, 14, tzinfo=UTC), datetime(2026, 4, 29, 15, 9, tzinfo=UTC))
+    asked = [decided, replace(decided, range=bounds, client_id="demo-atelier"), april(decision="reject")]
+
+    uncounted = [draw_by_reason(databases, each) for each in asked]
+    connection.execute("SELECT job_counts_add_up(10000)")
+    counted = [draw_by_reason(databases, each) for each in asked]
+    connection.execute(
+        "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 99"
+    )
+
+    assert uncounted == counted == [draw_by_reason(databases, each) for each in asked]
+    assert len(counted[0][True, "a" * 200]) == 2
 
 
 @pytest.mark.parametrize("words", ["q", "reason", "reason_contains"])
