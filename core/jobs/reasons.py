@@ -3,35 +3,54 @@
 Where reasons are counted beside the jobs they come from there, else one grouped query reads the jobs.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
+    Boolean,
     ColumnElement,
     Connection,
+    DateTime,
     Select,
     Text,
     and_,
     case,
+    cast,
+    column,
     exists,
     func,
     literal,
+    literal_column,
+    null,
     select,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from core.db.schema import jobs
 from core.facts.reasons import PROMPTS_OF_A_RULE
 from core.facts.tables import job_reason_counts, job_reasons
 from core.jobs.access import JobAccess
-from core.jobs.fact_query import hour_of
-from core.jobs.filter import LONGEST_SEARCH, DateRange, JobFilter
-from core.jobs.query import conditions_of, count_jobs, hash_text, reason_is, tables_of
+from core.jobs.fact_query import HOUR, hour_of, total_query
+from core.jobs.filter import LONGEST_SEARCH, DateRange, Decision, JobFilter
+from core.jobs.query import JOB_KEY, conditions_of, count_jobs, hash_text, reason_is, tables_of, without_facts
 from core.jobs.reason_hours import are_counted, select_reasons
+from core.jobs.strata import LONGEST_REASON
 from core.jobs.wall import of_clients
+
+K = TypeVar("K")
+
+# How many jobs each hour has that has any, by the seconds since 1970 at which it begins, the earliest first.
+Hours = dict[int, int]
+
+# A job by its number, from 1 on in the order of (created_at, job_id), among those of a kind in an hour.
+Place = tuple[K, datetime, int]
 
 # Reasons that are listed, the commonest.
 MOST_REASONS = 1_000
@@ -59,6 +78,15 @@ class Reasons:
     hidden_jobs: int
     # Jobs with any reason; an empty one is none.
     jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonKind:
+    """Jobs of one decision with one reason, of which the beginning is told, or with none."""
+
+    is_prohibited: bool
+    reason_hash: int | None
+    reason: str | None
 
 
 def count_reasons(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Reasons:
@@ -209,3 +237,108 @@ def _find_unknown(
 
 def _texts(reasons: Sequence[str]) -> ColumnElement[Any]:
     return literal(list(reasons), ARRAY(Text))
+
+
+def count_by_reason(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, *, most: int
+) -> dict[ReasonKind, Hours] | None:
+    """Count the decided jobs of a filter by decision, reason and hour; the kinds stand in an order.
+
+    None where counts do not tell that, or where there are more than `most` reasons.
+    """
+    if job_filter.reason is not None or not are_counted(connection, job_filter, access):
+        return None
+    found = select_reasons(job_filter, access).subquery("found")
+    hashes = list(connection.execute(select(found.c.reason_hash).distinct().limit(most + 1)).scalars())
+    if len(hashes) > most:
+        return None
+    reasons = _find_beginnings(connection, hashes)
+    counted: dict[ReasonKind, Hours] = {}
+    for decision in (Decision.REJECT, Decision.PASS):
+        if decision not in job_filter.decision:
+            continue
+        one = replace(job_filter, decision=(decision,))
+        rest = _add_up(connection, total_query(one, access, ()), None).get(None, Counter())
+        with_reason = _add_up(connection, select_reasons(one, access), "reason_hash")
+        for reason_hash, hours in with_reason.items():
+            rest.subtract(hours)
+            kind = ReasonKind(decision is Decision.REJECT, reason_hash, reasons[reason_hash])
+            counted[kind] = dict(sorted(hours.items()))
+        if rest := +rest:
+            counted[ReasonKind(decision is Decision.REJECT, None, None)] = dict(sorted(rest.items()))
+    return counted
+
+
+def _add_up(connection: Connection, rows: Select[Any], name: str | None) -> dict[Any, Counter[int]]:
+    """Add rows up by their hours, and by a column."""
+    found = rows.subquery("found")
+    by = null() if name is None else found.c[name]
+    at = func.date_bin(literal_column("interval '1 hour'"), found.c.at, literal_column("timestamptz '2000-01-01Z'"))
+    hour = cast(func.extract("epoch", at), BigInteger)
+    each = select(by.label("by"), hour.label("hour"), found.c.total).subquery("each")
+    query = select(each.c.by, each.c.hour, func.sum(each.c.total)).group_by(each.c.by, each.c.hour)
+    hours: dict[Any, Counter[int]] = {}
+    for value, at, number in connection.execute(query.order_by(each.c.by, each.c.hour)):
+        if number:
+            hours.setdefault(value, Counter())[at] = int(number)
+    return hours
+
+
+def _find_beginnings(connection: Connection, hashes: Sequence[int]) -> dict[int, str]:
+    """Return how the reasons with some hashes begin, as far as that tells strata apart."""
+    one = (
+        func.unnest(literal(list(hashes), ARRAY(BigInteger))).table_valued(column("hash", BigInteger)).render_derived()
+    )
+    beginning = (
+        select(func.left(jobs.c.reason, LONGEST_REASON))
+        .where(hash_text(jobs.c.reason) == one.c.hash, jobs.c.reason.is_not(None))
+        .limit(1)
+        .correlate(one)
+        .scalar_subquery()
+    )
+    return {row[0]: row[1] for row in connection.execute(select(one.c.hash, beginning))}
+
+
+def find_by_reason(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place[ReasonKind]]
+) -> list[UUID]:
+    """Return the ids of the jobs at some places, in their order; in the snapshot in which these were counted."""
+    arrays = (
+        literal([kind.is_prohibited for kind, _, _ in places], ARRAY(Boolean)),
+        literal([kind.reason_hash for kind, _, _ in places], ARRAY(BigInteger)),
+        literal([hour for _, hour, _ in places], ARRAY(DateTime(timezone=True))),
+        literal([number for _, _, number in places], ARRAY(BigInteger)),
+    )
+    columns = (
+        column("is_prohibited", Boolean),
+        column("reason_hash", BigInteger),
+        column("hour", DateTime(timezone=True)),
+        column("number", BigInteger),
+    )
+    picks = func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="picked").render_derived()
+    picked = select(picks).cte("picked")
+
+    def at(*has_reason: ColumnElement[bool]) -> LateralFromClause:
+        return (
+            select(jobs.c.job_id)
+            .where(
+                *conditions_of(without_facts(job_filter), access),
+                jobs.c.created_at >= picked.c.hour,
+                jobs.c.created_at < picked.c.hour + HOUR,
+                jobs.c.is_prohibited == picked.c.is_prohibited,
+                *has_reason,
+            )
+            .order_by(*JOB_KEY)
+            .offset(picked.c.number - 1)
+            .limit(1)
+            .correlate(picked)
+            .lateral("one")
+        )
+
+    some = at(hash_text(jobs.c.reason) == picked.c.reason_hash, jobs.c.reason.is_not(None))
+    none = at(func.coalesce(jobs.c.reason, literal_column("''")) == literal_column("''"))
+    found = union_all(
+        select(picked.c.place, some.c.job_id).select_from(picked.join(some, picked.c.reason_hash.is_not(None))),
+        select(picked.c.place, none.c.job_id).select_from(picked.join(none, picked.c.reason_hash.is_(None))),
+    ).subquery("found")
+    return list(connection.execute(select(found.c.job_id).order_by(found.c.place)).scalars())

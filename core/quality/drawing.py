@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.reason_hours import Hours, Place
+from core.jobs.reasons import Hours, Place
 from core.jobs.strata import Stratification, list_rows
 
 K = TypeVar("K")

@@ -40,7 +40,7 @@ from core.jobs.fact_query import (
     total_query,
 )
 from core.jobs.filter import Category, JobFilter
-from core.jobs.reason_hours import Hours, Place
+from core.jobs.reasons import Hours, Place
 from core.jobs.strata import Stratification
 
 

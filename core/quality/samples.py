@@ -23,7 +23,7 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
-from core.jobs.reason_hours import Hours, Place, count_by_reason, find_by_reason
+from core.jobs.reasons import Hours, Place, count_by_reason, find_by_reason
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions

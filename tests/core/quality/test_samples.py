@@ -14,7 +14,7 @@ from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import Category, DateRange, JobFilter
-from core.jobs.reason_hours import count_by_reason, find_by_reason
+from core.jobs.reasons import count_by_reason, find_by_reason
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
