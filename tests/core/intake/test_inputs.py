@@ -300,7 +300,7 @@ def test_a_month_that_was_saved_in_libreoffice_is_the_same_month(
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "line ends": lambda: HEADER + b"\n" * 100_000_000,
+    "line ends": lambda: HEADER + b"\n" * 40_000_000,
     "rows of delimiters": lambda: HEADER + b",,\n" * 30_000_000,
     "an endless header": lambda: b"x" * 250_000_000,
     "a quote in the header": lambda: b'"' + b"x\n" * 100_000_000,

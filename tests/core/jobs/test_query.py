@@ -308,7 +308,7 @@ UNDERAGE = Wall("acme", "bluebird", withheld={Category.UNDERAGE}, withheld_reaso
 @example(params=APRIL, wall=Wall())
 @example(params=APRIL | {"q": "a"}, wall=UNDERAGE)
 @example(params=APRIL | {"q": "a", "category": "underage"}, wall=UNDERAGE)
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_filters_combined_find_what_plain_python_finds(stocked: Databases, params: dict[str, str], wall: Wall) -> None:
     """All parameters and the wall combine with AND; no search finds a job by a text that is withheld."""
     check_against_oracle(stocked, params, wall)

@@ -101,7 +101,7 @@ sought_texts = (parts | parts.map(str.upper) | parts.map(str.lower) | st.tuples(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 @given(sought=sought_texts)
 def test_the_index_changes_no_result(indexed: Databases, sought: str) -> None:
     """Whatever the locale of the database, the index of searches neither adds nor drops a job."""
