@@ -50,8 +50,8 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
     if has_guards:
         texts = {column: take_guard_off(staged) for column, staged in texts.items()}
     updated = _update_jobs(connection, client_id, texts, has_guards=has_guards) if known else 0
-    inserted = _insert_jobs(connection, client_id, texts) if known < total else 0
-    return Merged(inserted, updated, total - inserted - updated, _insert_logs(connection), erased)
+    inserted, logs = _insert(connection, client_id, texts)
+    return Merged(inserted, updated, total - inserted - updated, logs, erased)
 
 
 def _leave_out_erased(connection: Connection) -> int:
@@ -123,19 +123,43 @@ def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], 
     return result.rowcount
 
 
-def _insert_jobs(connection: Connection, client_id: str, texts: dict[str, str]) -> int:
-    """Insert the jobs that are not there yet, in the order of exports."""
+def _insert(connection: Connection, client_id: str, texts: dict[str, str]) -> tuple[int, int]:
+    """Insert the jobs that are not there yet, in the order of exports, and logs; return how many of each.
+
+    A log is added where a record has flags that differ from the job's latest ones, and is not older than the job. Both
+    in one statement: the facts of a job are written when its log is there already, and not changed once more for it.
+    """
     bare = {"status": "status", **texts, **{column: f"nullif({column}, '')" for column in _API_KEY}}
-    result = connection.execute(
+    flags = ", ".join(_FLAGS)
+    has_flags = " OR ".join(f"staged_jobs.{flag} IS NOT NULL" for flag in _FLAGS)
+    differs = " OR ".join(f"staged_jobs.{flag} IS DISTINCT FROM latest.{flag}" for flag in _FLAGS)
+    # A log that is older than the latest would not count, and would be added once more each time.
+    inserted, logs = connection.execute(
         text(f"""
-            INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})
-            SELECT job_id, :client_id, is_prohibited, created_at, completed_at, {", ".join(bare.values())}
-            FROM staged_jobs WHERE NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jobs.record)
-            {"" if _is_in_order(connection) else "ORDER BY created_at, job_id"}
+            WITH inserted AS (
+                INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})
+                SELECT job_id, :client_id, is_prohibited, created_at, completed_at, {", ".join(bare.values())}
+                FROM staged_jobs WHERE NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jobs.record)
+                {"" if _is_in_order(connection) else "ORDER BY created_at, job_id"}
+                RETURNING 1
+            ), logged AS (
+                INSERT INTO moderation_logs (job_id, created_at, {flags})
+                SELECT staged_jobs.job_id, greatest(coalesce(completed_at, staged_jobs.created_at), latest.created_at),
+                    {", ".join(f"staged_jobs.{flag}" for flag in _FLAGS)}
+                FROM staged_jobs LEFT JOIN known_jobs USING (record) LEFT JOIN (
+                    SELECT DISTINCT ON (staged_jobs.job_id) staged_jobs.job_id, log.created_at,
+                        {", ".join(f"log.{flag}" for flag in _FLAGS)}
+                    FROM staged_jobs JOIN moderation_logs AS log USING (job_id)
+                    ORDER BY staged_jobs.job_id, log.created_at DESC, log_id DESC
+                ) AS latest USING (job_id)
+                WHERE coalesce(comparison, 1) >= 0 AND ({has_flags}) AND ({differs})
+                RETURNING 1
+            )
+            SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM logged)
         """),
         {"client_id": client_id} | (GUARDS if texts["type"] != "staged_jobs.type" else {}),
-    )
-    return result.rowcount
+    ).one()
+    return inserted, logs
 
 
 def _is_in_order(connection: Connection) -> bool:
@@ -149,29 +173,6 @@ def _is_in_order(connection: Connection) -> bool:
             """)
         ).scalar_one()
     )
-
-
-def _insert_logs(connection: Connection) -> int:
-    """Add a log where a record has flags that differ from the job's latest ones, and is not older than the job."""
-    flags = ", ".join(_FLAGS)
-    has_flags = " OR ".join(f"staged_jobs.{flag} IS NOT NULL" for flag in _FLAGS)
-    differs = " OR ".join(f"staged_jobs.{flag} IS DISTINCT FROM latest.{flag}" for flag in _FLAGS)
-    # A log that is older than the latest would not count, and would be added once more each time.
-    result = connection.execute(
-        text(f"""
-            INSERT INTO moderation_logs (job_id, created_at, {flags})
-            SELECT staged_jobs.job_id, greatest(coalesce(completed_at, staged_jobs.created_at), latest.created_at),
-                {", ".join(f"staged_jobs.{flag}" for flag in _FLAGS)}
-            FROM staged_jobs LEFT JOIN known_jobs USING (record) LEFT JOIN (
-                SELECT DISTINCT ON (staged_jobs.job_id) staged_jobs.job_id, log.created_at,
-                    {", ".join(f"log.{flag}" for flag in _FLAGS)}
-                FROM staged_jobs JOIN moderation_logs AS log USING (job_id)
-                ORDER BY staged_jobs.job_id, log.created_at DESC, log_id DESC
-            ) AS latest USING (job_id)
-            WHERE coalesce(comparison, 1) >= 0 AND ({has_flags}) AND ({differs})
-        """)
-    )
-    return result.rowcount
 
 
 def remove_demo(connection: Connection) -> bool:
