@@ -14,9 +14,9 @@ from core.errors import InvalidParameter
 from core.jobs.wall import Wall
 from dashboard.keys.table import isolate, prefix
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.confirmation import confirm
 from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
-from dashboard.widgets.confirmation import confirm
 
 SCOPE_WORDS = {
     Scope.JOB_READ: "job:read – export jobs and read receipts",

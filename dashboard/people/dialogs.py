@@ -9,9 +9,10 @@ from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, pa
 from core.errors import InvalidParameter, NotPossible
 from dashboard.people.words import SCOPE_WORDS
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.confirmation import confirm
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
-from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -117,13 +118,15 @@ def _give(person: Actor, holder: Holder, given: Rights) -> None:
     resources = get_resources()
     door = resources.door
     try:
-        give_rights(
-            resources.databases,
-            person,
-            holder,
-            given,
-            providers=resources.providers,
-            stays_admin=None if door is None else door.stays_admin,
+        make_once(
+            lambda: give_rights(
+                resources.databases,
+                person,
+                holder,
+                given,
+                providers=resources.providers,
+                stays_admin=None if door is None else door.stays_admin,
+            )
         )
     except (InvalidParameter, NotPossible, Forbidden) as error:
         show_refusal(error)

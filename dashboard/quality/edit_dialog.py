@@ -10,6 +10,7 @@ from core.errors import InvalidParameter, NotPossible
 from core.quality.samples import edit_sample, may_edit
 from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
@@ -36,7 +37,7 @@ def edit_dialog(person: Actor, sample: Row[Any]) -> None:
     if not st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
         return
     try:
-        edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day)
+        make_once(lambda: edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day))
     except (InvalidParameter, NotPossible, Forbidden) as error:
         st.error("The sample was not changed.", icon=":material/error:")
         st.text(str(error))

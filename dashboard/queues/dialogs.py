@@ -63,7 +63,7 @@ def edit_dialog(person: Actor, queue_id: UUID) -> None:
         return
     settings = _ask(read_settings(queue), key=f"queue_{queue_id}")
     if st.button("Save changes", type=emphasis(), icon=":material/save:", key="queue_edit") and _try(
-        lambda: edit_queue(get_resources().databases, person, queue_id, settings)
+        lambda: make_once(lambda: edit_queue(get_resources().databases, person, queue_id, settings))
     ):
         st.rerun()
 
@@ -76,7 +76,7 @@ def close_dialog(person: Actor, queue_id: UUID) -> None:
         is_sure = st.button("Close queue", type=emphasis(), icon=":material/archive:", key="queue_close")
         if st.button("Keep it", key="queue_keep"):
             st.rerun()
-    if is_sure and _try(lambda: close_queue(get_resources().databases, person, queue_id)):
+    if is_sure and _try(lambda: make_once(lambda: close_queue(get_resources().databases, person, queue_id))):
         st.switch_page("reviews/page.py")
 
 

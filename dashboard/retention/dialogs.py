@@ -9,8 +9,9 @@ from core.actor import Actor, Forbidden
 from core.errors import InvalidParameter
 from core.keeping.holds import LONGEST_REASON, Held, end_hold, place_hold
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.confirmation import confirm
+from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.confirmation import confirm
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -33,7 +34,7 @@ def place_dialog(person: Actor) -> None:
         return
     try:
         held = Held(client.strip() or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
-        place_hold(get_resources().databases, person, held, reason)
+        make_once(lambda: place_hold(get_resources().databases, person, held, reason))
     except (InvalidParameter, Forbidden) as error:
         show_refusal(error)
     else:

@@ -1,4 +1,4 @@
-"""What an open dialog makes, made once, however often its button is pressed.
+"""What an open dialog makes or changes, done once, however often its button is pressed.
 
 Streamlit runs a dialog again for a second press while the first one is still at work: two keys were made, and one of
 them was shown to nobody.

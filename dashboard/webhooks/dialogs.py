@@ -8,10 +8,10 @@ from core.actor import Actor
 from core.webhooks.endpoints import create_endpoint, remove_endpoint
 from core.webhooks.target import read_networks
 from dashboard.session.admission import ADMINS, dialog
+from dashboard.session.confirmation import confirm
 from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
 from dashboard.webhooks.table import EVENTS
-from dashboard.widgets.confirmation import confirm
 
 ONE, ALL = "One client", "All clients"
 

@@ -85,7 +85,8 @@ def _show_actions(endpoints: Sequence[Row[Any]]) -> None:
             icon=":material/play_arrow:" if is_paused else ":material/pause:",
             disabled=row is None,
             help="What happens while it is paused is kept, and sent when it is resumed.",
-            key="pause_webhook",
+            # Each has its own, so that a second press on one is never the other.
+            key="resume_webhook" if is_paused else "pause_webhook",
             on_click=as_person(_pause_or_resume, ADMINS),
             args=(chosen, is_paused),
         )

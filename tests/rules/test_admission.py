@@ -94,3 +94,56 @@ def test_callbacks_and_fragments_go_through_the_admission(path: Path) -> None:
 def test_the_rule_sees_what_goes_past(source: str) -> None:
     """Each way past the admission is found."""
     assert list(find_unguarded(ast.parse(source))) != []
+
+
+# Read, and change nothing.
+READING = ("ask_", "count_", "find_", "list_", "make_access", "read_", "describe_")
+
+
+def find_repeatable(tree: ast.Module) -> Iterator[str]:
+    """Return what a dialog does for its person that a second press would do once more: it stands in no lambda."""
+    for dialog in ast.walk(tree):
+        if not isinstance(dialog, ast.FunctionDef) or not any(
+            isinstance(made, ast.Call) and ast.unparse(made.func) == "dialog" for made in dialog.decorator_list
+        ):
+            continue
+        called = {
+            node.func.id for node in ast.walk(dialog) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        helpers = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in called]
+        for function in (dialog, *helpers):
+            later = {
+                inner
+                for made in ast.walk(function)
+                if isinstance(made, ast.Lambda | ast.FunctionDef) and made is not function
+                for inner in ast.walk(made)
+            }
+            for node in ast.walk(function):
+                if isinstance(node, ast.Call) and len(node.args) > 1 and node not in later:
+                    databases, who = (ast.unparse(argument) for argument in node.args[:2])
+                    name = ast.unparse(node.func)
+                    if databases.endswith("databases") and who == "person" and not name.startswith(READING):
+                        yield name
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_a_dialog_does_once_what_it_does(path: Path) -> None:
+    """Nothing that a dialog writes is written again by a second press: it goes through `make_once`."""
+    assert list(find_repeatable(parse(path))) == []
+
+
+def test_what_a_dialog_would_do_twice_is_found() -> None:
+    """A write in the dialog itself, or in a function that it calls, is found; one that is handed on is not."""
+    source = """
+@dialog("Place a hold", scopes=ADMINS)
+def place(person):
+    list_holds(databases, person)
+    place_hold(get_resources().databases, person, held)
+    make_once(lambda: end_hold(databases, person))
+    _give(person)
+
+def _give(person):
+    give_rights(resources.databases, person)
+"""
+
+    assert list(find_repeatable(ast.parse(source))) == ["place_hold", "give_rights"]

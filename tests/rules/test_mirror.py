@@ -37,7 +37,7 @@ TESTED_BY = {
     "dashboard/widgets/": "tests/dashboard/jobs/test_page.py",
     "dashboard/widgets/markdown_escape.py": "tests/browser/test_inert_text.py",
     "dashboard/widgets/failure.py": "tests/rules/test_pages.py",
-    "dashboard/widgets/confirmation.py": "tests/dashboard/keys/test_page.py",
+    "dashboard/session/confirmation.py": "tests/dashboard/keys/test_page.py",
     # Who is there, asked by every page, and over real sockets.
     "dashboard/session/": "tests/rules/test_admission.py",
     "dashboard/session/new_secret.py": "tests/dashboard/keys/test_page.py",

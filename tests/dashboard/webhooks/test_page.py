@@ -92,9 +92,9 @@ def test_a_webhook_is_paused_resumed_and_removed(page: AppTest, databases: Datab
 
     page.run()
     said = []
-    for _ in range(2):
-        said.append(page.button(key="pause_webhook").label)
-        page.button(key="pause_webhook").click().run()
+    for key in ("pause_webhook", "resume_webhook"):
+        said.append(page.button(key=key).label)
+        page.button(key=key).click().run()
         said.append(page.dataframe[0].value["State"].item())
     page.button(key="open_remove").click().run()
     assert page.text[0].value == f"“{URL}”"

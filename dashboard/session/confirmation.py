@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.actor import Forbidden
 from core.errors import NotPossible
+from dashboard.session.once import make_once
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -18,7 +19,7 @@ def confirm(label: str, act: Callable[[], object], *, icon: str, key: str, keep:
             st.rerun()
     if is_sure:
         try:
-            act()
+            make_once(act)
         except (NotPossible, Forbidden) as error:
             show_refusal(error)
         else:
