@@ -17,6 +17,7 @@ from core.db.startup import open_databases
 from core.intake.demo import seed_jobs
 from core.settings import Settings
 from tests.conftest import TestServer
+from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer, serving_dashboard
 
 # Milliseconds: generous, because no timing may decide a test.
@@ -78,9 +79,29 @@ def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **mo
     return opened
 
 
+# Takes an address as Forward does, and returns once the script has begun and ended for it.
+_STEP_TO = """
+async (address) => {
+  const app = document.querySelector("[data-testid=stApp]"), end = performance.now() + 30000;
+  let begun = false;
+  const watch = new MutationObserver(() => (begun ||= app.dataset.testScriptState === "running"));
+  watch.observe(app, { attributeFilter: ["data-test-script-state"] });
+  history.pushState({}, "", address);
+  dispatchEvent(new PopStateEvent("popstate"));
+  while (!begun || app.dataset.testScriptState !== "notRunning") {
+    if (performance.now() > end) throw new Error("the page did not come");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  watch.disconnect();
+}
+"""
+
+
 def step_to(page: Page, address: str) -> None:
-    """Lead an open page to an address of the same server as Forward does: that costs a fifth of loading it."""
-    page.evaluate("(to) => { history.pushState({}, '', to); dispatchEvent(new PopStateEvent('popstate')); }", address)
+    """Lead an open page, which is still, to an address of its server; that costs a fifth of loading it."""
+    wait_until_still(page)
+    page.evaluate(_STEP_TO, address)
+    wait_until_still(page)
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +135,13 @@ def keep_processes(profile: BrowserContext) -> BrowserContext:
     return profile
 
 
+def clear(profile: BrowserContext) -> None:
+    """Leave nothing of a test in a profile but its processes."""
+    for page in profile.pages[len(SITES) :]:
+        page.close()
+    profile.set_storage_state({"cookies": [], "origins": []})
+
+
 @pytest.fixture(scope="package")
 def profile(browser: Browser) -> Iterator[BrowserContext]:
     """The profile of `context`, which loads and compiles what all pages need once, and not for each test."""
@@ -133,10 +161,8 @@ def context(profile: BrowserContext) -> Iterator[BrowserContext]:
 
     profile.on("console", note)
     yield profile
-    for page in profile.pages[len(SITES) :]:
-        page.close()
     profile.remove_listener("console", note)
-    profile.set_storage_state({"cookies": [], "origins": []})
+    clear(profile)
     assert against == []
 
 

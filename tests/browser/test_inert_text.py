@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import step_to
 from tests.browser.test_reviews_page import reveal, settle
-from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
 
@@ -66,12 +65,10 @@ def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningS
     for path, title in (("exports", "Exports"), ("people", "People"), ("keys", "Keys"), ("audit", "Audit")):
         step_to(page, f"/{path}")
         expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
-        wait_until_still(page)
 
     # A policy is Markdown: what would be a picture is a link that nobody follows, and code in it is no job's id.
     step_to(page, "/policy")
     expect(page.get_by_text("code", exact=True)).to_be_visible()
-    wait_until_still(page)
     step_to(page, f"/reviews?{bounds}")
     page.get_by_role("button", name="Start").click()
     settle(page)

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
-from tests.browser.conftest import PATIENCE, new_profile
+from tests.browser.conftest import PATIENCE, clear, keep_processes, new_profile
 from tests.support.axe import find_faults
 from tests.support.provider import Provider, running_provider
 from tests.support.rows import insert_job
@@ -52,6 +52,20 @@ def door(provider: Provider, shared_url: str, tmp_path_factory: pytest.TempPathF
     serve = serving_with(provider, shared_url, tmp_path_factory.mktemp("door"))
     with serve(FENCEPOST_STEP_UP_MINUTES="30") as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def another_profile(browser: Browser) -> Iterator[BrowserContext]:
+    opened = keep_processes(new_profile(browser))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def elsewhere(another_profile: BrowserContext) -> Iterator[BrowserContext]:
+    """The browser of somebody else, or on another machine."""
+    yield another_profile
+    clear(another_profile)
 
 
 @pytest.fixture
@@ -188,7 +202,7 @@ def test_people_end_their_sessions_and_admins_everybodys(
     door: RunningServer,
     provider: Provider,
     page: Page,
-    browser: Browser,
+    elsewhere: BrowserContext,
     context: BrowserContext,
     rows: psycopg.Connection,
 ) -> None:
@@ -196,7 +210,6 @@ def test_people_end_their_sessions_and_admins_everybodys(
 
     An admin ends somebody else's, and so does the provider.
     """
-    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     provider.is_here(ADMIN)
     sign_in(page, door.url)
@@ -226,7 +239,6 @@ def test_people_end_their_sessions_and_admins_everybodys(
     expect_in(other, "ended@team.example.com")
     told = tell(door, provider.logout_token(sid="of the provider"))
     expect(other.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
-    elsewhere.close()
 
     assert told.status_code == 200
     # For keys the sign-in must not be long ago; after another one they are there.
@@ -246,7 +258,7 @@ def test_people_end_their_sessions_and_admins_everybodys(
 
 
 def test_rights_that_are_given_and_taken_reach_open_pages(
-    door: RunningServer, provider: Provider, page: Page, browser: Browser, rows: psycopg.Connection
+    door: RunningServer, provider: Provider, page: Page, elsewhere: BrowserContext, rows: psycopg.Connection
 ) -> None:
     """An admin gives a stranger the jobs of one client on the page People, then more, then nothing any more.
 
@@ -256,7 +268,6 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     for client in ("acme", "other"):
         insert_job(rows, client_id=client, created_at=now, prompt=f"of {client}")
     rows.execute("TRUNCATE rights")
-    elsewhere = new_profile(browser)
     their = elsewhere.new_page()
     provider.is_here(somebody)
     sign_in(their, door.url)
@@ -296,7 +307,6 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     page.get_by_role("dialog").get_by_role("button", name="Take rights").click()
     expect(page.get_by_text("No rights are given yet")).to_be_visible()
     expect(their.get_by_text("this account has no access")).to_be_visible(timeout=2 * PATIENCE)
-    elsewhere.close()
 
     assert faults == []
     told = "SELECT event, address FROM audit_events WHERE subject = %s ORDER BY seq"
@@ -445,7 +455,7 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
     provider: Provider,
     page: Page,
     context: BrowserContext,
-    browser: Browser,
+    elsewhere: BrowserContext,
     rows: psycopg.Connection,
 ) -> None:
     """A person who signs out in one browser is out in all, and what they were offered before is worthless."""
@@ -454,7 +464,6 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
     expect_in(page, STAFF)
     link = door.url + download_link(page)
     assert fetch(context, link).status_code == 200
-    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     sign_in(other, door.url)
     expect_in(other, STAFF)
@@ -462,7 +471,6 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
 
     other.get_by_role("button", name="Sign out").click()
     expect_out(other)
-    elsewhere.close()
 
     assert fetch(context, link).status_code == 403
     expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
@@ -509,12 +517,11 @@ def test_an_open_page_of_somebody_signed_out_records_nothing(
 
 
 def test_two_people_review_at_once(
-    door: RunningServer, provider: Provider, page: Page, browser: Browser, rows: psycopg.Connection
+    door: RunningServer, provider: Provider, page: Page, elsewhere: BrowserContext, rows: psycopg.Connection
 ) -> None:
     """Each gets a job of their own, and what one was typing is there after the session ended in the middle of it."""
     created_at = datetime.now(UTC) - timedelta(minutes=10)
     ids = {str(insert_job(rows, is_prohibited=True, created_at=created_at - timedelta(seconds=n))) for n in range(2)}
-    elsewhere = new_profile(browser)
     other = elsewhere.new_page()
     for somebody, tab in ((STAFF, page), (ADMIN, other)):
         provider.is_here(somebody)
@@ -539,7 +546,6 @@ def test_two_people_review_at_once(
 
     expect(page.get_by_role("textbox", name="Note")).to_have_value("Half a sen")
     assert page.url == address
-    elsewhere.close()
     assert set(opened) == ids
 
 
