@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,8 @@ PAGE_SIZE = 20
 LIVE = 2
 
 # Finds the person who looks, anew at every run and every look at what is running: None where there is nobody any more.
-FindPerson = Callable[[], Actor | None]
+# Finds who is there; told whether they did something, which keeps their session, or the page looks by itself.
+FindPerson = Callable[[bool], Actor | None]
 
 NOT_YOURS = "There is no export with this id among those you may see. Check the address, or ask whoever sent it."
 
@@ -48,7 +50,7 @@ def show(find_person: FindPerson) -> None:
         st.stop()
     st.title("Exports")
     place = read_or_default(parse_place, Place, named="the list of exports")
-    verify = fragment(scopes=ANY, find=find_person)(_show_verification)
+    verify = fragment(scopes=ANY, find=partial(find_person, True))(_show_verification)
     if place.export_id is None:
         verify()
         _show_list(find_person, place.after)
@@ -76,7 +78,7 @@ def parse_place(params: list[tuple[str, str]]) -> Place:
 
 def _find_reader(find_person: FindPerson) -> Actor | None:
     """Return the person if it is one who may see exports, or None."""
-    person = find_person()
+    person = find_person(True)
     return person if person is not None and person.scopes & {Scope.JOB_EXPORT, Scope.ADMIN_CONFIG} else None
 
 
@@ -96,7 +98,7 @@ def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
         st.button("Refresh", icon=":material/refresh:", key="refresh_exports")
     page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
     if page.is_live:
-        fragment(run_every=LIVE, scopes=ANY, find=find_person)(_watch)(after)
+        fragment(run_every=LIVE, scopes=ANY, find=partial(find_person, False))(_watch)(after)
     else:
         _show_page(page, person)
 
@@ -136,7 +138,7 @@ def _show_receipt(find_person: FindPerson, export_id: UUID) -> None:
         st.stop()
     receipt = _find_receipt(person, export_id)
     if receipt is not None and receipt.status == Status.RUNNING:
-        fragment(run_every=LIVE, scopes=ANY, find=find_person)(_watch_receipt)(export_id)
+        fragment(run_every=LIVE, scopes=ANY, find=partial(find_person, False))(_watch_receipt)(export_id)
     else:
         _show_found(person, receipt)
 
@@ -187,4 +189,4 @@ def _show_verdict(found: Inspection, person: Actor) -> None:
 
 
 if __name__ == "__main__":
-    show(lambda: find_person(get_resources().settings))
+    show(lambda acts: find_person(get_resources().settings, acts=acts))

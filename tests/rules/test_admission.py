@@ -147,3 +147,24 @@ def _give(person):
 """
 
     assert list(find_repeatable(ast.parse(source))) == ["place_hold", "give_rights"]
+
+
+def find_polls(tree: ast.Module) -> Iterator[str]:
+    """Return who is found by each fragment that runs every few seconds and does not leave that to the admission."""
+    for node in ast.walk(tree):
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in getattr(node, "keywords", ())}
+        if given.keys() >= {"run_every", "find"}:
+            yield given["find"]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_what_a_page_does_by_itself_is_no_act(path: Path) -> None:
+    """No fragment that runs by itself keeps the session of somebody who has gone: it finds them as waiting."""
+    assert [find for find in find_polls(parse(path)) if find != "partial(find_person, False)"] == []
+
+
+def test_a_page_that_polls_as_its_person_is_found() -> None:
+    """A fragment that runs by itself and finds its person as if they had done something is found."""
+    source = "fragment(run_every=LIVE, find=find_person)(show)()\nfragment(run_every=LIVE)(show)()"
+
+    assert list(find_polls(ast.parse(source))) == ["find_person"]

@@ -40,7 +40,7 @@ VIEW = """
 from core.actor import STAFF_SCOPES, Actor, Scope
 from core.jobs.wall import Wall
 from dashboard.exports.page import show
-show(lambda: {person})
+show(lambda acts: {person})
 """
 STAFF = "Actor('user:a', Wall(None), STAFF_SCOPES, 'a@example.com')"
 ADMIN = "Actor('user:admin', Wall(None), frozenset({Scope.ADMIN_CONFIG}), 'admin@example.com')"
