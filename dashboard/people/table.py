@@ -30,7 +30,7 @@ def show_rights(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
             dtype="str",
         ),
         {
-            "who": text("Who", width=220, pinned=True),
+            "who": text("Who", width=300, pinned=True),
             "may": text("May", width=260),
             "clients": text("Clients", width=200),
             "giver": text("Given by", width=180),
@@ -58,7 +58,7 @@ def show_people(visitors: Sequence[Visitor], zone: ZoneInfo) -> None:
             dtype="str",
         ),
         {
-            "who": text("Who", width=220, pinned=True),
+            "who": text("Who", width=300, pinned=True),
             "may": text("May now", width=260),
             "clients": text("Clients", width=200),
             "seen": text("Last seen", width=140, help="To the minute."),
