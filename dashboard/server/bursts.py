@@ -40,6 +40,8 @@ class _Bursts:
         self._send = send
         self._held: list[Message] = []
         self._bytes = 0
+        # The page that was drawn last.
+        self._page = ""
         self._timer: asyncio.TimerHandle | None = None
         self._late: asyncio.Task[None] | None = None
         # What is sent keeps its order.
@@ -57,7 +59,7 @@ class _Bursts:
             return
         self._held.append(message)
         self._bytes += len(content)
-        if self._bytes > MOST or ForwardMsg.FromString(content).WhichOneof("type") == "script_finished":
+        if self._bytes > MOST or self._is_urgent(ForwardMsg.FromString(content)):
             await self._send_held()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST, self._send_late)
@@ -67,6 +69,14 @@ class _Bursts:
         self._stop_timer()
         if self._late is not None and not self._late.cancel() and not self._late.cancelled():
             self._late.exception()
+
+    def _is_urgent(self, message: ForwardMsg) -> bool:
+        """Tell whether a run has ended, or one of another page begins: nobody is to press what the last one had."""
+        kind = message.WhichOneof("type")
+        if kind != "new_session":
+            return kind == "script_finished"
+        is_other, self._page = message.new_session.page_script_hash != self._page, message.new_session.page_script_hash
+        return is_other
 
     def _send_late(self) -> None:
         self._timer = None

@@ -66,6 +66,27 @@ def test_a_run_that_takes_long_shows_what_it_has() -> None:
     run(application, send)
 
 
+def test_another_page_takes_the_place_of_the_one_that_was_left_at_once() -> None:
+    """The browser hears that it begins before anything of it is made; a page that is drawn again waits."""
+    before: list[int] = []
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def application(_: Scope, __: Receive, send: Send) -> None:
+        for page in ("jobs", "jobs", "reviews"):
+            begin = ForwardMsg()
+            begin.new_session.page_script_hash = page
+            await send(frame(begin.SerializeToString()))
+            before.append(len(sent))
+            await send(frame(END))
+
+    run(application, send)
+
+    assert before == [1, 2, 5]
+
+
 def test_what_opens_or_closes_a_connection_does_not_wait() -> None:
     """Nor does it overtake what was sent before it."""
     sent: list[Message] = []
