@@ -20,6 +20,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     SmallInteger,
+    TableValuedAlias,
     Text,
     cast,
     func,
@@ -153,20 +154,48 @@ def key_query(
 ) -> Select[Any]:
     """Build the query of the first keys of a part, by what facts tell apart: range, client, decision and latest log.
 
-    Of each code only the first keys are read, so that its cost depends on the codes, never on how many jobs there are.
+    Of each code, and of each of several clients, only the first keys are read, so that its cost depends on these, never
+    on how many jobs there are.
     """
     narrowed = narrow_to(job_filter, part)
     wanted = func.unnest(_codes(job_filter)).table_valued("code", name="wanted").render_derived()
+    several = _unnest_clients(job_filter, access)
     of_code = in_part(select(*_FACT_KEY).where(*in_range_and_wall(narrowed, access)), part, _FACT_KEY)
     of_code = of_code.where(job_facts.c.code == wanted.c.code, *_is_settled(access))
+    one: FromClause = wanted
+    if several is not None:
+        of_code = of_code.where(job_facts.c.client_id == several.c.client_id).correlate(several)
+        one = wanted.join(several, true())
     first = of_code.order_by(*_in_order(_FACT_KEY, is_newest_first)).limit(limit).correlate(wanted).lateral("first")
-    keys = select(first.c.created_at, first.c.job_id).select_from(wanted.join(first, true()))
+    keys = select(first.c.created_at, first.c.job_id).select_from(one.join(first, true()))
     found: FromClause = first
     if not access.are_settled:
         unsettled = _select_unsettled(JOB_KEY, [*conditions_of(narrowed, access), *part_conditions(part)])
         found = union_all(keys, unsettled).subquery("found")
         keys = select(found)
     return keys.order_by(*_in_order((found.c.created_at, found.c.job_id), is_newest_first)).limit(limit)
+
+
+def _unnest_clients(job_filter: JobFilter, access: JobAccess) -> TableValuedAlias | None:
+    """List the clients of a wall of several, to look at each by itself: PostgreSQL would read the jobs of all others.
+
+    None where there is one or are all, and where not one server answers.
+    """
+    clients = access.wall.narrow(job_filter.client_id)
+    if clients is None or len(clients) < 2 or not access.topology.is_one_server:
+        return None
+    return func.unnest(literal(clients, ARRAY(Text))).table_valued("client_id", name="several").render_derived()
+
+
+def _keys_by_client(
+    narrowed: JobFilter, access: JobAccess, part: Slice, several: TableValuedAlias, *, is_newest_first: bool, limit: int
+) -> Select[Any]:
+    """Build the query of the first keys of a part, of jobs of several clients."""
+    of_client = in_part(select(*JOB_KEY).where(*conditions_of(narrowed, access)), part)
+    of_client = of_client.where(jobs.c.client_id == several.c.client_id)
+    first = of_client.order_by(*_in_order(JOB_KEY, is_newest_first)).limit(limit).correlate(several).lateral("first")
+    keys = select(first.c.created_at, first.c.job_id).select_from(several.join(first, true()))
+    return keys.order_by(*_in_order((first.c.created_at, first.c.job_id), is_newest_first)).limit(limit)
 
 
 def _is_settled(access: JobAccess) -> list[ColumnElement[bool]]:
@@ -199,6 +228,16 @@ def select_matching(
         tables = keys.join(jobs, (jobs.c.created_at == keys.c.created_at) & (jobs.c.job_id == keys.c.job_id))
         # The range is told again, so that only its months are asked where jobs are in months.
         conditions = _range_of(narrowed) if only else conditions_of(without_facts(narrowed), access)
+    elif (
+        limit is not None
+        and (several := _unnest_clients(job_filter, access)) is not None
+        and not asks_for_facts(job_filter)
+        and asks_only_for_facts(job_filter)
+    ):
+        found = _keys_by_client(narrowed, access, part, several, is_newest_first=is_newest_first, limit=limit)
+        keys = found.subquery("keys")
+        tables = keys.join(jobs, (jobs.c.created_at == keys.c.created_at) & (jobs.c.job_id == keys.c.job_id))
+        conditions = _range_of(narrowed)
     else:
         conditions = conditions_of(narrowed, access)
         reads_log = reads_log or asks_for_log(job_filter)

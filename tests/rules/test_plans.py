@@ -38,9 +38,11 @@ SETTLED = replace(FACTS, are_settled=True)
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}
 
 # A job every two hundred seconds; one in eight rejected, one in 25 undecided, rare types and statuses as in real life.
+# The oldest are of clients that have one each.
 FILL = """
     INSERT INTO jobs
-    SELECT gen_random_uuid(), 'client-' || n %% 7, (ARRAY['prompt', 'pre', 'post', 'image', 'video'])[1 + n %% 97 %% 5],
+    SELECT gen_random_uuid(), CASE WHEN n <= 40 THEN 'small-' || n ELSE 'client-' || n %% 7 END,
+        (ARRAY['prompt', 'pre', 'post', 'image', 'video'])[1 + n %% 97 %% 5],
         CASE WHEN n %% 50 = 0 THEN 'failed' WHEN n %% 51 = 0 THEN 'queued' ELSE 'completed' END,
         CASE WHEN n %% 25 = 0 THEN NULL ELSE n %% 8 = 0 END,
         timestamptz '2026-01-01 00:00:00+00' + n * interval '200 seconds', NULL, 'a prompt of an ordinary length',
@@ -123,6 +125,29 @@ def test_a_page_is_index_work_at_any_depth(
     assert sequential(nodes) == []
     assert sorted_rows(nodes) <= PAGE + 1
     assert read_blocks(nodes) < 2_000
+
+
+@pytest.mark.parametrize("given", [{}, {"decision": "reject"}], ids=str)
+def test_a_page_behind_a_wall_of_small_clients_reads_these_alone(large: Databases, given: dict[str, str]) -> None:
+    """Who may see forty clients with a job each is not kept waiting by all the jobs of others."""
+    job_filter = JobFilter.from_params((YEAR | given).items())
+    access = replace(SETTLED, wall=Wall(*(f"small-{number}" for number in range(1, 41))))
+
+    query = select_matching(
+        page_columns(Texts.ALL, access),
+        job_filter,
+        access,
+        Slice(None, None),
+        is_newest_first=True,
+        limit=PAGE + 1,
+        by_facts=bool(given),
+    )
+    with large.source.transaction() as connection:
+        found = len(connection.execute(query).all())
+
+    assert found == (5 if given else 40)
+    # Of a decision each of its 28 codes is looked up for each client.
+    assert read_blocks(explain(large, query)) < (5_000 if given else 500)
 
 
 @pytest.mark.parametrize("given", FILTERS, ids=str)
