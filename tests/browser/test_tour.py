@@ -32,13 +32,6 @@ class Clicks:
         self.click(self.page.get_by_role("link", name="Categories"))
         expect(self.page.get_by_role("heading", name="The commonest reasons by day")).to_be_visible()
 
-    def return_to_categories(self) -> None:
-        """Go back to where one stands after the first click."""
-        self.page.go_back()
-        expect(self.page.get_by_role("heading", name="The commonest reasons by day")).to_be_visible()
-        wait_until_still(self.page)
-        self.made = 1
-
     def open_reason(self, reason: str) -> None:
         self.click(self.page.get_by_role("link", name=reason).or_(self.page.get_by_role("button", name=reason)))
         expect(self.page.get_by_role("link", name="Download CSV")).to_be_visible()
@@ -62,35 +55,41 @@ def days_before_the_end(days: float) -> set[str]:
     return {f"{day.day} {day:%b}" for day in (until - timedelta(days=days), until - timedelta(days=days - 1))}
 
 
-def test_all_is_found_within_a_few_clicks(clicks: Clicks) -> None:
-    """The day without logs after one click, the new rule after two, the wrong rule after three, the wave after five.
-
-    The page names the day, and marks the reason that is new. The prompts that a rule rejects speak of nothing that it
-    is about. The wave is a client, its one day, and the same prompt over and over.
-    """
+def test_the_day_without_logs_and_the_new_rule(clicks: Clicks) -> None:
+    """One click, and the page names the day; the reason that is new is marked, and the second click opens its jobs."""
     clicks.open_categories()
     worst = clicks.page.get_by_text(re.compile("The share is highest on ")).text_content() or ""
     line = clicks.page.get_by_test_id("stHorizontalBlock").filter(has_text=NEW_REASON)
     expect(line.get_by_text("New", exact=True).first).to_be_visible()
-    assert any(f"highest on {day} " in worst for day in days_before_the_end(MISSING_LOGS_DAY))
-    assert clicks.made == 1
+    seen = clicks.made
     clicks.open_reason(NEW_REASON)
-    assert clicks.made == 2
+
+    assert any(f"highest on {day} " in worst for day in days_before_the_end(MISSING_LOGS_DAY))
+    assert (seen, clicks.made) == (1, 2)
+
+
+def test_the_wrong_rule(clicks: Clicks) -> None:
+    """Three clicks, and the prompts that a rule rejects speak of nothing that it is about."""
+    clicks.open_categories()
+    clicks.open_reason(WRONG_REASON)
 
     def are_of_the_subject(rows: list[str]) -> bool:
         return len(rows) > 5 and sum(any(subject in row for subject in WRONG_SUBJECTS) for row in rows) > len(rows) // 3
 
-    clicks.return_to_categories()
-    clicks.open_reason(WRONG_REASON)
     clicks.show_prompts(are_of_the_subject)
+
     assert clicks.made == 3
 
-    clicks.return_to_categories()
+
+def test_the_wave(clicks: Clicks) -> None:
+    """Five clicks: a client, its one day, and the same prompt over and over."""
+    clicks.open_categories()
     clicks.click(clicks.page.get_by_role("combobox", name="Client"))
     clicks.click(clicks.page.get_by_role("option", name=WAVE_CLIENT))
     most = clicks.page.get_by_text(re.compile("Most were rejected on "))
     expect(most).to_contain_text(re.compile("|".join(sorted(days_before_the_end(WAVE_DAY)))))
     clicks.open_reason("Prompt injection, suspected")
     clicks.show_prompts(lambda rows: sum("Draw a harbour full of boats as a poster, number" in row for row in rows) > 1)
+
     assert clicks.made == 5
     assert f"client_id={WAVE_CLIENT}" in clicks.page.url
