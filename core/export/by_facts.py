@@ -16,6 +16,7 @@ from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS, Fact, list_codes
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import asks_for_log, conditions_of, without_facts
+from core.jobs.wall import of_clients
 
 _ARE_USABLE = """
     SELECT EXISTS (SELECT FROM job_facts_state WHERE is_complete AND relations = job_facts_relations())
@@ -39,21 +40,30 @@ def category_columns() -> list[ColumnElement[Any]]:
     return [literal_column(f"CASE {digit} WHEN 2 THEN 'true' WHEN 1 THEN 'false' END", Text) for digit in digits]
 
 
+def are_few(job_filter: JobFilter) -> bool:
+    """Tell whether a filter asks for logs as most jobs have none: the index of codes finds them, in no order."""
+    return asks_for_log(job_filter) and _COMMON not in list_codes(job_filter)
+
+
 def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess) -> Select[Any]:
     """Select columns of jobs and facts, in the order of exports.
 
     What logs say is found by its codes. Jobs that were rejected, or not decided, an index of the jobs finds.
     """
-    by_codes = asks_for_log(job_filter) or _COMMON in list_codes(job_filter)
+    codes = list_codes(job_filter)
+    is_few = are_few(job_filter)
+    by_codes = is_few or _COMMON in codes
     conditions = conditions_of(without_facts(job_filter) if by_codes else job_filter, access)
-    facts = _facts_of(job_filter, list_codes(job_filter) if by_codes else FACTS)
+    # Of few facts those of a client are an index of their own; many are read in their order.
+    wall = of_clients(job_facts.c.client_id, access.wall, job_filter.client_id) if is_few else []
+    facts = _facts_of(job_filter, codes if by_codes else FACTS, wall)
     key = (facts.c.created_at, facts.c.job_id)
     is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
     return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
 
 
-def _facts_of(job_filter: JobFilter, codes: Sequence[object]) -> FromClause:
+def _facts_of(job_filter: JobFilter, codes: Sequence[object], wall: list[ColumnElement[bool]]) -> FromClause:
     facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
-        job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end
+        job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end, *wall
     )
     return (facts if len(codes) == len(FACTS) else facts.where(job_facts.c.code.in_(codes))).subquery("facts")

@@ -19,6 +19,7 @@ import psycopg
 from core.csv.copy_out import BLOCK_SIZE, Block, copy_csv, render
 from core.db.database import Database
 from core.errors import FencepostError
+from core.export.by_facts import are_few
 from core.export.job_columns import export_query
 from core.export.time_slices import First, TimeSlices
 from core.jobs.access import JobAccess
@@ -72,6 +73,8 @@ class ParallelCopy:
         self._followers = 0
         self._filter = job_filter
         self._access = access
+        # Everything else is read in the order of the export, which exports' connections insist on.
+        self._sorts = access.has_facts and are_few(job_filter)
         self._tasks: list[asyncio.Task[None]] = []
         # None until the leader knows how long the first should be.
         self._slices: TimeSlices | None = None
@@ -137,6 +140,8 @@ class ParallelCopy:
 
     async def _work(self, connection: psycopg.AsyncConnection, *, is_follower: bool = False) -> None:
         """Copy one slice after the other, until there is none left; a follower also until it is one too many."""
+        if self._sorts:
+            await connection.execute("SET LOCAL enable_sort = on")
         if self._slices is None:
             self._slices = TimeSlices(self._filter.range, await self._find_first(connection))
         while not (is_follower and self._followers > self._wanted_followers):
@@ -164,11 +169,11 @@ class ParallelCopy:
     async def _find_first(self, connection: psycopg.AsyncConnection) -> First | None:
         """Find the first jobs, those of the first slice; None where everything is one slice.
 
-        There are no more, nobody helps, or no index serves it. A distributed source puts a slice in order before its
-        first row comes.
+        There are no more, nobody helps, or no index serves it. What is put in order, slice by slice, before its first
+        row comes is cut in any case.
         """
         topology = self._access.topology
-        if self._workers == 1 and not topology.is_distributed:
+        if self._workers == 1 and not self._sorts and not topology.is_distributed:
             return None
         if topology.is_distributed:
             # The server that the nodes send a slice to puts it in order.

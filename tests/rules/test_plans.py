@@ -27,7 +27,9 @@ from core.jobs.query import JOB_KEY, WHOLE, PageKey, Slice, boundary_query, coun
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
+from tests.support.documents import export_document
 from tests.support.plans import explain, read_blocks, sequential, sorted_rows
+from tests.support.waiting import wait_for
 
 JOBS = 150_000
 PAGE = 50
@@ -259,6 +261,31 @@ def test_an_export_of_a_category_looks_up_no_log(large: Databases) -> None:
 
     assert {node.get("Relation Name") for node in nodes} <= {None, "jobs", "job_facts"}
     assert sequential(nodes) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_export_of_few_jobs_reads_the_facts_of_these(large: Databases, workers: int) -> None:
+    """What a client has in a category is what its export reads, however much lies between, slice by slice."""
+    keep_facts(large.ours)
+    job_filter = JobFilter.from_params((YEAR | {"category": "nsfw", "client_id": "client-3"}).items())
+    before = read_facts(large)
+
+    exported = export_document(large, job_filter, workers=workers).count(b"\n") - 1
+
+    wait_for(lambda: read_facts(large) - before >= exported, "what the export's sessions have read")
+    assert exported > 2_000
+    assert read_facts(large) - before < 1.5 * exported
+
+
+def read_facts(databases: Databases) -> int:
+    """Return how many entries of their indexes, and rows, have been read for facts until now."""
+    with databases.source.transaction() as connection:
+        return int(
+            connection.exec_driver_sql(
+                "SELECT sum(pg_stat_get_tuples_returned(indexrelid)) + pg_stat_get_tuples_returned(indrelid)"
+                " FROM pg_index WHERE indrelid = 'job_facts'::regclass GROUP BY indrelid"
+            ).scalar_one()
+        )
 
 
 # A question that each index of the jobs and of their facts serves where facts are complete.
