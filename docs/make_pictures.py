@@ -36,7 +36,7 @@ PICTURES: tuple[tuple[str, str, str, int, Any], ...] = (
 )
 
 # The keys that are pressed before.
-KEYS = {"job": ("j", "j", "j", "v"), "reviews": ("j", "j", "v")}
+KEYS = {"job": ("j", "j", "j", "j", "v"), "reviews": ("j", "j", "v")}
 
 
 def main() -> None:
