@@ -29,8 +29,10 @@ JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
 def open_job(page: Page, key: str) -> str:
     """Press a key that opens another job; return its id."""
     before = page.url
-    # A key presses the button of its step, which must stand there.
-    expect(page.get_by_role("button", name={"j": "Next", "k": "Previous"}[key])).to_be_enabled()
+    # A key presses the button of its step, which must stand there; that of the page before may stand for a moment, too.
+    step = page.get_by_role("button", name={"j": "Next", "k": "Previous"}[key])
+    expect(step).to_have_count(1)
+    expect(step).to_be_enabled()
     page.wait_for_timeout(500)
     page.keyboard.press(key)
     wait_for(page, lambda: page.url != before and JOB.search(page.url) is not None)
