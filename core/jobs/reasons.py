@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     Boolean,
     ColumnElement,
@@ -32,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import LateralFromClause
+from sqlalchemy.types import TypeEngine
 
 from core.db.schema import jobs
 from core.facts.reasons import PROMPTS_OF_A_RULE
@@ -299,24 +301,23 @@ def _find_beginnings(connection: Connection, hashes: Sequence[int]) -> dict[int,
     return {row[0]: row[1] for row in connection.execute(select(one.c.hash, beginning))}
 
 
+def list_places(places: Sequence[Place[K]], **told: TypeEngine[Any]) -> CTE:
+    """List places as rows of what tells their kinds (the attributes of these names), hour, number, and their order."""
+    values = {name: (type_, [getattr(kind, name) for kind, _, _ in places]) for name, type_ in told.items()} | {
+        "hour": (DateTime(timezone=True), [hour for _, hour, _ in places]),
+        "number": (BigInteger(), [number for _, _, number in places]),
+    }
+    arrays = (literal(listed, ARRAY(type_)) for type_, listed in values.values())
+    columns = (column(name, type_) for name, (type_, _) in values.items())
+    picks = func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="picked").render_derived()
+    return select(picks).cte("picked")
+
+
 def find_by_reason(
     connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place[ReasonKind]]
 ) -> list[UUID]:
     """Return the ids of the jobs at some places, in their order; in the snapshot in which these were counted."""
-    arrays = (
-        literal([kind.is_prohibited for kind, _, _ in places], ARRAY(Boolean)),
-        literal([kind.reason_hash for kind, _, _ in places], ARRAY(BigInteger)),
-        literal([hour for _, hour, _ in places], ARRAY(DateTime(timezone=True))),
-        literal([number for _, _, number in places], ARRAY(BigInteger)),
-    )
-    columns = (
-        column("is_prohibited", Boolean),
-        column("reason_hash", BigInteger),
-        column("hour", DateTime(timezone=True)),
-        column("number", BigInteger),
-    )
-    picks = func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="picked").render_derived()
-    picked = select(picks).cte("picked")
+    picked = list_places(places, is_prohibited=Boolean(), reason_hash=BigInteger())
 
     def at(*has_reason: ColumnElement[bool]) -> LateralFromClause:
         return (

@@ -11,21 +11,16 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    DateTime,
-    Select,
     SmallInteger,
     Subquery,
     Text,
     and_,
     cast,
-    column,
     func,
-    literal,
     literal_column,
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from core.facts.tables import job_facts, job_facts_unsettled
@@ -40,7 +35,7 @@ from core.jobs.fact_query import (
     total_query,
 )
 from core.jobs.filter import Category, JobFilter
-from core.jobs.reasons import Hours, Place
+from core.jobs.reasons import Hours, Place, list_places
 from core.jobs.strata import Stratification
 
 
@@ -99,7 +94,7 @@ def read_places(
 
     Of each hour only the jobs up to a place are read, unless jobs are noted as unsettled: then all are.
     """
-    picked = _select_picked(places).cte("picked")
+    picked = list_places(places, client_id=Text(), code=SmallInteger())
     by_client = places[0][0].client_id is not None
     is_settled = connection.execute(select(~select(job_facts_unsettled.c.note_id).exists())).scalar_one()
     if is_settled:
@@ -111,22 +106,6 @@ def read_places(
         is_picked = and_(*(found.c[name] == picked.c[name] for name in names))
         query = select(found.c.job_id).select_from(picked.join(found, is_picked))
     return list(connection.execute(query.order_by(picked.c.place)).scalars())
-
-
-def _select_picked(places: Sequence[Place[Kind]]) -> Select[Any]:
-    arrays = (
-        literal([kind.client_id for kind, _, _ in places], ARRAY(Text)),
-        literal([kind.code for kind, _, _ in places], ARRAY(SmallInteger)),
-        literal([hour for _, hour, _ in places], ARRAY(DateTime(timezone=True))),
-        literal([number for _, _, number in places], ARRAY(BigInteger)),
-    )
-    columns = (
-        column("client_id", Text),
-        column("code", SmallInteger),
-        column("hour", DateTime(timezone=True)),
-        column("number", BigInteger),
-    )
-    return select(func.unnest(*arrays).table_valued(*columns, with_ordinality="place", name="pick").render_derived())
 
 
 def _find_place(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> LateralFromClause:
