@@ -10,16 +10,36 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-STEPS = "steps"
+STEPS, PAGES = "steps", "pages_shown"
 
 # Seconds for which an address that was left is known: longer than a slow line takes, and sooner than anybody types one.
 LATE = 3
 
+# Seconds in which a browser may not have heard of a step.
+UNHEARD = 1
+
 _Address = frozenset[tuple[str, str]]
 
 
+def arrive(asked: str | None) -> None:
+    """Note the page that this run was asked for, and is: what was meant for another one does not change its address."""
+    st.session_state[PAGES] = {asked, find_page()}
+
+
+def find_page() -> str | None:
+    """Return the page that this run is for; it has another name before `st.navigation` than after, when it is new."""
+    context = get_script_run_ctx()
+    return None if context is None else context.page_script_hash
+
+
 def write_address(params: Mapping[str, str]) -> None:
-    """Write the address once: one step that Back undoes."""
+    """Write the address once: one step that Back undoes.
+
+    Where a link was followed before an earlier choice had reached the screen, Streamlit applies the choice in the run
+    of the page that the link leads to, which has an address of its own.
+    """
+    if find_page() not in st.session_state.get(PAGES, {find_page()}):
+        return
     now, left, wanted = clock.monotonic(), _read_address(), frozenset(params.items())
     _, before = _find_steps()
     steps = {address: at for address, at in before.items() if now - at < LATE} | {left: now}
@@ -39,14 +59,23 @@ def follow_last_step() -> bool:
         return False
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
-        forget_steps()
+        _forget_steps()
         return False
     st.query_params.from_dict(wanted)
     return True
 
 
-def forget_steps() -> None:
-    """Forget the steps of a page that is left."""
+def leave_page() -> bool:
+    """Forget the steps of the page that is left; return whether it was left so soon that one may not have been heard.
+
+    Then the browser takes the step's address for that of the link, whose page is shown all the same.
+    """
+    _, before = _find_steps()
+    _forget_steps()
+    return any(clock.monotonic() - at < UNHEARD for at in before.values())
+
+
+def _forget_steps() -> None:
     st.session_state.pop(STEPS, None)
 
 

@@ -30,6 +30,7 @@ from dashboard.categories.tables import show_table
 from dashboard.session.admission import ADMINS, admitted, as_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.markdown_escape import escape, spell
+from dashboard.widgets.onward import lead_on
 
 # Reasons that are shown as links; the table has all of them.
 LINKED = 10
@@ -82,7 +83,7 @@ def show_reasons(view: View, person: Actor, days: Sequence[ShownDay]) -> None:
         st.caption("Click a mark to see its jobs.")
         picked = find_picked(selected, by_day)
         if picked is not None:
-            st.switch_page("jobs/page.py", query_params=link_reason(view, *picked))
+            lead_on("jobs", "Its jobs", link_reason(view, *picked))
     if reasons.hidden:
         st.caption(describe_hidden(reasons))
 

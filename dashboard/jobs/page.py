@@ -178,11 +178,9 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
         if view.job is None:
             st.space("stretch")
             show_default(person, zone)
-            if person.scopes & REVIEWERS and st.button(
-                "Review these", icon=":material/rate_review:", type="tertiary", key="review_these"
-            ):
-                queue = replace(view, after=None, job=None, size=PAGE_SIZES[1])
-                st.switch_page("reviews/page.py", query_params=queue.to_params())
+            if person.scopes & REVIEWERS:
+                queue = replace(view, after=None, job=None, size=PAGE_SIZES[1]).to_params()
+                st.page_link("reviews/page.py", label="Review these", icon=":material/rate_review:", query_params=queue)
             show_save_button(person, view.job_filter)
             show_draw_button(person, view.job_filter)
             show_steps(view, page, person.wall)

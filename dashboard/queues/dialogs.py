@@ -26,6 +26,7 @@ from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
@@ -51,7 +52,7 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save"):
         saved: list[UUID] = []
         if _try(lambda: saved.append(make_once(lambda: save_queue(get_resources().databases, person, settings)))):
-            st.switch_page("reviews/page.py", query_params={"queue": str(saved[0])})
+            lead_on("reviews", "Review its jobs", {"queue": str(saved[0])})
 
 
 @dialog("Edit this queue", scopes=REVIEWERS, width="medium")

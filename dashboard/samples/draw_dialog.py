@@ -18,6 +18,7 @@ from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
@@ -121,4 +122,4 @@ def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) ->
         st.error("No sample was drawn.", icon=":material/error:")
         st.text(str(error))
         return
-    st.switch_page("quality/page.py", query_params={"sample": str(sample_id)})
+    lead_on("quality", "See the sample", {"sample": str(sample_id)})

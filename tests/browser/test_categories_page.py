@@ -1,14 +1,26 @@
 """The page of categories in Chromium: charts draw under the page's policy, and its numbers open exactly these jobs."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
 
 CHARTS = ("Decisions", "Flagged jobs", "Rates", "Decided without a log", "Categories that come together")
+
+# Two clicks, quicker than the answer to the first one, and no quicker than a hand.
+QUICKLY = """
+async ([first, second, pause]) => {
+  first.click();
+  await new Promise((resolve) => setTimeout(resolve, pause));
+  const said = second.href;
+  second.click();
+  return said;
+}
+"""
 
 
 def open_categories(page: Page, url: str) -> None:
@@ -66,6 +78,30 @@ def test_numbers_and_marks_open_exactly_these_jobs_and_back_undoes_a_change(
 
     mark = page.get_by_label(re.compile("^The commonest reasons by day: ")).locator(".mark-symbol.role-mark path").first
     expect_to_open(page, mark, re.search(r"jobs: (\d+)", mark.get_attribute("aria-label") or ""))
+    page.go_back()
+    expect(page.get_by_text(re.compile(r"jobs in 30 days"))).to_be_visible()
+    assert page.url == f"{dashboard.url}/categories"
+
+
+@pytest.mark.parametrize("pause", [20, 60, 200, 500])
+def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
+    dashboard: RunningServer, page: Page, pause: int
+) -> None:
+    """Somebody chooses a client and clicks a reason soon after: the reason's jobs come, as the link said."""
+    page.goto(f"{dashboard.url}/categories")
+    reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
+    expect(reason).to_be_visible()
+    wait_until_still(page)
+    page.get_by_role("combobox", name="Client").click()
+    option = page.get_by_role("option").first.element_handle()
+    said = page.evaluate(QUICKLY, [option, reason.element_handle(), pause])
+
+    page.wait_for_url(lambda url: urlsplit(url).path == "/")
+    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    wait_until_still(page)
+    params = parse_qs(urlsplit(page.url).query)
+    assert params == parse_qs(urlsplit(said).query)
+    assert "reason" in params
 
 
 def expect_to_open(page: Page, place: Locator, told: re.Match[str] | None) -> None:

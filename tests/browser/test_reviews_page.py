@@ -51,7 +51,7 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
     """From a filter to the queue, start, reveal, three verdicts, one taken back: no hand leaves the keyboard."""
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchone() or (0,)
     open_jobs(page, dashboard.url)
-    page.get_by_role("button", name="Review these").focus()
+    page.get_by_role("link", name="Review these").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
 

@@ -87,6 +87,9 @@ def test_the_wave(clicks: Clicks) -> None:
     clicks.click(clicks.page.get_by_role("combobox", name="Client"))
     clicks.click(clicks.page.get_by_role("option", name=WAVE_CLIENT))
     most = clicks.page.get_by_text(re.compile("Most were rejected on "))
+    # All clients together may name the same day.
+    clicks.page.wait_for_url(f"**/categories?*client_id={WAVE_CLIENT}")
+    wait_until_still(clicks.page)
     expect(most).to_contain_text(re.compile("|".join(sorted(days_before_the_end(WAVE_DAY)))))
     clicks.open_reason("Prompt injection, suspected")
     clicks.show_prompts(lambda rows: sum("Draw a harbour full of boats as a poster, number" in row for row in rows) > 1)

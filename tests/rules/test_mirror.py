@@ -30,6 +30,7 @@ TESTED_BY = {
     "dashboard/exports/file_check.py": "tests/browser/test_exports_page.py",
     "dashboard/exports/receipt_corner.py": "tests/browser/test_exports_page.py",
     "dashboard/widgets/window.py": "tests/browser/test_job_layout.py",
+    "dashboard/widgets/onward.py": "tests/browser/test_categories_page.py",
     # Read from an address, by every page.
     "dashboard/address/": "tests/dashboard/address/test_view.py",
     "dashboard/audit/address.py": "tests/rules/test_pages.py",

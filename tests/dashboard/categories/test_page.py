@@ -22,6 +22,7 @@ from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.review.noted_reasons import mark_underage, read_noted
 from core.settings import Settings
+from dashboard.address.steps import PAGES
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT, TestServer
 from tests.support.documents import APRIL
@@ -216,6 +217,19 @@ def test_a_change_is_one_step_of_the_address(open_page: OpenPage, connection: ps
 
     app.segmented_control(key="categories_preset").set_value("7d").run()
     assert address(app) == {"range": "7d", "client_id": "globex", "tz": "UTC"}
+
+
+def test_a_choice_made_on_a_page_that_was_left_does_not_change_the_address(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Streamlit gives a choice, and a link followed before it was heard, to one run: that of the link's page."""
+    add_jobs(connection, client_id="acme")
+    app = open_page(**APRIL, tz="UTC")
+
+    app.session_state[PAGES] = {"of another page"}
+    app.selectbox(key="categories_client").select("acme").run()
+
+    assert address(app) == APRIL | {"tz": "UTC"}
 
 
 def test_missing_logs_are_warned_of_within_one_day(open_page: OpenPage, connection: psycopg.Connection) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +31,11 @@ from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.said import list_said
 
-PAGE = str(ROOT / "dashboard" / "jobs" / "page.py")
+# The link to the other page needs both to stand beside the script.
+MAIN = """
+import streamlit as st
+st.navigation([st.Page("jobs/page.py", default=True), st.Page("reviews/page.py", url_path="reviews")]).run()
+"""
 APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** $\\alpha$ :material/home: :red[x] \u202eevil\u200b"
@@ -44,7 +49,18 @@ def demo(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def open_page(databases: Databases, demo: Settings, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+def script(tmp_path: Path) -> str:
+    for name in ("jobs", "reviews"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "main.py").write_text(MAIN)
+    page = ROOT / "dashboard" / "jobs" / "page.py"
+    (tmp_path / "jobs" / "page.py").write_text(f"import runpy\nrunpy.run_path({str(page)!r})\n")
+    (tmp_path / "reviews" / "page.py").write_text("")
+    return str(tmp_path / "main.py")
+
+
+@pytest.fixture
+def open_page(databases: Databases, demo: Settings, monkeypatch: pytest.MonkeyPatch, script: str) -> OpenPage:
     """Open the page at an address, as the demo person."""
     # AppTest has no browser: it answers for one with objects that are neither text nor bytes.
     monkeypatch.setattr(type(st.context), "cookies", property(lambda _: {}))
@@ -52,7 +68,7 @@ def open_page(databases: Databases, demo: Settings, monkeypatch: pytest.MonkeyPa
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
 
     def open_at(**params: str) -> AppTest:
-        app = AppTest.from_file(PAGE, default_timeout=60)
+        app = AppTest.from_file(script, default_timeout=60)
         for name, value in (params if params.keys() & {"range", "from"} else APRIL | params).items():
             app.query_params[name] = value
         app.run()
@@ -497,7 +513,9 @@ def test_the_switch_for_the_page_ends_with_the_page(open_page: OpenPage, connect
     ]
 
 
-def test_no_row_in_the_audit_no_look(open_page: OpenPage, connection: psycopg.Connection, databases: Databases) -> None:
+def test_no_row_in_the_audit_no_look(
+    open_page: OpenPage, connection: psycopg.Connection, databases: Databases, script: str
+) -> None:
     """Where the audit cannot be written, neither the list nor the job is sent."""
     insert_log(connection, insert_job(connection, prompt="a plain prompt", type="sought"))
     connection.execute(
@@ -505,7 +523,7 @@ def test_no_row_in_the_audit_no_look(open_page: OpenPage, connection: psycopg.Co
     )
     connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION refuse()")
 
-    app = AppTest.from_file(PAGE, default_timeout=60)
+    app = AppTest.from_file(script, default_timeout=60)
     for name, value in APRIL.items():
         app.query_params[name] = value
     app.run()
