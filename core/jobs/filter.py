@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.errors import InvalidParameter
 from core.instants import print_instant
-from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text, quote
+from core.jobs.parameters import LISTS, Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text, quote
 
 # The API page "Export jobs as CSV": "The maximum window is 366 days".
 LONGEST_RANGE = timedelta(days=366)
@@ -217,7 +217,8 @@ def _check_names(params: Iterable[tuple[str, str]]) -> dict[str, str]:
                 f"{quote(name)} is not a parameter of this export: remove it. Known are {', '.join(PARAMETERS)}."
             )
         if name in given:
-            raise InvalidParameter(f"{name} is given more than once: give it once, with commas between values.")
+            form = ", with commas between values" if isinstance(PARAMETERS[name].kind, LISTS) else ""
+            raise InvalidParameter(f"{name} is given more than once: give it once{form}.")
         if value == "":
             raise InvalidParameter(f"{name} is empty: give it a value or leave it out.")
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):

@@ -115,6 +115,10 @@ class Prefixes:
         return tuple(sorted({item.lower() for item in items}))
 
 
+# The kinds that take several values.
+LISTS = (Choices, Names, Prefixes)
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter(Generic[Value]):
     """A parameter: its name, what it means in a plain sentence, and what it takes."""

@@ -275,9 +275,7 @@ TABLE = {
     "repeated": invalid(
         f"{APRIL}&type=a&type=a", "type is given more than once: give it once, with commas between values."
     ),
-    "bound repeated": invalid(
-        f"{APRIL}&to=2026-05-01T00:00:00Z", "to is given more than once: give it once, with commas between values."
-    ),
+    "bound repeated": invalid(f"{APRIL}&to=2026-05-01T00:00:00Z", "to is given more than once: give it once."),
     "parameter empty": invalid(f"{APRIL}&type=", "type is empty: give it a value or leave it out."),
     "without a value": invalid(f"{APRIL}&type", "type is empty: give it a value or leave it out."),
     "empty item": invalid(f"{APRIL}&type=a,,b", "type has an empty item: remove the superfluous comma."),
