@@ -21,7 +21,8 @@ from core.jobs.fact_query import FACTS, asks_only_for_facts, bounded_count_query
 from core.jobs.filter import Category, DateRange, JobFilter
 from core.jobs.pages import make_search
 from core.jobs.query import count_jobs, latest_log, select_jobs
-from core.jobs.reason_hours import are_counted, select_reasons
+from core.jobs.reason_hours import select_reasons
+from core.jobs.reasons import are_counted
 from core.jobs.search import count_rows
 
 # What is told apart, in the jobs and their latest logs.

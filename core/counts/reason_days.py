@@ -13,8 +13,8 @@ from core.db.schema import jobs
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
 from core.jobs.query import select_jobs
-from core.jobs.reason_hours import are_counted, select_reasons
-from core.jobs.reasons import hash_reasons
+from core.jobs.reason_hours import select_reasons
+from core.jobs.reasons import are_counted, hash_reasons
 
 
 def count_reasons_by_day(

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     DateTime,
     FromClause,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     null,
     select,
     text,
@@ -95,7 +97,7 @@ def _list_facts(decision: bool | None) -> list[Fact]:
 FACTS = tuple(chain.from_iterable(map(_list_facts, _DECISIONS)))
 
 
-_CODE_OF_JOB = func.job_facts_code(
+CODE_OF_JOB = func.job_facts_code(
     jobs.c.is_prohibited, latest_log.c.evaluated, *(latest_log.c[category.column] for category in Category)
 )
 
@@ -276,7 +278,9 @@ def total_query(
     counts = job_counts.c
     every = counts.client_id.is_not(None) if by_client else counts.client_id.is_(None)
     client = of_clients(counts.client_id, access.wall, job_filter.client_id) or [every]
-    whole = select(counts.hour.label("at"), counts.code, counts.total, _client(counts.client_id, by_client)).where(
+    whole = select(
+        counts.hour.label("at"), counts.code, counts.total, client_or_null(counts.client_id, by_client)
+    ).where(
         counts.hour >= start,
         counts.hour < end,
         counts.hour != func.all(literal(split, _INSTANTS)),
@@ -286,7 +290,7 @@ def total_query(
     hours = func.unnest(literal(split, _INSTANTS)).table_valued("hour", name="split").render_derived()
     one = literal(1).label("total")
     of_hour = select(
-        job_facts.c.created_at.label("at"), job_facts.c.code, one, _client(job_facts.c.client_id, by_client)
+        job_facts.c.created_at.label("at"), job_facts.c.code, one, client_or_null(job_facts.c.client_id, by_client)
     ).where(
         job_facts.c.created_at >= hours.c.hour,
         job_facts.c.created_at < hours.c.hour + HOUR,
@@ -300,17 +304,6 @@ def total_query(
     return select(union_all(whole, *([parts] if split else []), *corrections).subquery("totals"))
 
 
-def row_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
-    """Build the query of the jobs that a filter of facts means: key, client and code of each, in no order."""
-    settled = select(*_FACT_KEY, job_facts.c.client_id, job_facts.c.code).where(
-        *in_range_and_wall(job_filter, access), _has_code(job_filter), *_is_settled(access)
-    )
-    if access.are_settled:
-        return settled
-    of_jobs = (*JOB_KEY, jobs.c.client_id, _CODE_OF_JOB.label("code"))
-    return select(union_all(settled, _select_unsettled(of_jobs, conditions_of(job_filter, access))).subquery("rows"))
-
-
 def _corrections(job_filter: JobFilter, access: JobAccess, *, by_client: bool = False) -> Select[Any]:
     """Take away what facts say of jobs that are noted as unsettled, and add what the jobs say."""
     noted = select(job_facts_unsettled.c.job_id, job_facts_unsettled.c.created_at)
@@ -321,14 +314,14 @@ def _corrections(job_filter: JobFilter, access: JobAccess, *, by_client: bool = 
             job_facts.c.created_at.label("at"),
             job_facts.c.code,
             literal(-1).label("total"),
-            _client(job_facts.c.client_id, by_client),
+            client_or_null(job_facts.c.client_id, by_client),
         )
         .select_from(keys)
         .join(job_facts, (job_facts.c.created_at == keys.c.created_at) & (job_facts.c.job_id == keys.c.job_id))
         .where(*in_range_and_wall(job_filter, access), _has_code(job_filter))
     )
     one = literal(1).label("total")
-    columns = (jobs.c.created_at, _CODE_OF_JOB, one, _client(jobs.c.client_id, by_client))
+    columns = (jobs.c.created_at, CODE_OF_JOB, one, client_or_null(jobs.c.client_id, by_client))
     given = _select_unsettled(columns, conditions_of(job_filter, access))
     return select(union_all(taken, given).subquery("corrections"))
 
@@ -345,7 +338,22 @@ def _select_unsettled(columns: Sequence[ColumnElement[Any]], conditions: Sequenc
     return select(*found.c).select_from(noted.join(found, true()))
 
 
-def _client(column: ColumnElement[Any], by_client: bool) -> ColumnElement[Any]:
+def noted_hours() -> CompoundSelect[Any]:
+    """Build the query of the hours that jobs which are noted as unsettled lie in: by their notes, and by themselves."""
+    noted = select(bin_hour(job_facts_unsettled.c.created_at)).where(job_facts_unsettled.c.created_at.is_not(None))
+    of_noted = select(bin_hour(jobs.c.created_at)).join_from(
+        job_facts_unsettled, jobs, jobs.c.job_id == job_facts_unsettled.c.job_id
+    )
+    return noted.union(of_noted)
+
+
+def bin_hour(instant: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The hour that an instant lies in, written out, so that parts of a statement that group by it are the same."""
+    return func.date_bin(literal_column("interval '1 hour'"), instant, literal_column("timestamptz '2000-01-01Z'"))
+
+
+def client_or_null(column: ColumnElement[Any], by_client: bool) -> ColumnElement[Any]:
+    """The client of a row, where it is to be told, else null."""
     return (column if by_client else cast(null(), Text)).label("client_id")
 
 

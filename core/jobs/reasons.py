@@ -1,13 +1,11 @@
-"""The reasons of the jobs of a filter: how often each was given, and how often in the time before.
+"""The reasons of the jobs of a filter: how often each was given, how often in the time before, and to which jobs.
 
 Where reasons are counted beside the jobs they come from there, else one grouped query reads the jobs.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,41 +16,50 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Select,
+    SmallInteger,
     Text,
     and_,
     case,
-    cast,
     column,
     exists,
     func,
     literal,
     literal_column,
-    null,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.selectable import LateralFromClause
 from sqlalchemy.types import TypeEngine
 
 from core.db.schema import jobs
 from core.facts.reasons import PROMPTS_OF_A_RULE
-from core.facts.tables import job_reason_counts, job_reasons
+from core.facts.tables import job_facts, job_reason_counts, job_reasons
 from core.jobs.access import JobAccess
-from core.jobs.fact_query import HOUR, hour_of, total_query
-from core.jobs.filter import LONGEST_SEARCH, DateRange, Decision, JobFilter
-from core.jobs.query import JOB_KEY, conditions_of, count_jobs, hash_text, reason_is, tables_of, without_facts
-from core.jobs.reason_hours import are_counted, select_reasons
-from core.jobs.strata import LONGEST_REASON
+from core.jobs.fact_query import (
+    CODE_OF_JOB,
+    HOUR,
+    asks_only_for_facts,
+    hour_of,
+    in_range_and_wall,
+    noted_hours,
+    see_facts,
+)
+from core.jobs.filter import LONGEST_SEARCH, DateRange, JobFilter
+from core.jobs.query import (
+    JOB_KEY,
+    conditions_of,
+    count_jobs,
+    hash_text,
+    latest_log,
+    reason_is,
+    tables_of,
+    without_facts,
+    without_reason,
+)
+from core.jobs.reason_hours import select_reasons
+from core.jobs.strata import LONGEST_REASON, Place
 from core.jobs.wall import of_clients
-
-K = TypeVar("K")
-
-# How many jobs each hour has that has any, by the seconds since 1970 at which it begins, the earliest first.
-Hours = dict[int, int]
-
-# A job by its number, from 1 on in the order of (created_at, job_id), among those of a kind in an hour.
-Place = tuple[K, datetime, int]
 
 # Reasons that are listed, the commonest.
 MOST_REASONS = 1_000
@@ -82,13 +89,21 @@ class Reasons:
     jobs: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReasonKind:
-    """Jobs of one decision with one reason, of which the beginning is told, or with none."""
+def are_counted(connection: Connection, job_filter: JobFilter, access: JobAccess) -> bool:
+    """Tell whether the reasons of a filter's jobs, and which of them are names of rules, can be had from counts now."""
+    # Whether a reason is the name of a rule is known of all jobs, and nobody else's are to be seen behind a wall.
+    return access.wall.sees_all and have_counts(connection, job_filter, access)
 
-    is_prohibited: bool
-    reason_hash: int | None
-    reason: str | None
+
+def have_counts(connection: Connection, job_filter: JobFilter, access: JobAccess) -> bool:
+    """Tell whether how many of a filter's jobs have each reason is counted beside the jobs, and can be used now."""
+    return (
+        access.counts_reasons
+        # A reason that is asked for may be of jobs whose texts are withheld.
+        and not (access.wall.withheld and job_filter.reason is not None)
+        and asks_only_for_facts(without_reason(job_filter))
+        and see_facts(connection, access).has_facts
+    )
 
 
 def count_reasons(connection: Connection, job_filter: JobFilter, access: JobAccess) -> Reasons:
@@ -241,52 +256,7 @@ def _texts(reasons: Sequence[str]) -> ColumnElement[Any]:
     return literal(list(reasons), ARRAY(Text))
 
 
-def count_by_reason(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, *, most: int
-) -> dict[ReasonKind, Hours] | None:
-    """Count the decided jobs of a filter by decision, reason and hour; the kinds stand in an order.
-
-    None where counts do not tell that, or where there are more than `most` reasons.
-    """
-    if job_filter.reason is not None or not are_counted(connection, job_filter, access):
-        return None
-    found = select_reasons(job_filter, access).subquery("found")
-    hashes = list(connection.execute(select(found.c.reason_hash).distinct().limit(most + 1)).scalars())
-    if len(hashes) > most:
-        return None
-    reasons = _find_beginnings(connection, hashes)
-    counted: dict[ReasonKind, Hours] = {}
-    for decision in (Decision.REJECT, Decision.PASS):
-        if decision not in job_filter.decision:
-            continue
-        one = replace(job_filter, decision=(decision,))
-        rest = _add_up(connection, total_query(one, access, ()), None).get(None, Counter())
-        with_reason = _add_up(connection, select_reasons(one, access), "reason_hash")
-        for reason_hash, hours in with_reason.items():
-            rest.subtract(hours)
-            kind = ReasonKind(decision is Decision.REJECT, reason_hash, reasons[reason_hash])
-            counted[kind] = dict(sorted(hours.items()))
-        if rest := +rest:
-            counted[ReasonKind(decision is Decision.REJECT, None, None)] = dict(sorted(rest.items()))
-    return counted
-
-
-def _add_up(connection: Connection, rows: Select[Any], name: str | None) -> dict[Any, Counter[int]]:
-    """Add rows up by their hours, and by a column."""
-    found = rows.subquery("found")
-    by = null() if name is None else found.c[name]
-    at = func.date_bin(literal_column("interval '1 hour'"), found.c.at, literal_column("timestamptz '2000-01-01Z'"))
-    hour = cast(func.extract("epoch", at), BigInteger)
-    each = select(by.label("by"), hour.label("hour"), found.c.total).subquery("each")
-    query = select(each.c.by, each.c.hour, func.sum(each.c.total)).group_by(each.c.by, each.c.hour)
-    hours: dict[Any, Counter[int]] = {}
-    for value, at, number in connection.execute(query.order_by(each.c.by, each.c.hour)):
-        if number:
-            hours.setdefault(value, Counter())[at] = int(number)
-    return hours
-
-
-def _find_beginnings(connection: Connection, hashes: Sequence[int]) -> dict[int, str]:
+def find_beginnings(connection: Connection, hashes: Sequence[int]) -> dict[int, str]:
     """Return how the reasons with some hashes begin, as far as that tells strata apart."""
     one = (
         func.unnest(literal(list(hashes), ARRAY(BigInteger))).table_valued(column("hash", BigInteger)).render_derived()
@@ -301,11 +271,37 @@ def _find_beginnings(connection: Connection, hashes: Sequence[int]) -> dict[int,
     return {row[0]: row[1] for row in connection.execute(select(one.c.hash, beginning))}
 
 
-def list_places(places: Sequence[Place[K]], **told: TypeEngine[Any]) -> CTE:
-    """List places as rows of what tells their kinds (the attributes of these names), hour, number, and their order."""
-    values = {name: (type_, [getattr(kind, name) for kind, _, _ in places]) for name, type_ in told.items()} | {
+def find_places(
+    connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place], *, by_reason: bool
+) -> list[UUID]:
+    """Return the ids of the jobs at some places, in their order; in the snapshot in which these were counted.
+
+    Of each hour only the jobs up to a place are read: by an index of facts or, where they have a reason, by that of
+    reasons; where some of the hour are noted as unsettled, the jobs and their logs themselves.
+    `by_reason`: whether reasons tell kinds apart.
+    """
+    noted = set(connection.execute(noted_hours()).scalars())
+    picked = _list_places(places, [hour in noted for _, hour, _ in places])
+    by_client = places[0][0].client_id is not None
+    is_settled, has_reason = ~picked.c.is_noted, picked.c.reason_hash.is_not(None)
+    found = union_all(
+        _look_up(picked, and_(is_settled, ~has_reason), _by_facts(job_filter, access, picked, by_client, by_reason)),
+        _look_up(picked, and_(is_settled, has_reason), _by_reason(job_filter, access, picked, by_client)),
+        _look_up(picked, picked.c.is_noted, _by_jobs(job_filter, access, picked, by_client, by_reason)),
+    ).subquery("found")
+    return list(connection.execute(select(found.c.job_id).order_by(found.c.place)).scalars())
+
+
+def _list_places(places: Sequence[Place], are_noted: Sequence[bool]) -> CTE:
+    """List places as rows, with their order, and whether jobs of the hour are noted as unsettled."""
+    kinds = [kind for kind, _, _ in places]
+    values: dict[str, tuple[TypeEngine[Any], Sequence[Any]]] = {
+        "client_id": (Text(), [kind.client_id for kind in kinds]),
+        "code": (SmallInteger(), [kind.code for kind in kinds]),
+        "reason_hash": (BigInteger(), [kind.reason_hash for kind in kinds]),
         "hour": (DateTime(timezone=True), [hour for _, hour, _ in places]),
         "number": (BigInteger(), [number for _, _, number in places]),
+        "is_noted": (Boolean(), are_noted),
     }
     arrays = (literal(listed, ARRAY(type_)) for type_, listed in values.values())
     columns = (column(name, type_) for name, (type_, _) in values.items())
@@ -313,33 +309,51 @@ def list_places(places: Sequence[Place[K]], **told: TypeEngine[Any]) -> CTE:
     return select(picks).cte("picked")
 
 
-def find_by_reason(
-    connection: Connection, job_filter: JobFilter, access: JobAccess, places: Sequence[Place[ReasonKind]]
-) -> list[UUID]:
-    """Return the ids of the jobs at some places, in their order; in the snapshot in which these were counted."""
-    picked = list_places(places, is_prohibited=Boolean(), reason_hash=BigInteger())
+def _look_up(picked: CTE, is_meant: ColumnElement[bool], of_kind: Select[Any]) -> Select[Any]:
+    """Look up the job at each of some places, among those of its kind and hour, which stand in their order."""
+    one = of_kind.offset(picked.c.number - 1).limit(1).correlate(picked).lateral("one")
+    return select(picked.c.place, one.c.job_id).select_from(picked.join(one, true())).where(is_meant)
 
-    def at(*has_reason: ColumnElement[bool]) -> LateralFromClause:
-        return (
-            select(jobs.c.job_id)
-            .where(
-                *conditions_of(without_facts(job_filter), access),
-                jobs.c.created_at >= picked.c.hour,
-                jobs.c.created_at < picked.c.hour + HOUR,
-                jobs.c.is_prohibited == picked.c.is_prohibited,
-                *has_reason,
-            )
-            .order_by(*JOB_KEY)
-            .offset(picked.c.number - 1)
-            .limit(1)
-            .correlate(picked)
-            .lateral("one")
-        )
 
-    some = at(hash_text(jobs.c.reason) == picked.c.reason_hash, jobs.c.reason.is_not(None))
-    none = at(func.coalesce(jobs.c.reason, literal_column("''")) == literal_column("''"))
-    found = union_all(
-        select(picked.c.place, some.c.job_id).select_from(picked.join(some, picked.c.reason_hash.is_not(None))),
-        select(picked.c.place, none.c.job_id).select_from(picked.join(none, picked.c.reason_hash.is_(None))),
-    ).subquery("found")
-    return list(connection.execute(select(found.c.job_id).order_by(found.c.place)).scalars())
+def _by_facts(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool, by_reason: bool) -> Select[Any]:
+    """Select the jobs of a kind and hour without a reason, or with any."""
+    query = select(job_facts.c.job_id).where(
+        *in_range_and_wall(job_filter, access),
+        job_facts.c.code == picked.c.code,
+        job_facts.c.created_at >= picked.c.hour,
+        job_facts.c.created_at < picked.c.hour + HOUR,
+        *([job_facts.c.client_id == picked.c.client_id] if by_client else []),
+    )
+    if by_reason:
+        query = query.join(jobs, _IS_FACT).where(~_HAS_REASON)
+    return query.order_by(job_facts.c.created_at, job_facts.c.job_id)
+
+
+def _by_reason(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> Select[Any]:
+    """Select the jobs of a kind and hour with its reason."""
+    query = select(jobs.c.job_id).join(job_facts, _IS_FACT).where(job_facts.c.code == picked.c.code)
+    reason = (hash_text(jobs.c.reason) == picked.c.reason_hash, jobs.c.reason.is_not(None))
+    return query.where(*reason, *_in_hour(job_filter, access, picked, by_client)).order_by(*JOB_KEY)
+
+
+def _by_jobs(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool, by_reason: bool) -> Select[Any]:
+    """Select the jobs of a kind and hour, by what they and their logs say."""
+    query = select(jobs.c.job_id).select_from(jobs.outerjoin(latest_log, true())).where(picked.c.code == CODE_OF_JOB)
+    if by_reason:
+        reason_hash = case((_HAS_REASON, hash_text(jobs.c.reason)))
+        query = query.where(reason_hash.is_not_distinct_from(picked.c.reason_hash))
+    return query.where(*_in_hour(job_filter, access, picked, by_client)).order_by(*JOB_KEY)
+
+
+# An empty reason is none. Written so that the index of reasons, which knows no hours, does not seem to serve it.
+_HAS_REASON = func.coalesce(jobs.c.reason, literal_column("''")) != literal_column("''")
+_IS_FACT = and_(jobs.c.created_at == job_facts.c.created_at, jobs.c.job_id == job_facts.c.job_id)
+
+
+def _in_hour(job_filter: JobFilter, access: JobAccess, picked: CTE, by_client: bool) -> list[ColumnElement[bool]]:
+    return [
+        *conditions_of(without_reason(without_facts(job_filter)), access),
+        jobs.c.created_at >= picked.c.hour,
+        jobs.c.created_at < picked.c.hour + HOUR,
+        *([jobs.c.client_id == picked.c.client_id] if by_client else []),
+    ]

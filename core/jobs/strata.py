@@ -1,15 +1,31 @@
-"""Jobs by strata: what tells kinds of jobs apart, and of which kind each job is."""
+"""Jobs by strata: what tells kinds of jobs apart, of which kind each job is, and which job stands where."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, case, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Subquery,
+    case,
+    func,
+    literal_column,
+    select,
+)
 
 from core.db.schema import jobs
 from core.jobs.access import JobAccess
+from core.jobs.fact_query import FACTS
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import conditions_of, latest_log, select_jobs, tables_of
+from core.jobs.query import (
+    conditions_of,
+    latest_log,
+    select_jobs,
+    tables_of,
+)
 
 # Characters of a reason that tell strata apart: a reason may quote a prompt of megabytes.
 LONGEST_REASON = 200
@@ -22,6 +38,35 @@ class Stratification(StrEnum):
     CATEGORY = "category"
     REASON = "reason"
     CLIENT = "client"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Jobs that are alike: of one client (None: of all), with one code, with one reason by its hash (None: with none).
+
+    `reason` is how it begins. Where nothing is asked about reasons both are None, and jobs may have any.
+    """
+
+    client_id: str | None
+    code: int
+    reason_hash: int | None = None
+    reason: str | None = None
+
+    def values(self, by: Sequence[Stratification]) -> tuple[Any, ...]:
+        """Return the values of their stratum."""
+        fact = FACTS[self.code]
+        flags = " ".join(category.value for category in Category if fact.cells[category])
+        told = {
+            Stratification.DECISION: fact.is_prohibited,
+            Stratification.CLIENT: self.client_id,
+            Stratification.CATEGORY: flags if fact.evaluated else None,
+            Stratification.REASON: self.reason,
+        }
+        return tuple(told[kind] for kind in by)
+
+
+# A job by its number, from 1 on in the order of (created_at, job_id), among those of a kind in an hour.
+Place = tuple[Kind, datetime, int]
 
 
 def list_rows(

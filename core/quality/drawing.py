@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,10 +21,8 @@ from sqlalchemy import (
 
 from core.jobs.access import JobAccess
 from core.jobs.filter import JobFilter
-from core.jobs.reasons import Hours, Place
-from core.jobs.strata import Stratification, list_rows
-
-K = TypeVar("K")
+from core.jobs.strata import Kind, Place, Stratification, list_rows
+from core.quality.places import Hours
 
 # Hashes of ids are spread evenly over 64 bits, whatever the ids are.
 _LEAST_HASH, _GREATEST_HASH = -(2**63), 2**63 - 1
@@ -81,19 +79,19 @@ def _hash_below(share: float) -> int:
 
 
 def draw_places(
-    counted: Mapping[K, Hours], strata: Mapping[K, tuple[Any, ...]], *, sizes: Mapping[tuple[Any, ...], int], seed: int
-) -> dict[tuple[Any, ...], list[Place[K]]]:
+    counted: Mapping[Kind, Hours], by: Sequence[Stratification], *, sizes: Mapping[tuple[Any, ...], int], seed: int
+) -> dict[tuple[Any, ...], list[Place]]:
     """Draw so many of the jobs of each stratum, as places: by the numbers of jobs that are kept beside them.
 
     Drawn are numbers out of as many as a stratum has jobs, which stand by kind, in the order of `counted`, and then by
-    (created_at, job_id): the same seed draws the same jobs as long as they are the same. `strata`: that of each kind.
+    (created_at, job_id): the same seed draws the same jobs as long as they are the same.
     """
-    members: dict[tuple[Any, ...], list[K]] = {}
+    members: dict[tuple[Any, ...], list[Kind]] = {}
     for kind in counted:
-        members.setdefault(strata[kind], []).append(kind)
+        members.setdefault(kind.values(by), []).append(kind)
     ends = {kind: list(accumulate(hours.values())) for kind, hours in counted.items()}
     starts = {kind: list(hours) for kind, hours in counted.items()}
-    drawn: dict[tuple[Any, ...], list[Place[K]]] = {}
+    drawn: dict[tuple[Any, ...], list[Place]] = {}
     for stratum, size in sizes.items():
         jobs = sum(ends[kind][-1] for kind in members[stratum])
         # Each stratum has chances of its own, whatever others there are.
@@ -103,8 +101,8 @@ def draw_places(
 
 
 def _find_place(
-    kinds: Sequence[K], starts: Mapping[K, list[int]], ends: Mapping[K, list[int]], number: int
-) -> Place[K]:
+    kinds: Sequence[Kind], starts: Mapping[Kind, list[int]], ends: Mapping[Kind, list[int]], number: int
+) -> Place:
     """Find the kind in which a number of a stratum lies, the hour, and the number within it."""
     for kind in kinds:
         if number <= ends[kind][-1]:

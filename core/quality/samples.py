@@ -1,14 +1,13 @@
 """Samples of decided jobs: drawn by chance from a filter, kept with what they were drawn from, and read again."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from itertools import islice
 from math import sqrt
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Connection, Date, Row, Text, cast, func, insert, literal, null, select, update
@@ -23,21 +22,16 @@ from core.errors import InvalidParameter, NotPossible
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import REASON, REASON_CONTAINS, Decision, JobFilter, Q
 from core.jobs.job import find_jobs
-from core.jobs.reasons import Hours, Place, count_by_reason, find_by_reason
-from core.jobs.strata import Stratification
+from core.jobs.reasons import find_places
+from core.jobs.strata import Kind, Stratification
 from core.jobs.wall import Wall
 from core.quality.allocation import Strata, allocate, allocate_for_decisions
 from core.quality.drawing import count_strata, draw_jobs, draw_places
-from core.quality.places import are_told_by_facts, count_by_hour, read_places
-
-K = TypeVar("K")
+from core.quality.places import MOST_STRATA, Hours, are_counted_by_hour, asks_about_reasons, count_by_hour
 
 LARGEST_SAMPLE = 10_000
 LONGEST_NAME = 200
 MOST_OPINIONS = 5
-
-# Strata beyond these make samples that nobody can judge: a stratum for each reason of a service without rules, say.
-MOST_STRATA = 200
 
 # Parameters of a filter whose words stand in the texts of the jobs that are found.
 _WORDS = (Q.name, REASON.name, REASON_CONTAINS.name)
@@ -222,18 +216,10 @@ def _draw(
     connection: Connection, job_filter: JobFilter, access: JobAccess, by: Sequence[Stratification], plan: Plan
 ) -> list[tuple[Strata, int, list[UUID]]]:
     """Draw each stratum's jobs; return them with how many it has."""
-    if are_told_by_facts(connection, job_filter, access, by):
-        by_client = Stratification.CLIENT in by or access.wall.narrow(job_filter.client_id) is not None
-        kinds = count_by_hour(connection, job_filter, access, by_client=by_client)
-        read = partial(read_places, connection, job_filter, access)
-        return _draw_by_hours(kinds, {kind: kind.values(by) for kind in kinds}, read, by, plan)
-    if set(by) == {Stratification.DECISION, Stratification.REASON}:
-        reasons = count_by_reason(connection, job_filter, access, most=MOST_STRATA)
-        if reasons is not None:
-            told = {Stratification.DECISION: "is_prohibited", Stratification.REASON: "reason"}
-            strata = {kind: tuple(getattr(kind, told[each]) for each in by) for kind in reasons}
-            find = partial(find_by_reason, connection, job_filter, access)
-            return _draw_by_hours(reasons, strata, find, by, plan)
+    if are_counted_by_hour(connection, job_filter, access, by):
+        kinds = count_by_hour(connection, job_filter, access, by)
+        if kinds is not None:
+            return _draw_by_hours(connection, job_filter, access, kinds, by, plan)
     counted = count_strata(connection, job_filter, access, by)
     sizes = _allocate(plan, by, counted)
     shares = {stratum: _enough(sizes[stratum], counted[stratum]) for stratum in sizes}
@@ -242,19 +228,22 @@ def _draw(
 
 
 def _draw_by_hours(
-    kinds: Mapping[K, Hours],
-    strata: Mapping[K, Strata],
-    read: Callable[[Sequence[Place[K]]], list[UUID]],
+    connection: Connection,
+    job_filter: JobFilter,
+    access: JobAccess,
+    kinds: Mapping[Kind, Hours],
     by: Sequence[Stratification],
     plan: Plan,
 ) -> list[tuple[Strata, int, list[UUID]]]:
-    """Draw by how many jobs of each kind each hour has; `strata` says of which stratum a kind is."""
+    """Draw by how many jobs of each kind each hour has."""
     counted: Counter[Strata] = Counter()
     for kind, hours in kinds.items():
-        counted[strata[kind]] += sum(hours.values())
-    drawn = draw_places(kinds, strata, sizes=_allocate(plan, by, counted), seed=plan.seed)
-    ids = iter(read([place for places in drawn.values() for place in places]))
-    taken = {stratum: list(islice(ids, len(places))) for stratum, places in drawn.items()}
+        counted[kind.values(by)] += sum(hours.values())
+    drawn = draw_places(kinds, by, sizes=_allocate(plan, by, counted), seed=plan.seed)
+    places = [place for found in drawn.values() for place in found]
+    by_reason = asks_about_reasons(job_filter, by)
+    ids = iter(find_places(connection, job_filter, access, places, by_reason=by_reason))
+    taken = {stratum: list(islice(ids, len(found))) for stratum, found in drawn.items()}
     return [(stratum, jobs, taken[stratum]) for stratum, jobs in counted.items()]
 
 

@@ -14,12 +14,12 @@ from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import Category, DateRange, JobFilter
-from core.jobs.reasons import count_by_reason, find_by_reason
+from core.jobs.reasons import find_places
 from core.jobs.strata import Stratification
 from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
-from core.quality.places import are_told_by_facts, count_by_hour, read_places
-from core.quality.samples import MOST_STRATA, Judging, Plan, draw_sample, edit_sample, find_sample, list_samples
+from core.quality.places import are_counted_by_hour, asks_about_reasons, count_by_hour
+from core.quality.samples import Judging, Plan, draw_sample, edit_sample, find_sample, list_samples
 from tests.core.audit.test_events import events
 from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
@@ -64,31 +64,35 @@ def test_the_same_seed_draws_the_same_jobs(databases: Databases, connection: psy
     assert set(one) | set(other) <= {row[0] for row in decided}
 
 
-@pytest.mark.parametrize("by_facts", [True, False])
-def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg.Connection, by_facts: bool) -> None:
+@pytest.mark.parametrize("how", ["by facts", "by reasons", "by hashes"])
+def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg.Connection, how: str) -> None:
     """Over 150 seeds each of 24 jobs of a stratum is drawn about as often as any other, whatever its id and hour."""
     for number in range(24):
-        # Three kinds of facts, in hours of which some have many jobs.
-        created_at = NOON + timedelta(minutes=number**2)
-        job = insert_job(connection, job_id=UUID(int=number), created_at=created_at, is_prohibited=True)
+        # Three kinds of facts with two reasons that begin alike, in hours of which some have many jobs.
+        created_at, reason = NOON + timedelta(minutes=number**2), "a" * (300 + number % 2)
+        job = insert_job(connection, job_id=UUID(int=number), created_at=created_at, is_prohibited=True, reason=reason)
         if number % 3:
             insert_log(connection, job, category_nsfw=number % 3 == 1)
-    access = make_access(databases, Wall(None))
-    by, rejected = (Stratification.DECISION,), april(decision="reject")
+    connection.execute("SELECT job_counts_add_up(10000)")
+    access, rejected = make_access(databases, Wall(None)), april(decision="reject")
+    by_reason = how == "by reasons"
+    by = (Stratification.DECISION, *((Stratification.REASON,) if by_reason else ()))
     found: Counter[UUID] = Counter()
 
     with databases.source.transaction(is_snapshot=True) as reading:
-        kinds = count_by_hour(reading, rejected, access, by_client=False)
+        kinds = count_by_hour(reading, rejected, access, by)
+        assert kinds is not None
+        (stratum,) = {kind.values(by) for kind in kinds}
         for seed in range(150):
-            if by_facts:
-                places = draw_places(kinds, dict.fromkeys(kinds, (True,)), sizes={(True,): 12}, seed=seed)
-                drawn = {(True,): read_places(reading, rejected, access, places[(True,)])}
+            if how == "by hashes":
+                drawn = draw_jobs(reading, rejected, access, by, shares={stratum: 1.0}, seed=seed)[stratum][:12]
             else:
-                drawn = draw_jobs(reading, rejected, access, by, shares={(True,): 1.0}, seed=seed)
-            assert len(set(drawn[(True,)][:12])) == 12
-            found.update(drawn[(True,)][:12])
+                places = draw_places(kinds, by, sizes={stratum: 12}, seed=seed)[stratum]
+                drawn = find_places(reading, rejected, access, places, by_reason=by_reason)
+            assert len(set(drawn)) == 12
+            found.update(drawn)
 
-    assert len(kinds) == 3
+    assert len(kinds) == (6 if by_reason else 3)
     # Drawn without repetition, a job varies half as much as chi-square has it.
     mean = found.total() / 24
     statistic = sum((found[UUID(int=number)] - mean) ** 2 / mean for number in range(24))
@@ -171,25 +175,50 @@ def test_nothing_to_draw_is_said(databases: Databases, connection: psycopg.Conne
     with pytest.raises(InvalidParameter, match="only decided jobs can be judged"):
         draw_sample(databases, COMMAND_LINE, april(decision="undecided"), Plan("a", 10))
 
-    for number in range(MOST_STRATA + 1):
+    for number in range(201):
         insert_job(connection, reason=f"rule {number}", created_at=NOON)
     with pytest.raises(NotPossible, match="have 201 strata"):
         draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10, by=(Stratification.REASON,)))
 
 
+def test_so_many_reasons_that_nobody_counts_them_are_refused(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """More than a thousand reasons are too many strata where they begin differently, and few where they do not."""
+    connection.execute(
+        "INSERT INTO jobs (job_id, client_id, type, status, is_prohibited, created_at, reason)"
+        " SELECT gen_random_uuid(), client_id, 'prompt', 'completed', true, %s, repeat(word, 300) || number"
+        " FROM generate_series(1, 1001) AS number, (VALUES ('alike', 'b')) AS one (client_id, word)"
+        " UNION ALL SELECT gen_random_uuid(), 'apart', 'prompt', 'completed', true, %s, number::text"
+        " FROM generate_series(1, 1001) AS number",
+        (NOON, NOON),
+    )
+    plan = Plan("a", 10, by=(Stratification.REASON,))
+
+    alike = draw_sample(databases, COMMAND_LINE, april(client_id="alike"), plan)
+
+    assert strata(connection, alike) == [([True, "b" * 200], 1001, 10)]
+    with pytest.raises(NotPossible, match="have more than 200 strata"):
+        draw_sample(databases, COMMAND_LINE, april(client_id="apart"), plan)
+
+
 def draw_half(
     databases: Databases, job_filter: JobFilter, wall: Wall, by: tuple[Stratification, ...]
 ) -> dict[tuple[object, ...], list[UUID]]:
-    """Draw half of each stratum by facts, and hold that against the jobs themselves."""
+    """Draw half of each stratum by what is counted, and hold that against the jobs themselves."""
     access = make_access(databases, wall)
     with databases.source.transaction(is_snapshot=True) as reading:
-        assert are_told_by_facts(reading, job_filter, access, by)
-        by_client = Stratification.CLIENT in by or wall.narrow(job_filter.client_id) is not None
-        kinds = count_by_hour(reading, job_filter, access, by_client=by_client)
+        assert are_counted_by_hour(reading, job_filter, access, by)
+        kinds = count_by_hour(reading, job_filter, access, by)
+        assert kinds is not None
         counted = count_strata(reading, job_filter, access, by)
         half = {stratum: (jobs + 1) // 2 for stratum, jobs in counted.items()}
-        places = draw_places(kinds, {kind: kind.values(by) for kind in kinds}, sizes=half, seed=5)
-        drawn = {stratum: read_places(reading, job_filter, access, found) for stratum, found in places.items()}
+        places = draw_places(kinds, by, sizes=half, seed=5)
+        by_reason = asks_about_reasons(job_filter, by)
+        drawn = {
+            stratum: find_places(reading, job_filter, access, found, by_reason=by_reason)
+            for stratum, found in places.items()
+        }
         everything = draw_jobs(reading, job_filter, access, by, shares=dict.fromkeys(half, 1.0), seed=1)
     told: Counter[tuple[object, ...]] = Counter()
     for kind, hours in kinds.items():
@@ -200,77 +229,52 @@ def draw_half(
     return drawn
 
 
-@pytest.mark.parametrize("more", [(), ("category",), ("client",), ("client", "category")], ids=str)
-def test_facts_draw_of_the_same_strata(
+@pytest.mark.parametrize(
+    "more",
+    [
+        *((), ("category",), ("client",), ("reason",), ("category", "client"), ("reason", "category")),
+        *(("client", "reason"), ("category", "client", "reason")),
+    ],
+    ids=str,
+)
+def test_what_is_counted_draws_of_the_same_strata(
     databases: Databases, connection: psycopg.Connection, more: tuple[str, ...]
 ) -> None:
-    """Where facts are kept beside the jobs, strata have the same jobs, and each drawn job is one of its stratum.
+    """Where jobs are counted beside them, strata have the same jobs, and each drawn job is one of its stratum.
 
-    Also of a range that begins and ends within hours, and behind a wall. Jobs that are noted as unsettled are asked
-    themselves, and what is drawn is the same.
+    Also of a range that begins and ends within hours, of one reason, and behind a wall. Reasons that begin alike are
+    one stratum, and an empty one is none. Hours whose reasons are not counted yet, or have changed since, and jobs that
+    are noted as unsettled are asked themselves, and what is drawn is the same.
     """
     seed_jobs(databases, 1000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
+    for reason in ("", "a" * 300, "a" * 301, "rare"):
+        for number, is_prohibited in enumerate((True, True, False, None)):
+            job = insert_job(connection, reason=reason, is_prohibited=is_prohibited, client_id="demo-atelier")
+            if number:
+                insert_log(connection, job, category_nsfw=number > 1, category_underage=False)
     by = (Stratification.DECISION, *map(Stratification, more))
     bounds = DateRange(datetime(2026, 4, 2, 3, 14, tzinfo=UTC), datetime(2026, 4, 29, 15, 9, tzinfo=UTC))
     decided = april(decision="reject,pass")
     asked = [
+        (decided, Wall(None)),
         (replace(decided, range=bounds), Wall(None)),
         (replace(decided, range=bounds, client_id="demo-atelier"), Wall(None)),
         (decided, Wall("demo-atelier", "demo-bluebird")),
+        (replace(decided, reason="rare"), Wall(None)),
+        (april(decision="reject", category="nsfw"), Wall("demo-atelier")),
     ]
 
-    settled = [draw_half(databases, each, wall, by) for each, wall in asked]
-    connection.execute(
-        "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 99"
-    )
-
-    assert [draw_half(databases, each, wall, by) for each, wall in asked] == settled
-
-
-def draw_by_reason(databases: Databases, job_filter: JobFilter) -> dict[tuple[object, ...], list[UUID]]:
-    """Draw half of each stratum by the counts of reasons, and hold that against the jobs themselves."""
-    access, by = make_access(databases, Wall(None)), (Stratification.DECISION, Stratification.REASON)
-    with databases.source.transaction(is_snapshot=True) as reading:
-        kinds = count_by_reason(reading, job_filter, access, most=MOST_STRATA)
-        assert kinds is not None
-        counted = count_strata(reading, job_filter, access, by)
-        half = {stratum: (jobs + 1) // 2 for stratum, jobs in counted.items()}
-        strata_of = {kind: (kind.is_prohibited, kind.reason) for kind in kinds}
-        places = draw_places(kinds, strata_of, sizes=half, seed=5)
-        drawn = {stratum: find_by_reason(reading, job_filter, access, found) for stratum, found in places.items()}
-        everything = draw_jobs(reading, job_filter, access, by, shares=dict.fromkeys(half, 1.0), seed=1)
-    told: Counter[tuple[object, ...]] = Counter()
-    for kind, hours in kinds.items():
-        told[strata_of[kind]] += sum(hours.values())
-    assert told == counted
-    assert {stratum: len(set(ids)) for stratum, ids in drawn.items()} == half
-    assert all(set(ids) <= set(everything[stratum]) for stratum, ids in drawn.items())
-    return drawn
-
-
-def test_counted_reasons_draw_of_the_same_strata(databases: Databases, connection: psycopg.Connection) -> None:
-    """Where reasons are counted beside the jobs, strata have the same jobs, and each drawn job is one of its stratum.
-
-    Reasons that begin alike are one stratum, and an empty one is none. Hours that are not counted yet, or have changed
-    since, are asked themselves, and what is drawn is the same.
-    """
-    seed_jobs(databases, 1000, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
-    for reason in ("", "a" * 300, "a" * 301, "rare"):
-        for is_prohibited in (True, True, None):
-            insert_job(connection, reason=reason, is_prohibited=is_prohibited)
-    decided = april(decision="reject,pass")
-    bounds = DateRange(datetime(2026, 4, 2, 3, 14, tzinfo=UTC), datetime(2026, 4, 29, 15, 9, tzinfo=UTC))
-    asked = [decided, replace(decided, range=bounds, client_id="demo-atelier"), april(decision="reject")]
-
-    uncounted = [draw_by_reason(databases, each) for each in asked]
+    uncounted = [draw_half(databases, each, wall, by) for each, wall in asked]
     connection.execute("SELECT job_counts_add_up(10000)")
-    counted = [draw_by_reason(databases, each) for each in asked]
+    counted = [draw_half(databases, each, wall, by) for each, wall in asked]
     connection.execute(
         "INSERT INTO job_facts_unsettled (job_id, created_at) SELECT job_id, created_at FROM jobs LIMIT 99"
     )
+    noted = [draw_half(databases, each, wall, by) for each, wall in asked]
 
-    assert uncounted == counted == [draw_by_reason(databases, each) for each in asked]
-    assert len(counted[0][True, "a" * 200]) == 2
+    assert uncounted == counted == noted
+    if more == ("reason",):
+        assert len(counted[0][True, "a" * 200]) == 2
 
 
 @pytest.mark.parametrize("words", ["q", "reason", "reason_contains"])
