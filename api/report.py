@@ -40,9 +40,9 @@ tr { break-inside: avoid }
 """
 
 _METHOD = (
-    "A job counts as wrong where all who are sure would decide otherwise. Where people are not sure or disagree, the "
-    "least and the most are given. Intervals are stratified Wilson intervals (Yan and Su, 2010) with a correction for "
-    "populations that end; ratios have the bounds of Donner and Zou (2012)."
+    "A job counts as wrong where all who are sure would decide otherwise. Where people are not sure or disagree, and "
+    "nobody has settled it, the least and the most are given. Intervals are stratified Wilson intervals (Yan and Su, "
+    "2010) with a correction for populations that end; ratios have the bounds of Donner and Zou (2012)."
 )
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
 
 from core.db.schema import reviews, sample_jobs, sample_strata
+from core.gold.answers import FEWEST
+from core.gold.tables import gold_answers
 from core.jobs.filter import Category
 from core.policy.outdated import COUNTS
 from core.review.verdicts import IS_FIRM, WOULD_REJECT
@@ -27,8 +29,8 @@ class Stratified:
 class Opinion:
     """What those who have judged a job make of it; the decision is the one that it had when it was drawn.
 
-    `is_wrong` is None where somebody is not sure or two disagree; `should_have` says of each category whether the job
-    should bear it, None where nobody said so or two disagree.
+    `is_wrong` is None where somebody is not sure or two disagree, unless that is settled; `should_have` says of each
+    category whether the job should bear it, None where nobody said so or two disagree.
     """
 
     job_id: UUID
@@ -52,10 +54,23 @@ def read_strata(connection: Connection, sample_id: UUID) -> list[Stratified]:
     return [Stratified(number, tuple(values), jobs, count) for number, values, jobs, count in rows]
 
 
+def should_reject() -> ColumnElement[bool]:
+    """What reviewers make of a job, in a query of reviews by job with its settled answer; null where that is unclear.
+
+    Those who are sure agree and nobody is not sure, or it is settled: by an admin, or by most of three or more.
+    """
+    yes, no = (func.count().filter(IS_FIRM, way) for way in (WOULD_REJECT, ~WOULD_REJECT))
+    unsure = func.count().filter(~IS_FIRM)
+    by_admin = func.bool_or(WOULD_REJECT).filter(IS_FIRM, reviews.c.person == gold_answers.c.settled_by)
+    return case(
+        (by_admin.is_not(None), by_admin),
+        (and_(unsure == 0, or_(yes == 0, no == 0)), yes > 0),
+        (and_(yes > 0, no > 0, yes != no, yes + no >= FEWEST), yes > no),
+    )
+
+
 def read_opinions(connection: Connection, sample_id: UUID) -> list[Opinion]:
     """Read what the verdicts that count make of the jobs of a sample that were judged."""
-    # Somebody may have judged a decision that was changed since: what counts is whether the job should be rejected.
-    is_wrong = sample_jobs.c.is_prohibited != WOULD_REJECT
     said = func.count(reviews.c.categories)
     categories = [
         column
@@ -71,13 +86,13 @@ def read_opinions(connection: Connection, sample_id: UUID) -> list[Opinion]:
             sample_jobs.c.stratum,
             sample_jobs.c.client_id,
             sample_jobs.c.is_prohibited,
-            func.bool_and(IS_FIRM).label("all_firm"),
-            func.bool_and(is_wrong).label("all_wrong"),
-            func.bool_or(is_wrong).label("any_wrong"),
+            # Somebody may have judged a decision that was changed since: what counts is whether it should be rejected.
+            (sample_jobs.c.is_prohibited != should_reject()).label("is_wrong"),
             said.label("said"),
             *(column.label(f"category_{number}") for number, column in enumerate(categories)),
         )
         .join(reviews, (reviews.c.job_id == sample_jobs.c.job_id) & COUNTS)
+        .outerjoin(gold_answers, gold_answers.c.job_id == sample_jobs.c.job_id)
         .where(sample_jobs.c.sample_id == sample_id)
         .group_by(sample_jobs.c.sample_id, sample_jobs.c.job_id)
         .order_by(sample_jobs.c.place)
@@ -91,13 +106,4 @@ def _opinion(row: Row[Any]) -> Opinion:
         flag, wanted = row._mapping[f"category_{2 * number}"], row._mapping[f"category_{2 * number + 1}"]
         has[category] = flag
         should_have[category] = None if not row.said or 0 < wanted < row.said else wanted > 0
-    is_clear = row.all_firm and row.all_wrong == row.any_wrong
-    return Opinion(
-        row.job_id,
-        row.stratum,
-        row.client_id,
-        row.is_prohibited,
-        row.all_wrong if is_clear else None,
-        has,
-        should_have,
-    )
+    return Opinion(row.job_id, row.stratum, row.client_id, row.is_prohibited, row.is_wrong, has, should_have)

@@ -107,6 +107,32 @@ def test_what_is_unclear_gives_bounds(
     assert (found.lower.share, found.upper.share) == (0.0, 0.1)
 
 
+@pytest.mark.parametrize("settled_by", ["a third person", "an admin"])
+def test_what_is_settled_is_clear(databases: Databases, population: dict[bool, list[UUID]], settled_by: str) -> None:
+    """Of two who disagree the one is right with whom a third person agrees, or an admin; also where one is not sure."""
+    sample_id = draw_all(databases)
+    for job_id in population[True]:
+        judge(databases, ANN, job_id, Verdict.AGREE)
+    first, second = population[True][:2]
+    judge(databases, BOB, first, Verdict.OVERTURN)
+    judge(databases, BOB, second, Verdict.UNSURE)
+
+    unclear = answer_sample(databases, sample_id, BY).wrong_rejections
+    if settled_by == "an admin":
+        admin = Actor("user:boss", EVERYBODY, frozenset(Scope))
+        judge(databases, admin, first, Verdict.OVERTURN)
+        judge(databases, admin, second, Verdict.AGREE)
+    else:
+        third, fourth = (Actor(f"user:{name}", EVERYBODY, frozenset({Scope.JOB_READ})) for name in ("cat", "dan"))
+        judge(databases, third, first, Verdict.OVERTURN)
+        for person, verdict in ((third, Verdict.OVERTURN), (fourth, Verdict.AGREE)):
+            judge(databases, person, second, verdict)
+    settled = answer_sample(databases, sample_id, BY).wrong_rejections
+
+    assert (set(unclear.unclear), unclear.faults) == ({first, second}, ())
+    assert (settled.unclear, settled.faults) == ((), (first,))
+
+
 def test_only_verdicts_that_count_are_counted(databases: Databases, population: dict[bool, list[UUID]]) -> None:
     """A verdict that was taken back, or replaced by the same person's later one, says nothing any more."""
     sample_id = draw_all(databases)

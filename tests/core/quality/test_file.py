@@ -43,28 +43,31 @@ def test_the_file_holds_every_job_with_its_weight(
     same = 'acme,2026-04-15T12:00:00.000000Z,true,1,"[true, ""=1""]",4,2,2.0000000000000000'
     assert (tmp_path / "sample.csv").read_text(encoding="utf-8") == (
         "\ufeffplace,job_id,client_id,job_created_at,is_prohibited,stratum,stratum_values,stratum_jobs,stratum_drawn,"
-        "weight,verdicts,wrong,right,unsure\n"
-        f"1,{first},{same},2,1,0,1\n"
-        f"2,{second},{same},0,0,0,0\n"
+        "weight,verdicts,wrong,right,unsure,answer,judged_weight\n"
+        f"1,{first},{same},2,1,0,1,unclear,4.0000000000000000\n"
+        f"2,{second},{same},0,0,0,0,,\n"
     )
     assert events(connection)[-1]["event"] == "sample-exported"
 
 
+@pytest.mark.parametrize("judged", [12, 7])
 def test_the_weights_give_the_answer(
-    databases: Databases, connection: psycopg.Connection, run_core: RunCore, tmp_path: Path
+    databases: Databases, connection: psycopg.Connection, run_core: RunCore, tmp_path: Path, judged: int
 ) -> None:
-    """The weighted share of wrong rejections in the file is that of the answer."""
+    """The weighted share of wrong rejections in the file is that of the answer, also while the sample is judged."""
     ids = {insert_job(connection, is_prohibited=True, reason=reason) for reason in "a" * 30 + "b" * 10}
     plan = Plan("a", 12, by=(Stratification.REASON,), at_least=6)
     sample_id = draw_sample(databases, COMMAND_LINE, april(), plan)
-    for number, job_id in enumerate(drawn(connection, sample_id)):
+    for number, job_id in enumerate(drawn(connection, sample_id)[:judged]):
         judge(databases, ANN, job_id, Verdict.OVERTURN if number % 3 else Verdict.AGREE)
 
     run_core("sample", "file", str(sample_id), "-o", str(tmp_path / "sample.csv"))
 
     rows = list(csv.DictReader(io.StringIO((tmp_path / "sample.csv").read_text(encoding="utf-8-sig"))))
-    weights = [(float(row["weight"]), int(row["wrong"])) for row in rows]
+    weights = [(float(row["judged_weight"]), row["answer"] == "wrong") for row in rows if row["answer"]]
     found = answer_sample(databases, sample_id, ("decision", "reason")).wrong_rejections.bounds
     assert found is not None
+    assert sum(float(row["weight"]) for row in rows) == pytest.approx(len(ids))
+    assert len(weights) == judged
     assert sum(weight for weight, _ in weights) == pytest.approx(len(ids))
     assert found.lower.share == pytest.approx(sum(weight * wrong for weight, wrong in weights) / len(ids))
