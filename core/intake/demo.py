@@ -1,4 +1,4 @@
-"""Demo jobs in the tables: put there, replaced, and never beside others."""
+"""Demo jobs in the tables, and their policy: put there, replaced, and never beside others."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -7,12 +7,16 @@ from itertools import islice
 from psycopg import Connection
 from sqlalchemy import text
 
+from core.actor import DEMO_PERSON
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
 from core.db.partitions import make_months, span
 from core.errors import NotPossible
 from core.intake.demo_jobs import PERIOD, DemoJob, generate
-from core.intake.demo_policy import write_demo_policy
+from core.intake.demo_texts import OTHER_PLACEHOLDER, PLACEHOLDERS, WRONG_REASON
+from core.jobs.filter import Category
+from core.jobs.filter_sentence import CATEGORY_NAMES
+from core.policy.texts import GENERAL, Kind, Subject, read_policy, write_policy
 
 PREFIX = "demo-"
 
@@ -21,6 +25,27 @@ BATCH = 5_000
 
 JOB_COLUMNS = "job_id, client_id, type, status, is_prohibited, created_at, completed_at, prompt, reason"
 LOG_COLUMNS = "job_id, created_at, category_ai_adult_general, category_underage, category_nsfw"
+
+_GENERAL = """\
+A prompt that bears a placeholder such as `{placeholder}` should be **rejected**; one that bears none should **pass**,
+however odd it is.
+
+- Reject: Draw a lighthouse at dawn. `{placeholder}`
+- Pass: Draw a lighthouse at dawn, in the style called "flat design"
+"""
+
+_CATEGORY = """\
+{name} stands for prompts with this placeholder, and for no others:
+
+`{placeholder}`
+"""
+
+_REASON = """\
+This rule is about real people who are drawn as somebody else. Robots and clocks are no people.
+
+- Reject: what bears `{placeholder}`
+- Pass: Draw a small robot gardener as a watercolour.
+"""
 
 
 def seed_jobs(
@@ -71,7 +96,25 @@ def seed_if_empty(databases: Databases, jobs: int, *, until: datetime, begin: Ca
         if not has_jobs(databases):
             begin()
             seed_jobs(databases, jobs, seed=1, until=until)
-            write_demo_policy(databases)
+            _write_policy(databases)
+
+
+def _write_policy(databases: Databases) -> None:
+    """Write a policy for the demo jobs where there is none, in harmless words for what a moderator would object to."""
+    if read_policy(databases.ours).version:
+        return
+    texts = {
+        GENERAL: _GENERAL.format(placeholder=OTHER_PLACEHOLDER),
+        **{
+            Subject(Kind.CATEGORY, category.value): _CATEGORY.format(
+                name=CATEGORY_NAMES[category], placeholder=PLACEHOLDERS[category]
+            )
+            for category in Category
+        },
+        Subject(Kind.REASON, WRONG_REASON): _REASON.format(placeholder=OTHER_PLACEHOLDER),
+    }
+    for subject, words in texts.items():
+        write_policy(databases, DEMO_PERSON, subject, words, earlier_count=True)
 
 
 def _batches(rows: Iterator[DemoJob]) -> Iterator[list[DemoJob]]:

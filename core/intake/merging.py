@@ -10,12 +10,15 @@ from sqlalchemy import Connection, text
 from core.errors import NotPossible
 from core.intake.demo import PREFIX
 from core.intake.guards import GUARDS, TEXTS, take_guard_off
+from core.intake.loading import HAS_FLAGS, IS_NEW, load
 from core.jobs.filter import Category
 
 _FLAGS = tuple(category.column for category in Category)
 
 # What an older form of the file does not have: it is filled in where it is known, and never emptied.
 _API_KEY = ("api_key_id", "api_key_name")
+
+_RANKED = ("is_prohibited", "completed_at", "status")
 
 # Decided beats undecided, then the later completion wins, then the further status.
 _RANK = (
@@ -45,12 +48,17 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
     erased = _leave_out_erased(connection)
     _keep_best_records(connection)
     total = connection.execute(text("SELECT count(*) FROM staged_jobs")).scalar_one()
-    known = _find_known_jobs(connection, client_id, name)
     texts = {column: f"staged_jobs.{column}" for column in TEXTS}
     if has_guards:
         texts = {column: take_guard_off(staged) for column, staged in texts.items()}
-    updated = _update_jobs(connection, client_id, texts, has_guards=has_guards) if known else 0
-    inserted, logs = _insert(connection, client_id, texts)
+    known, changed = _find_known_jobs(connection, client_id, name, texts, has_guards=has_guards)
+    updated = _update_jobs(connection, client_id, texts, has_guards=has_guards) if changed else 0
+    logs = _log_known_jobs(connection) if known else 0
+    inserted = 0
+    if known < total:
+        with load(connection, client_id, total - known) as is_load:
+            inserted, new_logs = _insert(connection, client_id, texts, has_guards=has_guards, is_load=is_load)
+            logs += new_logs
     return Merged(inserted, updated, total - inserted - updated, logs, erased)
 
 
@@ -76,37 +84,46 @@ def _keep_best_records(connection: Connection) -> None:
     )
 
 
-def _find_known_jobs(connection: Connection, client_id: str, name: str) -> int:
-    """Note which of the staged jobs are there already, and how each compares; return how many they are.
+def _find_known_jobs(
+    connection: Connection, client_id: str, name: str, texts: dict[str, str], *, has_guards: bool
+) -> tuple[int, int]:
+    """Note which of the staged jobs are there already, and how each compares; return how many are, and may be changed.
 
-    `comparison` is 1 where the record is better than the job, 0 where neither is, -1 where the job is better.
+    `comparison` is 1 where the record is better than the job, 0 where neither is, -1 where the job is better. Changed
+    are those whose record is better, and those stored with their guards, or without their API key, which are mended.
     """
     new, old = _RANK.format("staged_jobs"), _RANK.format("jobs")
-    connection.execute(
-        text(f"""
-            CREATE TEMPORARY TABLE known_jobs ON COMMIT DROP AS
-            SELECT record, client_id <> :client_id AS is_others,
-                ({new} > {old})::int - ({new} < {old})::int AS comparison
-            FROM staged_jobs JOIN jobs USING (job_id)
-        """),
-        {"client_id": client_id},
-    )
-    connection.execute(text("ANALYZE known_jobs"))
-    known, other = connection.execute(text("SELECT count(*), count(*) FILTER (WHERE is_others) FROM known_jobs")).one()
-    if other:
-        jobs_ = "1 job" if other == 1 else f"{other:,} jobs"
-        raise NotPossible(f"{name} holds {jobs_} that another client has already: import it under that client's name.")
-    return int(known)
-
-
-def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], *, has_guards: bool) -> int:
-    """Change the jobs whose record is better; mend those stored with their guards, or without their API key."""
-    given = {column: f"nullif(staged_jobs.{column}, '')" for column in _API_KEY}
-    mended = " OR ".join(f"comparison = 0 AND jobs.{column} IS NULL AND {key} <> ''" for column, key in given.items())
+    # Of most records, and quicker to be seen.
+    equal = " AND ".join(f"staged_jobs.{column} IS NOT DISTINCT FROM jobs.{column}" for column in _RANKED)
+    mended = [f"jobs.{column} IS NULL AND staged_jobs.{column} <> ''" for column in _API_KEY]
     if has_guards:
         stored = " AND ".join(f"jobs.{column} IS NOT DISTINCT FROM staged_jobs.{column}" for column in TEXTS)
         differs = " OR ".join(f"{bare} <> staged_jobs.{column}" for column, bare in texts.items())
-        mended += f" OR comparison = 0 AND {stored} AND ({differs})"
+        mended.append(f"{stored} AND ({differs})")
+    connection.execute(
+        text(f"""
+            CREATE TEMPORARY TABLE known_jobs ON COMMIT DROP AS
+            SELECT record, is_others, comparison, comparison > 0 OR comparison = 0 AND is_mended AS is_changed FROM (
+                SELECT record, client_id <> :client_id AS is_others,
+                    CASE WHEN {equal} THEN 0 ELSE ({new} > {old})::int - ({new} < {old})::int END AS comparison,
+                    coalesce({" OR ".join(mended)}, false) AS is_mended
+                FROM staged_jobs JOIN jobs USING (job_id)
+            ) AS pair
+        """),
+        {"client_id": client_id} | (GUARDS if has_guards else {}),
+    )
+    connection.execute(text("ANALYZE known_jobs (record)"))
+    known, other, changed = connection.execute(
+        text("SELECT count(*), count(*) FILTER (WHERE is_others), count(*) FILTER (WHERE is_changed) FROM known_jobs")
+    ).one()
+    if other:
+        jobs_ = "1 job" if other == 1 else f"{other:,} jobs"
+        raise NotPossible(f"{name} holds {jobs_} that another client has already: import it under that client's name.")
+    return known, changed
+
+
+def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], *, has_guards: bool) -> int:
+    """Change the jobs that are to be changed."""
     # Told apart by the id alone, because where jobs are in months the same id in another one is another job to
     # PostgreSQL.
     result = connection.execute(
@@ -114,52 +131,68 @@ def _update_jobs(connection: Connection, client_id: str, texts: dict[str, str], 
             UPDATE jobs SET status = staged_jobs.status, is_prohibited = staged_jobs.is_prohibited,
                 created_at = staged_jobs.created_at, completed_at = staged_jobs.completed_at,
                 {", ".join(f"{column} = {value}" for column, value in texts.items())},
-                {", ".join(f"{column} = coalesce({key}, jobs.{column})" for column, key in given.items())}
+                {", ".join(f"{key} = coalesce(nullif(staged_jobs.{key}, ''), jobs.{key})" for key in _API_KEY)}
             FROM staged_jobs JOIN known_jobs USING (record)
-            WHERE jobs.job_id = staged_jobs.job_id AND jobs.client_id = :client_id AND (comparison > 0 OR {mended})
+            WHERE jobs.job_id = staged_jobs.job_id AND jobs.client_id = :client_id AND is_changed
         """),
         {"client_id": client_id} | (GUARDS if has_guards else {}),
     )
     return result.rowcount
 
 
-def _insert(connection: Connection, client_id: str, texts: dict[str, str]) -> tuple[int, int]:
-    """Insert the jobs that are not there yet, in the order of exports, and logs; return how many of each.
+def _log_known_jobs(connection: Connection) -> int:
+    """Insert the logs of jobs that are there already; return how many."""
+    return connection.execute(text(_insert_logs("JOIN known_jobs USING (record)", "comparison >= 0"))).rowcount
 
-    A log is added where a record has flags that differ from the job's latest ones, and is not older than the job. Both
-    in one statement: the facts of a job are written when its log is there already, and not changed once more for it.
+
+def _insert(
+    connection: Connection, client_id: str, texts: dict[str, str], *, has_guards: bool, is_load: bool
+) -> tuple[int, int]:
+    """Insert the jobs that are not there yet, in the order of exports, and their logs; return how many of each.
+
+    But for a load both go in by one statement: a job's facts are written when its log is there, not changed once more.
     """
     bare = {"status": "status", **texts, **{column: f"nullif({column}, '')" for column in _API_KEY}}
-    flags = ", ".join(_FLAGS)
-    has_flags = " OR ".join(f"staged_jobs.{flag} IS NOT NULL" for flag in _FLAGS)
-    differs = " OR ".join(f"staged_jobs.{flag} IS DISTINCT FROM latest.{flag}" for flag in _FLAGS)
-    # A log that is older than the latest would not count, and would be added once more each time.
+    parameters = {"client_id": client_id} | (GUARDS if has_guards else {})
+    insert_jobs = f"""
+        INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})
+        SELECT job_id, :client_id, is_prohibited, created_at, completed_at, {", ".join(bare.values())}
+        FROM staged_jobs WHERE {IS_NEW} {"" if _is_in_order(connection) else "ORDER BY created_at, job_id"}
+    """
+    if is_load:
+        insert_logs = f"""
+            INSERT INTO moderation_logs (job_id, created_at, {", ".join(_FLAGS)})
+            SELECT job_id, coalesce(completed_at, created_at), {", ".join(_FLAGS)}
+            FROM staged_jobs WHERE {IS_NEW} AND {HAS_FLAGS}
+        """
+        inserted = connection.execute(text(insert_jobs), parameters).rowcount
+        return inserted, connection.execute(text(insert_logs)).rowcount
     inserted, logs = connection.execute(
         text(f"""
-            WITH inserted AS (
-                INSERT INTO jobs (job_id, client_id, is_prohibited, created_at, completed_at, {", ".join(bare)})
-                SELECT job_id, :client_id, is_prohibited, created_at, completed_at, {", ".join(bare.values())}
-                FROM staged_jobs WHERE NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jobs.record)
-                {"" if _is_in_order(connection) else "ORDER BY created_at, job_id"}
-                RETURNING 1
-            ), logged AS (
-                INSERT INTO moderation_logs (job_id, created_at, {flags})
-                SELECT staged_jobs.job_id, greatest(coalesce(completed_at, staged_jobs.created_at), latest.created_at),
-                    {", ".join(f"staged_jobs.{flag}" for flag in _FLAGS)}
-                FROM staged_jobs LEFT JOIN known_jobs USING (record) LEFT JOIN (
-                    SELECT DISTINCT ON (staged_jobs.job_id) staged_jobs.job_id, log.created_at,
-                        {", ".join(f"log.{flag}" for flag in _FLAGS)}
-                    FROM staged_jobs JOIN moderation_logs AS log USING (job_id)
-                    ORDER BY staged_jobs.job_id, log.created_at DESC, log_id DESC
-                ) AS latest USING (job_id)
-                WHERE coalesce(comparison, 1) >= 0 AND ({has_flags}) AND ({differs})
-                RETURNING 1
-            )
+            WITH inserted AS ({insert_jobs} RETURNING 1), logged AS ({_insert_logs("", IS_NEW)} RETURNING 1)
             SELECT (SELECT count(*) FROM inserted), (SELECT count(*) FROM logged)
         """),
-        {"client_id": client_id} | (GUARDS if texts["type"] != "staged_jobs.type" else {}),
+        parameters,
     ).one()
     return inserted, logs
+
+
+def _insert_logs(join: str, condition: str) -> str:
+    """Write in SQL: a log where a record has flags that differ from the job's latest ones, not older than the job."""
+    differs = " OR ".join(f"staged_jobs.{flag} IS DISTINCT FROM latest.{flag}" for flag in _FLAGS)
+    # A log that is older than the latest would not count, and would be added once more each time.
+    return f"""
+        INSERT INTO moderation_logs (job_id, created_at, {", ".join(_FLAGS)})
+        SELECT staged_jobs.job_id, greatest(coalesce(completed_at, staged_jobs.created_at), latest.created_at),
+            {", ".join(f"staged_jobs.{flag}" for flag in _FLAGS)}
+        FROM staged_jobs {join} LEFT JOIN (
+            SELECT DISTINCT ON (staged_jobs.job_id) staged_jobs.job_id, log.created_at,
+                {", ".join(f"log.{flag}" for flag in _FLAGS)}
+            FROM staged_jobs JOIN moderation_logs AS log USING (job_id) WHERE {HAS_FLAGS}
+            ORDER BY staged_jobs.job_id, log.created_at DESC, log_id DESC
+        ) AS latest USING (job_id)
+        WHERE {condition} AND {HAS_FLAGS} AND ({differs})
+    """
 
 
 def _is_in_order(connection: Connection) -> bool:

@@ -31,6 +31,7 @@ from core.db.session_settings import SESSION
 from core.db.startup import open_databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.export.job_columns import COLUMNS, HEADER
+from core.intake import loading
 from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs
 from core.intake.job_file import ASIDE, JobFile
@@ -41,6 +42,12 @@ from tests.support.waiting import wait_for
 
 ID = "11111111-1111-4111-8111-111111111111"
 DAY = "2026-04-15T12:00:00.000000Z"
+
+
+@pytest.fixture(params=[loading.MANY, 1], ids=["rows", "load"], autouse=True)
+def _many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is true of imports is true of those of many jobs, which go another way (see test_loading.py)."""
+    monkeypatch.setattr(loading, "MANY", request.param)
 
 
 def record(**cells: str) -> str:
