@@ -164,7 +164,7 @@ class Downloads:
                 await serve_sample_file(request, send, self._services, actor, sample_id, is_allowed=is_allowed)
                 return None
             await ask(partial(record, subject=str(sample.sample_id)), databases, Event.QUALITY_VIEWED, actor)
-            answer = await ask(answer_sample, databases, sample.sample_id, sample.strata)
+            answer = await ask(answer_sample, databases, sample.sample_id, sample.strata, actor)
             agreement = await ask(measure_agreement_of, databases, sample.sample_id, sample.strata)
             lapsed = await ask(find_lapsed, databases, actor.wall, sample.sample_id)
             return make_report(sample, answer, lapsed, agreement)

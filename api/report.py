@@ -21,6 +21,8 @@ from core.quality.sentences import (
     list_flag_figures,
     name_group,
     say_alpha,
+    say_corrected,
+    say_errors,
     say_how_drawn,
     say_how_judged,
     say_interval,
@@ -64,6 +66,8 @@ def make_report(sample: Row[Any], found: Answer, lapsed: Lapsed, agreement: Samp
         f"{len(lapsed.gone):,} are gone and {len(lapsed.changed):,} were decided anew since.",
         *say_versions(found.versions),
         _METHOD,
+        say_errors(found.errors),
+        *(f"{name}: {said}" for name, figure in list_figures(found) if (said := say_corrected(figure))),
     ]
     groups = [(name_group(one, sample.strata[1:]), one.wrong) for one in found.strata]
     tables = (

@@ -12,16 +12,16 @@ from numpy.random import Generator, default_rng
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.quality.comparison import compare  # noqa: E402
+from core.quality.errors import Errors, correct  # noqa: E402
 from core.quality.estimates import Estimate, Split, Stratum, estimate_part, estimate_ratio, estimate_share  # noqa: E402
-from core.quality.figures import Bounds  # noqa: E402
+from core.quality.figures import Bounds, Figure, compare  # noqa: E402
 from tests.core.quality.test_estimates import DESIGNS, PARTS, draw  # noqa: E402
 
 SAMPLES = 4_000
 
 # An axis from here to 100 %, and what is asked for.
 LEAST, ASKED = 0.88, (0.93, 0.97)
-WIDTH, ROW, LEFT = 760, 24, 400
+WIDTH, ROW, LEFT = 800, 24, 440
 
 # What is found: the bounds, and the truth between them or not.
 Found = tuple[float, float]
@@ -57,10 +57,26 @@ def list_designs() -> Iterator[Design]:
         hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
         find = partial(_find_difference, jobs, hits, sizes)
         yield Design("a difference", f"twice {name}", 2 * sum(sizes), 0.0, find)
-    for people, how in ((1, "one reviewer a job"), (2, "two a job, who disagree aloud")):
-        for errs in (0.01, 0.05):
-            find = partial(_find_erring, 100_000, 10_000, 300, people, errs)
+    yield from _list_erring()
+
+
+def _list_erring() -> Iterator[Design]:
+    """List those whose reviewers err."""
+    for errs in (0.01, 0.05):
+        for number, how in enumerate(("one reviewer a job", "two a job", "two, a third where they disagree"), 1):
+            find = partial(_find_erring, 100_000, 10_000, 300, number, errs)
             yield Design("a share", f"{how}, {errs:.0%} of verdicts wrong", 300, 0.1, find)
+    for errs, known in ((0.01, 200), (0.05, 50), (0.05, 200), (0.1, 200)):
+        for name in ("one stratum", "rare strata", "strata without a hit", "one client has most"):
+            jobs, sizes, shares = DESIGNS[name]
+            hits = [round(number * share) for number, share in zip(jobs, shares, strict=True)]
+            find = partial(_find_corrected, jobs, hits, sizes, errs, known)
+            population = f"{name}, {errs:.0%} wrong, corrected by {known} known"
+            yield Design("a share", population, sum(sizes), sum(hits) / sum(jobs), find)
+        right, wrong = 10_560, 4_400
+        find = partial(_find_corrected_recall, right, wrong, errs, known)
+        population = f"{errs:.0%} wrong, corrected by {known} known"
+        yield Design("recall", population, 600, right / (right + wrong), find)
 
 
 def _draw(random: Generator, jobs: list[int], hits: list[int], sizes: list[int]) -> list[Stratum]:
@@ -100,14 +116,63 @@ def _find_difference(jobs: list[int], hits: list[int], sizes: list[int], random:
 
 
 def _find_erring(jobs: int, hits: int, size: int, people: int, errs: float, random: Generator) -> Found:
-    """Let people err by chance; of two who disagree nobody knows which is right, and both bounds are taken."""
+    """Let people err by chance; of two who disagree nobody knows which is right, and both bounds are taken.
+
+    Three: the third one judges where two disagree.
+    """
     real = draw(random, jobs, hits, size)
     said = [random.random(size) < errs for _ in range(people)]
     is_hit = [number < real for number in range(size)]
     opinions = [[hit != bool(each[number]) for each in said] for number, hit in enumerate(is_hit)]
+    if people > 2:
+        opinions = [each[:2] if each[0] == each[1] else each[2:] for each in opinions]
     low = estimate_share([Stratum(jobs, size, sum(all(each) for each in opinions))])
     high = estimate_share([Stratum(jobs, size, sum(any(each) for each in opinions))])
     return _bounds(low)[0], _bounds(high)[1]
+
+
+def _find_corrected(
+    jobs: list[int], hits: list[int], sizes: list[int], errs: float, known: int, random: Generator
+) -> Found:
+    """Let one reviewer a job err, and correct that by what they say of known jobs, so many of either kind."""
+    judged = _judge(random, _draw(random, jobs, hits, sizes), errs)
+    nothing = _figure([Stratum(1, 1, 0)])
+    corrected = correct(_meet_known(random, errs, known), _figure(judged), nothing, nothing, nothing)[0].corrected
+    assert corrected is not None
+    return corrected.low, corrected.high
+
+
+def _find_corrected_recall(right: int, wrong: int, errs: float, known: int, random: Generator) -> Found:
+    rejected = _judge(random, _draw(random, [12_000], [12_000 - right], [240]), errs)
+    passed = _judge(random, _draw(random, [88_000], [wrong], [360]), errs)
+    figures = (_figure(rejected), _figure(passed), _figure(rejected), _figure(rejected))
+    corrected = correct(_meet_known(random, errs, known), *figures)[3].corrected
+    assert corrected is not None
+    return corrected.low, corrected.high
+
+
+def _judge(random: Generator, drawn: list[Stratum], errs: float) -> list[Stratum]:
+    """Let reviewers say of each job that it is a hit or none, wrongly at a rate."""
+    return [
+        Stratum(
+            one.jobs,
+            one.judged,
+            int(random.binomial(one.hits, 1 - errs) + random.binomial(one.judged - one.hits, errs)),
+        )
+        for one in drawn
+    ]
+
+
+def _meet_known(random: Generator, errs: float, known: int) -> Errors:
+    passed, rejected = (estimate_share([Stratum(10**12, known, int(random.binomial(known, errs)))]) for _ in range(2))
+    return Errors(passed, rejected, (known, known))
+
+
+def _figure(strata: list[Stratum]) -> Figure:
+    found = estimate_share(strata)
+    assert found is not None
+    jobs, judged = sum(one.jobs for one in strata), sum(one.judged for one in strata)
+    return Figure(Bounds(found, found), "", jobs, judged, 0, (), ())
 
 
 def main() -> None:

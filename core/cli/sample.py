@@ -23,7 +23,7 @@ from core.quality.answers import Answer, Group, answer_sample
 from core.quality.file import start_sample_file
 from core.quality.progress import find_lapsed
 from core.quality.samples import Judging, Plan, draw_sample, find_sample, list_samples
-from core.quality.sentences import list_figures, list_flag_figures, name_group, say_figure, say_versions
+from core.quality.sentences import list_figures, list_flag_figures, name_group, say_errors, say_figure, say_versions
 from core.settings import load_settings
 
 
@@ -85,12 +85,12 @@ def show_command(sample_id: UUID) -> None:
     """Say how far a sample is judged, and what the verdicts mean for all jobs that it was drawn from."""
     with open_checked(load_settings()) as databases:
         found = _get(databases, sample_id)
-        answer = answer_sample(databases, sample_id, found.strata)
+        answer = answer_sample(databases, sample_id, found.strata, COMMAND_LINE)
         lapsed = find_lapsed(databases, COMMAND_LINE.wall, sample_id)
     judged = f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged."
     if lapsed.gone or lapsed.changed:
         judged += f" Not judged, {len(lapsed.gone):,} are gone and {len(lapsed.changed):,} decided anew since."
-    for line in (judged, *say_versions(answer.versions), *_say(answer, found.strata)):
+    for line in (judged, *say_versions(answer.versions), say_errors(answer.errors), *_say(answer, found.strata)):
         click.echo(make_plain(line))
 
 

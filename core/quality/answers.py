@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from core.actor import Actor
 from core.db.databases import Databases
 from core.jobs.filter import Category
 from core.jobs.strata import Stratification
+from core.quality.errors import Errors, correct, read_errors
 from core.quality.figures import Figure, Question, answer
 from core.quality.opinions import Opinion, Stratified, read_opinions, read_strata
 from core.quality.policies import Versions, read_versions
@@ -53,24 +55,31 @@ class Answer:
     # By what tells jobs apart beside the decision; what the sample does not tell apart is not there.
     groups: Mapping[Stratification, Sequence[Group]]
     versions: Versions
+    errors: Errors
 
 
-def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str]) -> Answer:
-    """Estimate from the verdicts that count now; `strata_by` is what told the sample's strata apart."""
+def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str], told: Actor | None = None) -> Answer:
+    """Estimate from the verdicts that count now; `strata_by` is what told the sample's strata apart.
+
+    `told`: whom. To nobody in particular, nothing that would tell how often one person errs.
+    """
     with databases.ours.transaction() as connection:
         strata, opinions = read_strata(connection, sample_id), read_opinions(connection, sample_id)
-        versions = read_versions(connection, sample_id)
+        versions, errors = read_versions(connection, sample_id), read_errors(connection, sample_id, told)
     by = tuple(map(Stratification, strata_by))
     rejected = [one for one in strata if _is_prohibited(one)]
     passed = [one for one in strata if not _is_prohibited(one)]
-    return Answer(
-        sum(one.drawn for one in strata),
-        len(opinions),
-        [_group([one], one.values, opinions) for one in strata],
+    figures = (
         answer(_WRONG, rejected, opinions),
         answer(_WRONG, passed, opinions),
         answer(_RIGHT, rejected, opinions),
         answer(_RECALL, strata, opinions),
+    )
+    return Answer(
+        sum(one.drawn for one in strata),
+        len(opinions),
+        [_group([one], one.values, opinions) for one in strata],
+        *correct(errors, *figures),
         {category: _answer_flag(category, by, strata, opinions) for category in Category},
         {
             kind: groups
@@ -78,6 +87,7 @@ def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str
             if (groups := _list_groups(kind, by, strata, opinions))
         },
         versions,
+        errors,
     )
 
 

@@ -10,7 +10,7 @@ Statistical Methods in Medical Research 21, 2012), with the correlation that tot
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, sqrt
+from math import ceil, hypot, inf, sqrt
 from statistics import NormalDist
 
 LEVEL = 0.95
@@ -77,9 +77,18 @@ def estimate_ratio(part: Sequence[Stratum], rest: Sequence[Stratum], *, correlat
     hit at all.
     """
     one, other = estimate_share(part), estimate_share(rest)
-    if one is None or other is None or one.share + other.share == 0:
+    if one is None or other is None:
         return None
     jobs, others = sum(stratum.jobs for stratum in part), sum(stratum.jobs for stratum in rest)
+    return estimate_ratio_of(one, jobs, other, others, correlation=correlation)
+
+
+def estimate_ratio_of(
+    one: Estimate, jobs: int, other: Estimate, others: int, *, correlation: float = 0.0
+) -> Estimate | None:
+    """Estimate the hits among so many jobs with one share of them as a part of these and of the others' together."""
+    if one.share + other.share == 0:
+        return None
     top, top_low, top_high = one.share * jobs, one.low * jobs, one.high * jobs
     side, side_low, side_high = other.share * others, other.low * others, other.high * others
     if top == 0:
@@ -105,6 +114,35 @@ def estimate_difference(one: Estimate, other: Estimate) -> Estimate:
     down = sqrt((one.share - one.low) ** 2 + (other.high - other.share) ** 2)
     up = sqrt((one.high - one.share) ** 2 + (other.share - other.low) ** 2)
     return Estimate(share, max(-1.0, share - down), min(1.0, share + up))
+
+
+def correct_share(observed: Estimate, jobs: int, said_hit: Estimate, missed: Estimate) -> Estimate | None:
+    """Estimate which share of so many jobs is hits where those who say so err: Rogan and Gladen's estimate (1978).
+
+    `said_hit` is how often they say so of what is no hit, and `missed` how often they do not of what is one; None where
+    chance would say as much. The interval is that of Donner and Zou for what is estimated of each of the three apart.
+    """
+    told = 1 - said_hit.share - missed.share
+    if told <= 0:
+        return None
+    raw = (observed.share - said_hit.share) / told
+    share = min(1.0, max(0.0, raw))
+    # Whoever judges all jobs errs by chance, too: what the end of the population takes from the interval of drawing.
+    errs = share * missed.share * (1 - missed.share) + (1 - share) * said_hit.share * (1 - said_hit.share)
+    by_chance = _Z * sqrt(errs / jobs)
+    down = hypot(
+        by_chance,
+        observed.share - observed.low,
+        (1 - share) * (said_hit.high - said_hit.share),
+        share * (missed.share - missed.low),
+    )
+    up = hypot(
+        by_chance,
+        observed.high - observed.share,
+        (1 - share) * (said_hit.share - said_hit.low),
+        share * (missed.high - missed.share),
+    )
+    return Estimate(share, min(1.0, max(0.0, raw - down / told)), max(0.0, min(1.0, raw + up / told)))
 
 
 def count_to_halve(jobs: int, judged: int) -> int:

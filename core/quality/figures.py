@@ -1,11 +1,22 @@
-"""One figure of a sample: a share of jobs, with the bounds that unclear jobs give it, and the jobs behind it."""
+"""One figure of a sample: a share of jobs, with the bounds that unclear jobs give it, and the jobs behind it.
+
+And beside another sample's: whether it has changed by more than chance.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.quality.estimates import Estimate, Split, Stratum, count_to_halve, estimate_part, estimate_share
+from core.quality.estimates import (
+    Estimate,
+    Split,
+    Stratum,
+    count_to_halve,
+    estimate_difference,
+    estimate_part,
+    estimate_share,
+)
 from core.quality.opinions import Opinion, Stratified
 
 # What is asked of a judged job; None: that is unclear.
@@ -41,7 +52,8 @@ class Figure:
     """A share of jobs. `bounds` is None where the sample does not say it, and `why_not` says why.
 
     `jobs` and `judged` are of the strata that were asked, of which `unjudged_strata` have no judged job; `faults` are
-    the judged jobs that speak against moderation, and `unclear` those of which nobody knows.
+    the judged jobs that speak against moderation, and `unclear` those of which nobody knows. `corrected` is what the
+    share would be if reviewers erred on these jobs as on known ones, where that can be said.
     """
 
     bounds: Bounds | None
@@ -51,6 +63,7 @@ class Figure:
     unjudged_strata: int
     faults: tuple[UUID, ...]
     unclear: tuple[UUID, ...]
+    corrected: Bounds | None = None
 
     @property
     def to_halve(self) -> int:
@@ -143,3 +156,24 @@ def _estimate(
             for one, (jobs, size, hit, miss) in splits
         ]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How much a share is greater than it was, between -1 and 1, as far as unclear jobs leave it open."""
+
+    least: float
+    most: float
+    low: float
+    high: float
+
+    @property
+    def is_more_than_chance(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def compare(now: Bounds, before: Bounds) -> Change:
+    """Compare two samples that were drawn apart. The interval holds with 95 %, whatever the unclear jobs are."""
+    ends = [estimate_difference(one, other) for one, other in ((now.lower, before.upper), (now.upper, before.lower))]
+    shares = sorted(end.share for end in ends)
+    return Change(shares[0], shares[-1], min(end.low for end in ends), max(end.high for end in ends))

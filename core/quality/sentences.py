@@ -10,8 +10,8 @@ from core.characters import quote
 from core.jobs.filter_sentence import CATEGORY_NAMES
 from core.jobs.strata import Stratification
 from core.quality.answers import Answer, Group
-from core.quality.comparison import Change
-from core.quality.figures import Figure
+from core.quality.errors import Errors
+from core.quality.figures import Change, Figure
 from core.quality.policies import Versions
 from core.quality.progress import Progress
 from core.review.agreement import Agreement
@@ -65,7 +65,33 @@ def say_figure(figure: Figure) -> str:
         return f"this sample does not say: {figure.why_not}."
     depends_on = say_what_is_open(figure)
     interval = say_interval(figure).replace(" to ", " and ")
-    return f"{say_share(figure)}{depends_on and f', depending on {depends_on}'} (with 95 % between {interval})."
+    said = f"{say_share(figure)}{depends_on and f', depending on {depends_on}'} (with 95 % between {interval})."
+    return f"{said} {say_corrected(figure)}".rstrip()
+
+
+def say_corrected(figure: Figure) -> str:
+    """Say what a figure would be if reviewers erred as on known jobs; empty where that is not known."""
+    if figure.corrected is None:
+        return ""
+    lower, upper = figure.corrected.lower.share, figure.corrected.upper.share
+    share = " to ".join(dict.fromkeys(f"{one:.1%}" for one in sorted((lower, upper))))
+    low, high = f"{figure.corrected.low:.1%}", f"{figure.corrected.high:.1%}"
+    return f"Corrected for reviewers' errors {share} (with 95 % between {low} and {high})."
+
+
+def say_errors(errors: Errors) -> str:
+    """Say how often those who have judged a sample err, or that nobody knows, and what the intervals are worth then."""
+    if errors.passed is None or errors.rejected is None:
+        return f"Intervals are of chance in drawing alone. {errors.why_not}"
+    passed, rejected = (
+        f"{one.share:.1%} ({one.low:.1%} to {one.high:.1%})" for one in (errors.passed, errors.rejected)
+    )
+    of_passed, of_rejected = errors.verdicts
+    return (
+        f"On known jobs those who have judged this passed {passed} of {of_passed:,} that should be rejected, and "
+        f"rejected {rejected} of {of_rejected:,} that should pass. Known jobs are harder than most: the truth is "
+        "likely between the figures as judged and those that are corrected for such errors."
+    )
 
 
 def say_what_is_open(figure: Figure) -> str:

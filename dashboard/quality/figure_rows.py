@@ -9,14 +9,15 @@ from sqlalchemy import Row
 
 from core.jobs.strata import Stratification
 from core.quality.answers import Answer, Group
-from core.quality.comparison import compare
-from core.quality.figures import Figure
+from core.quality.figures import Figure, compare
 from core.quality.sentences import (
     STRATIFICATION_WORDS,
     list_figures,
     list_flag_figures,
     name_group,
     say_change,
+    say_corrected,
+    say_errors,
     say_interval,
     say_more,
     say_share,
@@ -39,6 +40,8 @@ MEANINGS = {
 def show_figures(sample: Row[Any], answer: Answer, before: Answer | None) -> None:
     """Show the figures of rejection, then those of each category's flag."""
     st.header("Rejection")
+    if answer.judged:
+        st.caption(say_errors(answer.errors))
     _show_cards(sample, list_figures(answer), [] if before is None else list_figures(before))
     st.header("Flags")
     st.caption("What the categories should be comes from those that reviewers would set.")
@@ -59,6 +62,8 @@ def _show_card(sample: Row[Any], name: str, figure: Figure, before: Figure | Non
         st.caption(f"This sample does not say: {figure.why_not}.")
     else:
         st.text(f"With 95 % between {say_interval(figure).replace(' to ', ' and ')}.")
+        if corrected := say_corrected(figure):
+            st.text(corrected)
         if what := say_what_is_open(figure):
             st.caption(f"It depends on {what}.")
         if more := say_more(figure):

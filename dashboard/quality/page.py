@@ -67,7 +67,7 @@ def _show_sample(
 ) -> None:
     databases = resources.databases
     lapsed = find_lapsed(databases, person.wall, sample.sample_id)
-    answer = answer_sample(databases, sample.sample_id, sample.strata)
+    answer = answer_sample(databases, sample.sample_id, sample.strata, person)
     # Committed to the audit before it is shown, once for each sample that is looked at.
     if st.session_state.get("quality_viewed") != place:
         record(databases, Event.QUALITY_VIEWED, person, subject=str(sample.sample_id))
@@ -82,7 +82,7 @@ def _show_sample(
         show_edit_button(person, sample)
     show_downloads(sample.sample_id)
     other = _choose_other(place, sample, samples)
-    before = None if other is None else answer_sample(databases, other.sample_id, other.strata)
+    before = None if other is None else answer_sample(databases, other.sample_id, other.strata, person)
     show_figures(sample, answer, before)
     show_groups(sample, answer)
     show_agreement(measure_agreement_of(databases, sample.sample_id, sample.strata))
