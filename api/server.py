@@ -12,8 +12,9 @@ from typing import Any
 import click
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from api.errors import ApiError
 from api.limits import Seldom
 from core.errors import NotPossible
 from core.program import VERSION
@@ -93,17 +94,22 @@ class BoundedHttp(HttpToolsProtocol):
         self._head = 0
         self._in_head = True
         self._deadline: asyncio.TimerHandle | None = None
+        self._cycles: list[RequestResponseCycle] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > most_connections():
             _full.warn()
-            self._answer("503 Service Unavailable", "Too many people are here at once: try again in a minute.")
+            self._answer(503, "UNAVAILABLE", "Too many people are here at once: try again in a minute.")
             return
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        # uvicorn tells the newest alone, and the export before it would go on for nobody, to a complete receipt.
+        for cycle in self._open_cycles():
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -115,7 +121,7 @@ class BoundedHttp(HttpToolsProtocol):
             if self._in_head:
                 self._head += len(piece)
                 if self._head > LARGEST_HEAD:
-                    self._answer("431 Request Header Fields Too Large", "The request is too large: shorten it.")
+                    self._answer(431, "INVALID_REQUEST", "The request is too large: shorten it.")
 
     def handle_websocket_upgrade(self) -> None:
         self._expect_nothing()
@@ -129,6 +135,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle not in self._open_cycles():
+            self._cycles.append(self.cycle)
 
     def on_message_complete(self) -> None:
         self._expect_nothing()
@@ -143,11 +151,26 @@ class BoundedHttp(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _answer(self, status: str, sentence: str) -> None:
-        """Say in a sentence why there is no more, and close."""
-        head = f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(sentence)}"
-        self.transport.write(f"{head}\r\nretry-after: 60\r\nconnection: close\r\n\r\n{sentence}".encode())
+    def send_400_response(self, msg: str) -> None:
+        """Say what keeps most requests from being read: `curl` sends an address as it was typed."""
+        message = "The request cannot be read: shorten its address, and percent-encode what is not ASCII there."
+        self._answer(400, "INVALID_REQUEST", message)
+
+    def _answer(self, status: int, code: str, message: str) -> None:
+        """Say in a sentence why there is no more, and close; where an answer has begun, cut that."""
+        if any(cycle.response_started for cycle in self._open_cycles()):
+            self.transport.abort()
+            return
+        headers = {"Connection": "close"} | ({"Retry-After": "60"} if status == 503 else {})
+        answer = ApiError(status, code, message, headers).response()
+        lines = b"".join(b"%b: %b\r\n" % header for header in answer.raw_headers)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + answer.body)
         self.transport.close()
+
+    def _open_cycles(self) -> list[RequestResponseCycle]:
+        """Return the requests that are not answered yet: one that is, and those that the client sent behind it."""
+        self._cycles = [cycle for cycle in self._cycles if not cycle.response_complete]
+        return self._cycles
 
 
 def serve(

@@ -1,6 +1,7 @@
 """The API as others meet it: a process, real sockets, `curl`."""
 
 import hashlib
+import json
 import re
 import socket
 import sys
@@ -300,6 +301,33 @@ def test_a_value_that_is_not_utf_8_is_named(api: ApiProcess, key: str, query: st
     assert (answer.status_code, answer.json()["message"]) == (400, "q is not UTF-8: percent-encode it as UTF-8.")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET {EXPORT}&q=é HTTP/1.1",
+        f"GET {EXPORT}&q=a b HTTP/1.1",
+        f"GET {EXPORT}&q={'a' * 70_000} HTTP/1.1",
+        "FOO / HTTP/1.1",
+    ],
+    ids=["not ASCII", "blank", "long", "method"],
+)
+def test_what_cannot_be_read_gets_an_error_like_any_other(api: ApiProcess, line: str) -> None:
+    """What is no HTTP, as when `curl` sends an address as it was typed, gets the API's own form of an error."""
+    with socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=60) as client:
+        client.sendall(f"{line}\r\nHost: localhost\r\n\r\n".encode())
+        head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert {b"content-type: application/json", b"cache-control: no-store", b"connection: close"} <= set(
+        head.split(b"\r\n")
+    )
+    assert json.loads(body) == {
+        "error": "INVALID_REQUEST",
+        "message": "The request cannot be read: shorten its address, and percent-encode what is not ASCII there.",
+        "statusCode": 400,
+    }
+
+
 def test_half_a_request_is_not_waited_for(api: ApiProcess) -> None:
     """A connection that brings no whole request in time is dropped, and one that brings too much at once."""
     address = ("127.0.0.1", int(api.url.rpartition(":")[2]))
@@ -337,7 +365,12 @@ def test_one_connection_too_many_is_told_so(database_url: str, tmp_path: Path) -
         log = running.log
 
     assert answer.startswith(b"HTTP/1.1 503")
-    assert answer.endswith(b"Too many people are here at once: try again in a minute.")
+    assert b"retry-after: 60\r\n" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {
+        "error": "UNAVAILABLE",
+        "message": "Too many people are here at once: try again in a minute.",
+        "statusCode": 503,
+    }
     assert log.count("as many connections as this process may have") == 1
     assert "Traceback" not in log
 

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -56,6 +57,15 @@ def start_reading(api: ApiProcess, key: str, *options: str) -> subprocess.Popen[
     return curl
 
 
+def open_export(api: ApiProcess, key: str) -> socket.socket:
+    """Ask for an export on a connection with a small buffer, and read its first bytes."""
+    reader = socket.create_connection(("127.0.0.1", int(api.url.rpartition(":")[2])), timeout=60)
+    reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    reader.sendall(f"GET {EXPORT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {key}\r\n\r\n".encode())
+    assert reader.recv(15) == b"HTTP/1.1 200 OK"
+    return reader
+
+
 def finish_reading(curl: subprocess.Popen[bytes]) -> bytes:
     """Read what is left."""
     with curl:
@@ -78,6 +88,37 @@ def test_curl_notices_that_the_database_has_gone(
     assert body.startswith(HEADER)
     assert all(len(line) > SIZE for line in body.removeprefix(HEADER).splitlines())
     wait_for(lambda: ends(connection) == ["failed"], "the receipt")
+
+
+@pytest.mark.usefixtures("large")
+def test_reader_who_goes_is_noticed_also_behind_another_request(
+    api: ApiProcess, key: str, connection: psycopg.Connection
+) -> None:
+    """An export ends when its reader goes, whatever the reader has asked for behind it on the same connection."""
+    with open_export(api, key) as reader:
+        reader.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        # Much of the export comes after the server has heard of the other request.
+        for _ in range(100):
+            reader.recv(100_000)
+
+    wait_for(lambda: ends(connection) == ["interrupted"], "the receipt")
+    wait_until_idle(connection)
+
+
+@pytest.mark.usefixtures("large")
+def test_what_cannot_be_read_behind_an_export_cuts_it(
+    api: ApiProcess, key: str, connection: psycopg.Connection
+) -> None:
+    """No error text gets into a body: it ends in the middle."""
+    with open_export(api, key) as reader, suppress(ConnectionError):
+        reader.sendall(b"no request\r\n\r\n")
+        body = b""
+        while block := reader.recv(1_000_000):
+            body += block
+
+    assert b"HTTP/1.1" not in body
+    assert not body.endswith(b"0\r\n\r\n")
+    wait_for(lambda: ends(connection) == ["interrupted"], "the receipt")
 
 
 @pytest.mark.usefixtures("large")
