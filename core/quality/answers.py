@@ -101,6 +101,7 @@ def _should_be_rejected(one: Opinion) -> bool | None:
 
 
 _WRONG = Question(hit=lambda one: one.is_wrong)
+_NO_CATEGORIES = "reviewers have agreed on the categories of none of its jobs; a sample can ask for them"
 _RIGHT = Question(hit=lambda one: None if one.is_wrong is None else not one.is_wrong, faults_are_hits=False)
 _RECALL = Question(
     asked=_should_be_rejected,
@@ -120,6 +121,9 @@ def _answer_flag(
     def should_have(one: Opinion) -> bool | None:
         return one.should_have[category]
 
+    if opinions and all(one.should_have[category] is None for one in opinions):
+        nothing = Figure(None, _NO_CATEGORIES, sum(one.jobs for one in strata), len(opinions), 0, (), ())
+        return FlagAnswer(nothing, nothing)
     if Stratification.CATEGORY not in by:
         return FlagAnswer(
             answer(Question(asked=has, hit=should_have, faults_are_hits=False), strata, opinions),

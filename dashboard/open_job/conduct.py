@@ -15,6 +15,7 @@ REJECT = ("Reject", "X", "The job should be rejected.")
 PASS = ("Pass", "P", "The job should pass.")
 
 HIDDEN = "? Decision hidden"
+WHY_HIDDEN = "all texts are here, so that none tells what was decided"
 
 
 @dataclass(frozen=True, slots=True)

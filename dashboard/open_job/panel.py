@@ -23,7 +23,7 @@ from core.jobs.job import MOST_LOGS, JobTexts, api_key_columns, find_job, list_l
 from core.jobs.same_prompt import SamePrompt, find_same_prompt
 from core.review.noted_reasons import read_noted
 from dashboard.open_job.announcement import announce
-from dashboard.open_job.conduct import HIDDEN, find_conduct
+from dashboard.open_job.conduct import HIDDEN, WHY_HIDDEN, find_conduct
 from dashboard.open_job.policy import show_policy
 from dashboard.open_job.prompt_text import show_text
 from dashboard.open_job.review import show_review
@@ -96,10 +96,12 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
         return None
     forget_other_job(job_id)
     conduct = find_conduct(job_id)
-    texts = conduct.narrow(texts)
+    chosen, texts = texts, conduct.narrow(texts)
     decision = HIDDEN if conduct.is_blind else DECISIONS[job.is_prohibited]
     created = name_time(job.created_at, zone)
     hidden = find_withheld(job, person.wall) if is_revealed(job_id) else find_hidden(job, texts, person.wall)
+    if hidden is not None and texts is not chosen and find_withheld(job, person.wall) is None:
+        hidden = WHY_HIDDEN
     with_reason = hidden is None or (not conduct.is_blind and job.reason_is_rule)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(decision, color=DECISION_COLORS[None if conduct.is_blind else job.is_prohibited])

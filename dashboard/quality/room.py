@@ -26,12 +26,15 @@ from dashboard.session.admission import REVIEWERS, as_person
 from dashboard.session.default_texts import get_default_texts
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.primary_button import emphasis
+from dashboard.widgets.step_button import show_step
 from dashboard.widgets.window import read_window
 
 # Pixels above an open job.
 ABOVE_JOB = 240
 
 NO_REVIEWER = "You may look at this sample, but not judge its jobs: ask an admin for the right to review."
+
+NOTHING_LEFT = "Nothing is left for you in this sample."
 
 # How far somebody has come in a sample, and what is to be said where nothing is left.
 REACHED, SAID = "sample_reached", "sample_said"
@@ -47,21 +50,25 @@ def show_room(resources: Resources, person: Actor, place: Place, sample: Row[Any
     showing = name_showing(place.job)
     window = read_window()
     left = count_open(resources.databases, person, sample)
+    is_done = place.job is None and not left
     said = st.session_state.pop(SAID, None)
-    if said is not None:
-        st.info(said, icon=":material/done_all:")
+    if said is not None or is_done:
+        st.info(said or NOTHING_LEFT, icon=":material/done_all:")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"{sample.name} · {'1 job' if left == 1 else f'{left:,} jobs'} left for you", width="content")
         st.space("stretch")
-        st.button(
-            "Start" if place.job is None else "Skip",
-            type=emphasis() if place.job is None else "tertiary",
-            shortcut="J",
-            # As on Reviews: the keyboard knows these names.
-            key=f"start_{showing}" if place.job is None else f"skip_{showing}",
-            on_click=as_person(_step_on, REVIEWERS),
-            args=(showing, place, sample),
-        )
+        if is_done:
+            show_step("Read the answer", ":material/verified:", Place(sample.sample_id).to_params(), key="read_answer")
+        else:
+            st.button(
+                "Start" if place.job is None else "Skip",
+                type=emphasis() if place.job is None else "tertiary",
+                shortcut="J",
+                # As on Reviews: the keyboard knows these names.
+                key=f"start_{showing}" if place.job is None else f"skip_{showing}",
+                on_click=as_person(_step_on, REVIEWERS),
+                args=(showing, place, sample),
+            )
         if place.job is not None:
             st.button(
                 "Stop",
@@ -118,7 +125,7 @@ def _advance(person: Actor, place: Place, sample: Row[Any]) -> None:
     known = claim_known(databases, person, JobFilter.from_params(sample.filter.items()), leaving=place.job)
     found = (known, after) if known else claim_next_drawn(databases, person, sample, after=after, leaving=place.job)
     if found is None:
-        st.session_state[SAID] = "Nothing is left for you in this sample."
+        st.session_state[SAID] = NOTHING_LEFT
     else:
         reached[sample.sample_id] = found[1]
     _release(person, place)

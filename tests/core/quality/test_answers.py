@@ -186,16 +186,24 @@ def test_flags_are_answered_by_the_categories_that_reviewers_would_set(
 
 
 def test_what_nobody_said_of_categories_is_unclear(databases: Databases, connection: psycopg.Connection) -> None:
-    """A flagged job whose reviewers say nothing about categories may bear its flag rightly or wrongly."""
-    job_id = insert_job(connection, is_prohibited=True)
-    insert_log(connection, job_id, category_nsfw=True)
-    sample_id = draw_all(databases)
-    judge(databases, ANN, job_id, Verdict.AGREE)
+    """A flagged job whose reviewers say nothing about categories may bear its flag rightly or wrongly.
 
+    Where they say nothing about those of any job, the sample does not say anything either.
+    """
+    jobs = [insert_job(connection, is_prohibited=True) for _ in range(2)]
+    for job_id in jobs:
+        insert_log(connection, job_id, category_nsfw=True)
+    sample_id = draw_all(databases)
+    judge(databases, ANN, jobs[0], Verdict.AGREE)
+
+    nothing = answer_sample(databases, sample_id, BY).flags[Category.NSFW].precision
+    judge(databases, ANN, jobs[1], Verdict.AGREE, frozenset({Category.NSFW}))
     found = answer_sample(databases, sample_id, BY).flags[Category.NSFW].precision
 
+    assert (nothing.bounds, nothing.unclear) == (None, ())
+    assert "a sample can ask for them" in nothing.why_not
     assert found.bounds is not None
-    assert (found.bounds.lower.share, found.bounds.upper.share, found.unclear) == (0.0, 1.0, (job_id,))
+    assert (found.bounds.lower.share, found.bounds.upper.share, found.unclear) == (0.5, 1.0, (jobs[0],))
 
 
 def test_clients_are_told_apart_also_where_the_strata_do_not(

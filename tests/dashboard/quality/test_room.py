@@ -42,6 +42,7 @@ def test_a_blind_reviewer_sees_no_decision_and_judges_by_what_should_be(
     app = open_page("quality", sample=str(sample_id), judge="true")
 
     press(app, "start_")
+    assert "Prompt and reason are hidden: all texts are here, so that none tells what was decided." in texts(app)
     seen = []
     for _ in range(2):
         press(app, "reveal_")
@@ -54,6 +55,10 @@ def test_a_blind_reviewer_sees_no_decision_and_judges_by_what_should_be(
         assert [told for told in ("✕ Rejected", "✓ Passed", RULE, "● Yes", "Moderation log") if told in said] == []
     assert verdicts(connection) == {True: "agree", False: "overturn"}
     assert "Nothing is left for you in this sample." in texts(app)
+    # What is next is the answer, and nothing can be started any more.
+    assert [item.label for item in app.button if str(item.key).startswith(("start_", "read_"))] == ["Read the answer"]
+    press(app, "read_answer")
+    assert "judge" not in app.query_params
 
 
 def test_who_has_judged_sees_what_was_decided(
