@@ -1,15 +1,15 @@
 """Instants as text and back: strict RFC 3339 in, UTC of fixed width out, and where a day begins."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 from core.errors import InvalidParameter
 
 
-def print_time(instant: datetime) -> str:
-    """Print an instant in UTC as people write it, with seconds only where there are some."""
-    local = instant.astimezone(UTC)
+def print_time(instant: datetime, zone: tzinfo = UTC) -> str:
+    """Print an instant in a zone as people write it, with seconds only where there are some."""
+    local = instant.astimezone(zone)
     time = f"{local:%H:%M}"
     if local.second or local.microsecond:
         time += f":{local:%S}" + (f".{local.microsecond:06}" if local.microsecond else "")

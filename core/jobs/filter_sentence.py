@@ -1,10 +1,11 @@
 """A filter as a sentence: what a receipt means, for a person who was not there when it was made."""
 
 from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
 
 from core.characters import quote
-from core.instants import print_time
-from core.jobs.filter import Category, Cell, Decision, JobFilter
+from core.instants import is_repeated, print_time
+from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
 
 DECISION_WORDS = {Decision.REJECT: "rejected", Decision.PASS: "passed", Decision.UNDECIDED: "undecided"}
 
@@ -19,9 +20,11 @@ SHOWN_ITEMS = 3
 
 _CELL_WORDS = {Cell.TRUE: "is yes", Cell.FALSE: "is no", Cell.EMPTY: "is empty"}
 
+_UTC = ZoneInfo("UTC")
 
-def describe_filter(job_filter: JobFilter, *, longest: int | None = None) -> str:
-    """Say in one sentence which jobs are meant, in UTC.
+
+def describe_filter(job_filter: JobFilter, *, longest: int | None = None, zone: ZoneInfo = _UTC) -> str:
+    """Say in one sentence which jobs are meant, in a zone; in UTC where its clocks do not show the bounds once each.
 
     What came from outside is quoted, shortened to `longest` characters, and cannot change how the rest is read.
     """
@@ -31,9 +34,19 @@ def describe_filter(job_filter: JobFilter, *, longest: int | None = None) -> str
         jobs = "all jobs"
     if job_filter.client_id is not None:
         jobs += f" of client {quote(job_filter.client_id, longest)}"
-    span = f"from {print_time(bounds.start)} up to, not including, {print_time(bounds.end)} (UTC)"
+    zone = zone if _is_clear(bounds, zone) else _UTC
+    start, end = print_time(bounds.start, zone), print_time(bounds.end, zone)
+    span = f"from {start} up to, not including, {end} ({zone.key})"
     sentence = ", ".join([f"{jobs} {span}", *_conditions(job_filter, longest)])
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def _is_clear(bounds: DateRange, zone: ZoneInfo) -> bool:
+    """Tell whether the clocks of a zone show each of the bounds once."""
+    try:
+        return not any(is_repeated(bound.astimezone(zone)) for bound in (bounds.start, bounds.end))
+    except OverflowError:
+        return False
 
 
 def _conditions(job_filter: JobFilter, longest: int | None) -> Iterable[str]:

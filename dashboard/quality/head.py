@@ -27,7 +27,7 @@ from dashboard.widgets.words import name_time
 def show_sample(resources: Resources, sample: Row[Any], answer: Answer) -> None:
     """Say what a sample was drawn from, and how it is judged."""
     st.header(escape(sample.name, longest=200))
-    st.text(describe_filter(JobFilter.from_params(sample.filter.items())))
+    st.text(describe_filter(JobFilter.from_params(sample.filter.items()), zone=browser_zone()))
     st.text(f"{say_how_drawn(sample, answer)} Drawn {name_time(sample.drawn_at, browser_zone())}.")
     st.text(say_how_judged(sample))
     for said in say_versions(answer.versions):

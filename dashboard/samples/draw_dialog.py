@@ -15,6 +15,7 @@ from core.jobs.strata import Stratification
 from core.quality.samples import LARGEST_SAMPLE, LONGEST_NAME, MOST_OPINIONS, Judging, Plan, draw_sample
 from core.quality.sentences import STRATIFICATION_WORDS
 from core.review.participants import list_people
+from dashboard.address.zones import browser_zone
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
@@ -52,7 +53,7 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
         key="sample_decisions",
     )
     job_filter = replace(job_filter, decision=tuple(decisions), spreadsheet_safe=False)
-    st.text(describe_filter(job_filter, longest=60))
+    st.text(describe_filter(job_filter, longest=60, zone=browser_zone()))
     today = datetime.now(UTC).date()
     name = st.text_input("Name", f"Sample of {today:%Y-%m-%d}", max_chars=LONGEST_NAME, key="sample_name")
     size, least = st.columns(2)

@@ -1,5 +1,7 @@
 """A filter as a sentence, for a person who was not there."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from core.characters import quote
@@ -49,6 +51,28 @@ def test_no_parameter_is_forgotten() -> None:
 def test_a_parameter_is_said_in_words(name: str, value: str) -> None:
     """Each parameter alone gives its sentence."""
     assert describe_filter(april(**{name: value})) == SENTENCES[name, value]
+
+
+@pytest.mark.parametrize(
+    ("zone", "bounds", "said"),
+    [
+        (
+            "Europe/Berlin",
+            ("2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"),
+            "1 Oct 2026 00:00 up to, not including, 1 Nov 2026 00:00",
+        ),
+        # The clocks are set back at three: at half past two it is not said which one is meant.
+        ("Europe/Berlin", ("2026-10-25T00:30:00Z", "2026-10-25T12:00:00Z"), None),
+        ("America/New_York", ("0001-01-01T00:00:00Z", "0001-02-01T00:00:00Z"), None),
+    ],
+)
+def test_bounds_are_said_in_a_zone(zone: str, bounds: tuple[str, str], said: str | None) -> None:
+    """A month is one there; where that could be mistaken, and where no calendar goes, they are said in UTC."""
+    job_filter = april(**{"from": bounds[0], "to": bounds[1]})
+
+    sentence = describe_filter(job_filter, zone=ZoneInfo(zone))
+
+    assert sentence == (describe_filter(job_filter) if said is None else f"All jobs from {said} ({zone}).")
 
 
 def test_all_parameters_make_one_sentence() -> None:
