@@ -9,10 +9,9 @@ from core.export.review_columns import COLUMNS as REVIEW_COLUMNS
 from core.export.review_export import PARAMETERS as REVIEW_PARAMETERS
 from core.jobs.filter import PARAMETERS
 from core.jobs.parameters import Boolean, Choice, Choices, Instant, Names, Parameter, Prefixes, Text
+from core.program import VERSION
 from core.review.verdicts import Verdict
 from core.webhooks.description import describe_webhooks
-
-VERSION = "0.1.0"
 
 
 def _list_of(items: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What is counted when a monitor asks: the state of the databases, and what the process has counted itself."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -43,17 +43,22 @@ GAUGES = {
 
 
 class _State:
-    """A collector of what was read for one scrape."""
+    """A collector of what was read for one scrape: nothing where the database did not answer."""
 
-    def __init__(self, databases: Databases, state: dict[str, float | None], imports: Sequence[Row[Any]]) -> None:
+    def __init__(
+        self, databases: Databases, state: Mapping[str, float | None], imports: Sequence[Row[Any]] = ()
+    ) -> None:
         self._databases = databases
         self._state = state
         self._imports = imports
 
     def collect(self) -> Iterator[Metric]:
         """Yield a gauge for each value that there is, and what imports of any process have counted."""
+        yield GaugeMetricFamily(
+            "fencepost_database_up", "Whether the database of exports and keys answered.", value=bool(self._state)
+        )
         for name, (metric, meaning) in GAUGES.items():
-            value = self._state[name]
+            value = self._state.get(name)
             if value is not None:
                 yield GaugeMetricFamily(metric, meaning, value=float(value))
         version = GaugeMetricFamily("fencepost_info", "The version that answers.", labels=["version"])
@@ -91,6 +96,15 @@ def scrape(databases: Databases) -> bytes:
     with databases.ours.transaction(timeout=TIMEOUT) as connection:
         state = dict(connection.execute(_STATE).one()._mapping)
         imports = connection.execute(select(import_totals)).all()
+    return _print(_State(databases, state, imports))
+
+
+def scrape_process(databases: Databases) -> bytes:
+    """Return what this process has counted itself, and that the database did not answer."""
+    return _print(_State(databases, {}))
+
+
+def _print(state: _State) -> bytes:
     momentary = CollectorRegistry()
-    momentary.register(_State(databases, state, imports))
+    momentary.register(state)
     return generate_latest(REGISTRY) + generate_latest(momentary)

@@ -4,9 +4,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import httpx
@@ -58,6 +58,16 @@ def stopped(server: EmbeddedServer) -> Iterator[None]:
             os.kill(process, signal.SIGCONT)
 
 
+@contextmanager
+def ended(server: EmbeddedServer) -> Iterator[None]:
+    """End a server for a block."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
 def told(answer: httpx.Response) -> tuple[int, object, str | None]:
     return answer.status_code, json.loads(answer.content), answer.headers.get("retry-after")
 
@@ -96,6 +106,27 @@ def test_server_that_hangs_is_503(private_server: EmbeddedServer, tmp_path: Path
 
     assert hanging == (503, UNAVAILABLE, "5")
     assert back
+
+
+@pytest.mark.parametrize("away", [ended, stopped])
+def test_a_monitor_still_reads_what_the_process_counts(
+    private_server: EmbeddedServer, tmp_path: Path, away: Callable[[EmbeddedServer], AbstractContextManager[None]]
+) -> None:
+    """While the database is down or hangs its numbers are absent; those of the process are there, and say so."""
+    token = "a token that a monitor has"
+    with serve_api(private_server.url(), tmp_path / "api.log", FENCEPOST_METRICS_TOKEN=token) as api:
+        up = api.get("/metrics", f"Bearer {token}").text
+        with away(private_server):
+            health = api.get("/health")
+            down = api.get("/metrics", f"Bearer {token}")
+        wait_for(lambda: "fencepost_database_up 1.0\n" in api.get("/metrics", f"Bearer {token}").text, "the database")
+
+    assert "fencepost_database_up 1.0\n" in up
+    assert "fencepost_exports_running 0.0\n" in up
+    assert (health.status_code, down.status_code) == (503, 200)
+    assert "fencepost_database_up 0.0\n" in down.text
+    assert "fencepost_exports_running" not in down.text
+    assert 'fencepost_requests_total{route="/health",status="503"} 1.0\n' in down.text
 
 
 def test_a_database_that_hangs_keeps_no_server_from_ending(private_server: EmbeddedServer, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from core.actor import KEY_SCOPES, Scope
 from core.db.databases import Databases
 from core.instants import parse_instant
 from core.jobs.filter import PARAMETERS, DateRange
+from core.program import VERSION
 from core.settings import Settings
 from tests.conftest import ROOT
 from tests.support.asgi import EXPORT, make_key
@@ -73,6 +74,7 @@ def test_description_is_valid_and_lists_what_there_is(api: ApiProcess) -> None:
     answer = api.get("/api/v1/openapi.json")
 
     document = answer.json()
+    assert document["info"]["version"] == VERSION
     # Imported here, because it takes longer than the test, and every worker collects this file.
     from openapi_spec_validator import validate
 
