@@ -32,12 +32,14 @@ from core.intake.totals import add_to_totals
 from core.tracing import span
 
 # For the length of an import. A statement takes as long as the file is large; an import that is killed gives its lock
-# back at once; what is joined and sorted is a whole file, for which pages' plans are wrong.
+# back at once; what is joined and sorted is a whole file, for which pages' plans are wrong. Indexes that are made anew
+# stay where they were.
 _SETTINGS = {
     "statement_timeout": "0",
     "client_connection_check_interval": "1s",
     "work_mem": "256MB",
     "enable_seqscan": "on",
+    "default_tablespace": "",
 }
 
 

@@ -23,7 +23,7 @@ _PATIENCE = "500ms"
 HAS_FLAGS = f"({' OR '.join(f'staged_jobs.{name} IS NOT NULL' for name in CATEGORIES)})"
 IS_NEW = "NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jobs.record)"
 
-_TABLES = "('jobs'::regclass, 'moderation_logs'::regclass, 'job_facts'::regclass)"
+_TABLES = "('jobs'::regclass, 'moderation_logs'::regclass, 'job_facts'::regclass, 'job_counts'::regclass)"
 
 # A trigger that somebody has turned off stays so, and no table can be altered while one that was put off is due.
 _IS_OURS_ALONE = text(f"""
@@ -34,13 +34,14 @@ _IS_OURS_ALONE = text(f"""
     FROM pg_class WHERE oid IN {_TABLES}
 """)
 
-_IS_EMPTY = text("""
-    SELECT relkind = 'r' AND NOT EXISTS (SELECT FROM jobs) AND NOT EXISTS (SELECT FROM moderation_logs)
+_ARE_EMPTY = text(f"""
+    SELECT bool_and(relkind = 'r' AND has_schema_privilege(relnamespace, 'CREATE'))
+        AND NOT EXISTS (SELECT FROM jobs) AND NOT EXISTS (SELECT FROM moderation_logs)
         AND NOT EXISTS (SELECT FROM job_facts)
-    FROM pg_class WHERE oid = 'jobs'::regclass
+    FROM pg_class WHERE oid IN {_TABLES}
 """)
 
-# Where jobs are in months a log may be there before its job.
+# Where jobs are in months, or where a replica wrote them, a log may be there before its job.
 _HAVE_LOGS = text(f"SELECT EXISTS (SELECT FROM staged_jobs JOIN moderation_logs USING (job_id) WHERE {IS_NEW})")
 
 # How each index and key is dropped and made again, in the order in which they are dropped: keys of others first. What
@@ -51,7 +52,8 @@ _INDEXES = text(f"""
             format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) AS undo,
             format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
                 AS redo
-        FROM pg_constraint WHERE conrelid IN {_TABLES} AND contype IN ('p', 'u', 'f')
+        FROM pg_constraint
+        WHERE conrelid IN {_TABLES} AND (contype IN ('p', 'u') OR contype = 'f' AND confrelid IN {_TABLES})
         UNION ALL
         SELECT indexrelid, false, indexrelid, 'pg_class', format('DROP INDEX %s', indexrelid::regclass),
             pg_get_indexdef(indexrelid)
@@ -88,7 +90,7 @@ def load(connection: Connection, client_id: str, new: int) -> Iterator[bool]:
     if new < MANY or not connection.execute(_IS_OURS_ALONE).scalar_one():
         yield False
         return
-    indexes = _drop_indexes(connection) if connection.execute(_IS_EMPTY).scalar_one() else []
+    indexes = _drop_indexes(connection) if connection.execute(_ARE_EMPTY).scalar_one() else []
     if not indexes and not _lock(connection, "moderation_logs IN SHARE ROW EXCLUSIVE MODE"):
         yield False
         return
@@ -105,7 +107,7 @@ def load(connection: Connection, client_id: str, new: int) -> Iterator[bool]:
 
 def _drop_indexes(connection: Connection) -> list[str]:
     """Drop the indexes and keys of empty tables, unless others use the tables; return how they are made again."""
-    if not _lock(connection, "jobs, moderation_logs, job_facts IN ACCESS EXCLUSIVE MODE"):
+    if not _lock(connection, "jobs, moderation_logs, job_facts, job_counts IN ACCESS EXCLUSIVE MODE"):
         return []
     parts = connection.execute(_INDEXES).all()
     attempt = connection.begin_nested()

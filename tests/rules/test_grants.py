@@ -30,6 +30,7 @@ from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable
 from core.export.receipts import close_lost_receipts
 from core.gold.turns import set_rate
+from core.intake import loading
 from core.intake.importer import import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
 from core.jobs.wall import Wall
@@ -182,6 +183,34 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
     vacuum_jobs(least.ours)
     with psycopg.connect(as_role(empty_database_url, owner)) as connection:
         assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("acme",)]
+
+
+@pytest.mark.parametrize("can_create", [True, False])
+def test_an_owner_loads_jobs_as_far_as_its_rights_go(
+    empty_database_url: str, roles: tuple[str, str], monkeypatch: pytest.MonkeyPatch, *, can_create: bool
+) -> None:
+    """Indexes of empty tables are made anew where the owner may make some; else they stay, and the jobs come in."""
+    monkeypatch.setattr(loading, "MANY", 1)
+    owner, _ = roles
+    settings = Settings(database_url=SecretStr(as_role(empty_database_url, owner)))
+    migrate(settings)
+    oid = "SELECT 'jobs_client'::regclass::oid"
+    data = HEADER + f"{uuid4()},prompt,completed,true,2026-04-15T12:00:00Z,,,,true,,\n".encode()
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        if not can_create:
+            connection.execute("ALTER SCHEMA public OWNER TO CURRENT_USER")
+        before = connection.execute(oid).fetchone()
+        databases = open_databases(settings)
+        job_file = JobFile(file=io.BytesIO(data), client_id="acme", name="a.csv")
+
+        imported = import_jobs(databases, job_file, COMMAND_LINE)
+
+        databases.close()
+        assert imported.inserted == 1
+        assert (connection.execute(oid).fetchone() != before) == can_create
+        assert connection.execute("SELECT client_id FROM job_facts").fetchall() == [("acme",)]
+        # So that the role can be dropped.
+        connection.execute(f"ALTER SCHEMA public OWNER TO {owner}".encode())
 
 
 @pytest.mark.parametrize(
