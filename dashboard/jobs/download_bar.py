@@ -46,12 +46,14 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> N
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         exact = _exact_count(job_filter, person.wall)
         _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
-        with st.popover("More downloads", key="more_downloads"):
-            _show_more(job_filter, wanted, person)
-            if (count is None or count > COUNTED) and exact is None:
-                st.button(
-                    "Count exactly", key="count_exactly", on_click=as_person(_count, EXPORTERS), args=(job_filter,)
-                )
+        more = st.popover("More downloads", key="more_downloads", on_change="rerun")
+        if more.open:
+            with more:
+                _show_more(job_filter, wanted, person)
+                if (count is None or count > COUNTED) and exact is None:
+                    st.button(
+                        "Count exactly", key="count_exactly", on_click=as_person(_count, EXPORTERS), args=(job_filter,)
+                    )
     show_receipt()
 
 

@@ -9,9 +9,12 @@ from core.actor import Actor
 from core.audit.viewing import count_looks
 from core.jobs.hidden_text import Texts
 from dashboard.address.view import View
-from dashboard.session.admission import as_person
+from dashboard.session.admission import as_person, fragment
 from dashboard.session.default_texts import get_default_texts, keep_default_texts
 from dashboard.session.resources import get_resources
+
+# Set until the page was drawn anew with another choice.
+CHANGED = "hiding_changed"
 
 DEFAULT_WORDS = {
     Texts.NONE: "Hide all",
@@ -45,10 +48,20 @@ def chosen_texts(person: Actor) -> Texts:
     return get_default_texts(person)
 
 
+@fragment()
 def show_default(person: Actor, zone: ZoneInfo) -> None:
-    """Let a person choose what is hidden at first, and say how much they have looked at today."""
+    """Let a person choose what is hidden at first, and say how much they have looked at today.
+
+    Nothing of it is counted or drawn before it is opened.
+    """
     ours = get_resources().databases.ours
-    with st.popover("Hidden text", icon=":material/visibility_off:"):
+    place = st.popover("Hidden text", icon=":material/visibility_off:", key="hidden_text", on_change="rerun")
+    if not place.open:
+        return
+    if st.session_state.pop(CHANGED, False):
+        # The list is no part of this fragment.
+        st.rerun()
+    with place:
         # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
         st.radio(
             "Prompts and reasons, until you reveal them",
@@ -68,3 +81,4 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
 
 def _keep_choice(person: Actor) -> None:
     keep_default_texts(person, st.session_state["hiding_choice"])
+    st.session_state[CHANGED] = True

@@ -177,7 +177,7 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
             show_progress(page, zone)
         if view.job is None:
             st.space("stretch")
-            show_default(person, zone)
+            show_default(zone)
             if person.scopes & REVIEWERS:
                 queue = replace(view, after=None, job=None, size=PAGE_SIZES[1]).to_params()
                 st.page_link("reviews/page.py", label="Review these", icon=":material/rate_review:", query_params=queue)

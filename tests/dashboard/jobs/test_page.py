@@ -664,6 +664,12 @@ def test_a_job_that_is_not_there_gets_a_sentence(open_page: OpenPage, job: str) 
     assert "There is no job with this id" in rendered(app) or "job is not the id of a job" in shown(app)
 
 
+def open_popover(app: AppTest, key: str) -> AppTest:
+    """Open what is drawn only then, as a click does that a test of elements cannot make."""
+    app.session_state[key] = True
+    return app.run()
+
+
 def test_the_count_is_made_exact_on_demand(open_page: OpenPage, connection: psycopg.Connection) -> None:
     """Beyond 10,000 the button says so, until somebody wants to know."""
     connection.execute(
@@ -676,11 +682,12 @@ def test_the_count_is_made_exact_on_demand(open_page: OpenPage, connection: psyc
 
     app = open_page()
     before = [link.proto.label for link in app.get("link_button")]
+    open_popover(app, "more_downloads")
     app.button(key="count_exactly").click().run()
     after = [link.proto.label for link in app.get("link_button")]
 
     assert before == ["Download CSV · 10,000+ rows"]
-    assert after == ["Download CSV · 10,007 rows"]
+    assert after[0] == "Download CSV · 10,007 rows"
 
 
 @pytest.mark.parametrize(
@@ -748,11 +755,14 @@ def test_the_default_is_kept_and_counted_looks_are_ones_own(
     app = open_page(job=str(job_id))
     next(item for item in app.button if str(item.key).startswith("reveal_")).click().run()
     app.button(key="close_job").click().run()
+    closed = len(app.radio)
+    open_popover(app, "hidden_text")
     app.radio[0].set_value("hide-all").run()
 
     assert "Today you have opened 1 and revealed 1." in rendered(app)
     assert connection.execute("SELECT preferences FROM people").fetchall() == [({"hiding": "hide-all"},)]
-    assert open_page().radio[0].value == "hide-all"
+    assert closed == 0
+    assert open_popover(open_page(), "hidden_text").radio[0].value == "hide-all"
 
 
 def test_the_same_prompt_is_said(open_page: OpenPage, connection: psycopg.Connection) -> None:
