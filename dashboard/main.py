@@ -96,5 +96,6 @@ except Exception as error:
 if is_overtaken:
     # Last, so that the browser is on this page by then.
     st.query_params.from_dict(st.query_params.to_dict())
-show_keyboard()
-st.caption(f"Fencepost {VERSION}", width="content")
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.caption(f"Fencepost {VERSION}", width="content")
+    show_keyboard()

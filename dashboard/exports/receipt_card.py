@@ -56,7 +56,7 @@ def show_in_list(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
         st.text(_sentence(receipt, SHORT))
         st.text(
             f"{name_time(receipt.started_at, zone)} · {_took(receipt)} {name_duration(_duration(receipt))}"
-            f" · by {name_requester(receipt, person)} {DOORS[receipt.via]}"
+            f" · by {name_requester(receipt, person)}{'' if receipt.via == Via.CLI else f' {DOORS[receipt.via]}'}"
         )
 
 

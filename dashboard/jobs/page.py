@@ -35,14 +35,14 @@ from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_cache import carry, keep
 from dashboard.widgets.table import MOST_HEIGHT
-from dashboard.widgets.window import Window, read_window
+from dashboard.widgets.window import SCARCE, Window, read_window
 
 # Pixels above the list, above an open job, and of the row beneath the list.
 ABOVE_LIST, ABOVE_JOB, PAGER = 260, 168, 64
 
 # How list and open job share the width, but for the pixels between them. Where that is scarce the list needs more of it
 # to keep its categories.
-SHARES, SCARCE, SCARCE_SHARES, GAP = (11, 9), 1120, (3, 2), 16
+SHARES, SCARCE_SHARES, GAP = (11, 9), (3, 2), 16
 
 
 def show() -> None:

@@ -24,9 +24,9 @@ KEY = "jobs"
 # Headings of the narrow columns; the whole name is their help.
 SHORT_NAMES = {Category.AI_ADULT_GENERAL: "Adult", Category.UNDERAGE: "Underage", Category.NSFW: "NSFW"}
 
-# Pixels of each column, in the order in which they stand; texts share what is left, in these parts. They get no more:
-# what is written from right to left would begin beyond the edge of the list.
-PARTS = {"reason": 1, "prompt": 2}
+# Pixels that each column needs, in the order in which they stand; texts share what the others leave, in these parts.
+# They get no more: what is written from right to left would begin beyond the edge of the list.
+PARTS = {"reason": 2, "prompt": 3}
 WIDTHS = {
     "time": 153,
     "decision": 98,
@@ -146,9 +146,9 @@ def list_columns(names: Sequence[str], width: int) -> list[str]:
 def fit_widths(shown: Sequence[str], width: int, *, widen: int = 0) -> dict[str, int]:
     """Share a width in pixels out among columns: texts get what the others leave."""
     widths = {name: WIDTHS[name] for name in shown} | {"time": WIDTHS["time"] + widen}
-    left = max(0, width - MARK_WIDTH - sum(widths[name] for name in shown))
+    left = width - MARK_WIDTH - sum(widths[name] for name in shown if name not in PARTS)
     parts = {name: part for name, part in PARTS.items() if name in shown}
-    return widths | {name: widths[name] + left * part // sum(parts.values()) for name, part in parts.items()}
+    return widths | {name: left * part // sum(parts.values()) for name, part in parts.items()}
 
 
 def _columns(zone: ZoneInfo, widths: Mapping[str, int]) -> dict[str, Any]:

@@ -13,6 +13,11 @@ const ONCE = ["verdict", "take_back", "skip", "back", "start", "reveal", "hide",
 // Of these, what leads to another job.
 const LEAVES = ["verdict", "take_back", "skip", "back", "start"].map((name) => `[class*=st-key-${name}_]`).join();
 
+// What opens a job where none is judged.
+const OPENS = ["step_older", "step_newer", "start_"];
+
+const ASKS = "[data-testid=stDialog]";
+
 // What is open above the page, and is closed before anything else is.
 const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
@@ -25,6 +30,8 @@ const STATE = "data-test-script-state";
 
 let forget = () => {};
 let last = { key: "", at: 0 }, acted = -UNSEEN;
+// A step that was asked for before its button was there: it is taken once the page is, if nothing else was pressed.
+let awaited = null;
 // The showing of a job that was left last, until the answer is there: whatever else is pressed on it meanwhile is not
 // meant for it, and would take the verdict's place where both reach the server at once.
 let left = { showing: null, at: 0 };
@@ -71,6 +78,15 @@ function isOfOtherJob(control) {
   return control.matches("[class*=st-key-verdict_]") || isRunning();
 }
 
+// Only what opens a job: nothing that leaves one is done to a job which was not on screen when the key was pressed.
+function takeAwaited() {
+  if (awaited === null || performance.now() - awaited.at > LATE) return;
+  const control = isRunning() || document.querySelector(ASKS) ? null : findControl(awaited.starts, document);
+  if (control === null) return requestAnimationFrame(takeAwaited);
+  awaited = null;
+  use(control);
+}
+
 function use(control) {
   if (!control?.matches("textarea")) return control?.click();
   control.focus();
@@ -96,7 +112,7 @@ export default function ({ data, setTriggerValue }) {
     // A button that has the focus is pressed once, however long its key is held.
     if (event.repeat && ["enter", " "].includes(key) && at.closest("button")) return stop();
     // What asks something is answered first: no key reaches what lies behind it.
-    const asks = document.querySelector("[data-testid=stDialog]");
+    const asks = document.querySelector(ASKS);
     if (!asks && at.closest("[role=dialog], [role=listbox]")) return;
     if (key === "?" && !asks) {
       stop();
@@ -110,7 +126,13 @@ export default function ({ data, setTriggerValue }) {
       stop();
       const now = event.timeStamp, again = event.repeat || (last.key === key && now - last.at < TWICE);
       last = { key, at: now };
-      if (!again) use(control);
+      if (again) return;
+      awaited = null;
+      if (control !== null) return use(control);
+      const starts = data[key].filter(([start]) => OPENS.includes(start));
+      if (asks || !isRunning() || starts.length === 0) return;
+      awaited = { starts, at: now };
+      takeAwaited();
     }
   };
   // The second click of a double click, or of a stutter, does nothing more; nor does what leads away from a job that is

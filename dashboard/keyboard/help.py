@@ -73,8 +73,8 @@ _KEYBOARD = st.components.v2.component(
 @fragment(scopes=ANY)
 def show_keyboard(_: Actor) -> None:
     """Show the button for the list of keys, and hear `?`: and let each key press its button, whatever has the focus."""
-    asked = _KEYBOARD(key="keyboard", data=CONTROLS, on_asked_change=lambda: None).asked
     with st.container(horizontal=True, horizontal_alignment="right"):
+        asked = _KEYBOARD(key="keyboard", data=CONTROLS, on_asked_change=lambda: None, width="content").asked
         if st.button("Keys ?", icon=":material/keyboard:", type="tertiary", key="show_keys") or asked:
             _show_keys()
 

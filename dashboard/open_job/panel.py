@@ -31,6 +31,7 @@ from dashboard.open_job.seen import forget_seen, is_revealed, note_seen, reveal
 from dashboard.session.admission import admitted, fragment
 from dashboard.session.resources import Resources, get_resources
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
+from dashboard.widgets.window import SCARCE, known_window
 from dashboard.widgets.words import DECISIONS, FLAGS, name_duration, name_time
 
 # Whether invisible characters are marked.
@@ -61,7 +62,8 @@ def show_open_job(
 
     Return the job, or None where there is none. `on_done` is called after a verdict was recorded.
     """
-    with st.container(border=True, gap="small"):
+    # Where there is little room, the four verdicts in one line need that of the frame.
+    with st.container(border=known_window().width >= SCARCE, gap="small"):
         with st.container(
             height=max(LEAST_HEIGHT, height - VERDICTS_HEIGHT), border=False, gap="small", key="job_body"
         ):

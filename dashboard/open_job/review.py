@@ -39,6 +39,7 @@ from dashboard.open_job.seen import is_seen, reveal
 from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.session.admission import REVIEWERS, admitted, as_person, dialog, fragment
 from dashboard.session.resources import Resources, get_resources
+from dashboard.widgets.window import SCARCE, known_window
 from dashboard.widgets.words import name_time
 
 VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
@@ -103,12 +104,14 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
         _begin(resources, person, job_id, showing, own)
     alike: Alike | None = st.session_state["review_alike"]
     given = Given(showing, job, alike, on_done)
+    # Beside the keys' names the verdicts would take two lines, and a telephone has no keys.
+    says_keys = known_window().width >= SCARCE
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         for verdict, name, (word, key, meaning) in _list_verdicts(job):
             st.button(
                 word,
-                shortcut=key,
-                help=meaning,
+                shortcut=key if says_keys else None,
+                help=meaning if says_keys else f"{meaning} Key: {key}.",
                 key=f"verdict_{name}_{showing}",
                 on_click=as_person(_judge, REVIEWERS),
                 args=(given, verdict),

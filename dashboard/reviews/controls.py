@@ -53,14 +53,14 @@ def show_controls(
     opened = next((queue for queue in saved if queue.queue_id == place.saved), None)
     if opened is None:
         st.toggle(
-            "Spread over the whole period",
+            "Across the period",
             key="sampled",
             disabled=place.queue is not Queue.NEW,
             help="Takes jobs from all parts of the period in turn, instead of the newest first.",
             on_change=admitted(choose),
         )
     st.caption("Of these jobs")
-    st.text(describe_filter(place.view.job_filter, longest=60))
+    st.text(describe_filter(place.view.job_filter, longest=60, zone=zone))
     if opened is not None:
         _show_opened(opened, person)
         return

@@ -125,6 +125,8 @@ def _show_entrance(room: Room, person: Actor) -> None:
             show_take_back(room.resources, person, None, None)
         if room.walk.jobs:
             st.text(room.walk.say(None), width="content")
+    if not room.walk.jobs:
+        st.caption("Start opens the first job. Each verdict leads to the next one, by its button or its key.")
     said = st.session_state.pop(SAID, None)
     if said is not None:
         st.info(said, icon=":material/done_all:")

@@ -10,6 +10,9 @@ import streamlit as st
 # Pixels from which a list and the job beside it both have room: a window of 1,024, as it is rounded down.
 WIDE = 1020
 
+# Pixels up to which a job beside a list has little of them.
+SCARCE = 1120
+
 COOKIE = "fencepost_window"
 
 _SIZE = re.compile(r"([1-9][0-9]{2,4})x([1-9][0-9]{2,4})", re.ASCII)
@@ -36,9 +39,15 @@ class Window:
         return self.width - (160 if self.width > 768 else 32)
 
 
+def known_window() -> Window:
+    """Return the size of the window as far as it is known: from this page, from the one before, or a common one."""
+    window: Window | None = st.session_state.get("window")
+    return window or _parse(st.context.cookies.get(COOKIE)) or Window()
+
+
 def read_window() -> Window:
-    """Return the size of the window: as the browser says it, or said last time, or a common one."""
-    window = st.session_state.get("window") or _parse(st.context.cookies.get(COOKIE)) or Window()
+    """Return the size of the window, and let the browser say it where it is another one."""
+    window = known_window()
     said: Any = _WINDOW(
         key="window_size",
         data={"cookie": COOKIE, "wide": WIDE, "width": window.width, "height": window.height},

@@ -156,6 +156,38 @@ def test_steps_in_quick_succession_open_a_job(dashboard: RunningServer, page: Pa
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
 
 
+# As a page looks whose buttons are not drawn yet: Python still runs.
+_RUN = """
+(state) => {
+  document.querySelector("[data-testid=stApp]").dataset.testScriptState = state;
+  document.querySelector(".st-key-step_older").style.display = state === "running" ? "none" : "";
+}
+"""
+
+
+@pytest.mark.parametrize(("keys", "opens"), [("j", True), ("ja", False), ("a", False)])
+def test_a_step_that_is_asked_for_too_early_is_taken_once_it_can_be(
+    dashboard: RunningServer, page: Page, keys: str, opens: bool
+) -> None:
+    """J waits for its button, unless another key came after it; a verdict waits for nothing."""
+    open_jobs(page, dashboard.url)
+    wait_until_still(page)
+
+    page.evaluate(_RUN, "running")
+    for key in keys:
+        page.keyboard.press(key)
+    before = page.url
+    page.evaluate(_RUN, "notRunning")
+    if opens:
+        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+    # Two frames, in the first of which it would be taken.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    wait_until_still(page)
+
+    assert JOB.search(before) is None
+    assert (JOB.search(page.url) is not None) == opens
+
+
 def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Page) -> None:
     """A filter of the form becomes a chip and the address; Back takes both away, and the chip's cross does as well.
 
