@@ -90,7 +90,7 @@ def show_command(sample_id: UUID) -> None:
     judged = f"{found.name}: {answer.judged:,} of {answer.drawn:,} jobs judged."
     if lapsed.gone or lapsed.changed:
         judged += f" Not judged, {len(lapsed.gone):,} are gone and {len(lapsed.changed):,} decided anew since."
-    for line in (judged, *say_versions(answer.versions), say_errors(answer.errors), *_say(answer, found.strata)):
+    for line in (judged, *say_versions(answer.versions), *_say(answer, found.strata)):
         click.echo(make_plain(line))
 
 
@@ -132,6 +132,7 @@ def _say(answer: Answer, strata_by: Sequence[str]) -> list[str]:
     figures = [*list_figures(answer), *list_flag_figures(answer)]
     return [
         *(f"{name}: {say_figure(figure)}" for name, figure in figures),
+        say_errors(answer.errors),
         *(_say_stratum(group, strata_by) for group in answer.strata),
     ]
 

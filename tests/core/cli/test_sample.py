@@ -33,6 +33,7 @@ def test_a_sample_is_drawn_judged_and_answered(
     assert lines[0] == "April: 10 of 10 jobs judged."
     assert lines[1] == "Rejections that are wrong: 50.0% (with 95 % between 50.0% and 50.0%)."
     assert lines[2] == "Passes that should have been rejected: this sample does not say: the sample has no such jobs."
+    assert lines[-3].startswith("Intervals are of chance in drawing alone. How often reviewers err is not known: ")
     assert [line.split(":")[0] for line in lines[-2:]] == ["Rejected, “list 7”", "Rejected, no reason"]
 
 

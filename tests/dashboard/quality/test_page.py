@@ -29,6 +29,7 @@ from core.settings import Settings
 from tests.api.test_downloads import OFFICE, Door
 from tests.core.audit.test_events import events
 from tests.core.quality.test_answers import ANN, judge
+from tests.core.quality.test_errors import meet_known
 from tests.dashboard.quality.conftest import OpenPage, texts
 from tests.support.documents import APRIL, april
 from tests.support.rows import NOON, insert_job
@@ -227,6 +228,29 @@ def test_the_file_is_for_those_who_export_and_the_report_for_those_who_read(
     assert "<td>Rejections that are wrong</td><td>40.0% to 50.0%</td><td>40.0% to 50.0%</td>" in body
     assert "<td>Whether to reject</td><td>–</td><td>–</td><td>0</td><td>0</td>" in body
     assert [one["event"] for one in events(connection)[-2:]] == ["sample-exported", "quality-viewed"]
+
+
+def test_reviewers_errors_are_said_beside_the_figures(
+    open_page: OpenPage, databases: Databases, settings: Settings, connection: psycopg.Connection, sample: UUID
+) -> None:
+    """That nothing is known of them, or each figure without them: to an admin, and to nobody else where one judged."""
+    unknown = texts(open_page("quality", sample=str(sample)))
+    for should_reject in (True, False):
+        meet_known(connection, ANN, should_reject, right=36, wrong=4)
+
+    known = texts(open_page("quality", sample=str(sample)))
+    door = Door(databases, settings)
+    door.person = DEMO_PERSON
+    report = door.get(ticket(sample), path=REPORT_PATH)[2].decode()
+    door.person = Actor(DEMO_PERSON.name, Wall(None), STAFF_SCOPES)
+    of_other = door.get(ticket(sample), path=REPORT_PATH)[2].decode()
+
+    assert "Intervals are of chance in drawing alone. How often reviewers err is not known" in unknown
+    assert "On known jobs those who have judged this passed 10.0%" in known
+    assert "Corrected for reviewers' errors 37.5% to 50.0% (with 95 % between" in known
+    assert "Rejections that are wrong: Corrected for reviewers&#x27; errors 37.5% to 50.0%" in report
+    assert "is told to admins alone" in of_other
+    assert "Corrected" not in of_other
 
 
 def test_a_ticket_of_a_sample_opens_nothing_else(
