@@ -25,12 +25,17 @@ IS_NEW = "NOT EXISTS (SELECT FROM known_jobs WHERE known_jobs.record = staged_jo
 
 _TABLES = "('jobs'::regclass, 'moderation_logs'::regclass, 'job_facts'::regclass, 'job_counts'::regclass)"
 
-# A trigger that somebody has turned off stays so, and no table can be altered while one that was put off is due.
+# A trigger that somebody has turned off stays so. One of theirs for inserts (4) may change what comes in, and no table
+# can be altered while one that was put off is due.
 _IS_OURS_ALONE = text(f"""
-    SELECT bool_and(pg_has_role(relowner, 'USAGE')) AND 2 = (
+    SELECT bool_and(pg_has_role(relowner, 'USAGE') AND NOT relhasrules) AND 2 = (
         SELECT count(*) FROM pg_trigger
         WHERE tgrelid IN {_TABLES} AND tgname = 'job_facts_insert' AND tgenabled = 'O'
-    ) AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN {_TABLES} AND tgdeferrable)
+    ) AND NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE (tgrelid IN {_TABLES} OR tgrelid IN (SELECT relid FROM pg_partition_tree('jobs')))
+            AND (tgdeferrable OR NOT tgisinternal AND tgtype & 4 > 0 AND NOT tgname ^@ 'job_facts_')
+    )
     FROM pg_class WHERE oid IN {_TABLES}
 """)
 
@@ -90,7 +95,7 @@ def load(connection: Connection, client_id: str, new: int) -> Iterator[bool]:
     if new < MANY or not connection.execute(_IS_OURS_ALONE).scalar_one():
         yield False
         return
-    indexes = _drop_indexes(connection) if connection.execute(_ARE_EMPTY).scalar_one() else []
+    indexes = _drop_indexes(connection)
     if not indexes and not _lock(connection, "moderation_logs IN SHARE ROW EXCLUSIVE MODE"):
         yield False
         return
@@ -107,7 +112,12 @@ def load(connection: Connection, client_id: str, new: int) -> Iterator[bool]:
 
 def _drop_indexes(connection: Connection) -> list[str]:
     """Drop the indexes and keys of empty tables, unless others use the tables; return how they are made again."""
+    if not connection.execute(_ARE_EMPTY).scalar_one():
+        return []
     if not _lock(connection, "jobs, moderation_logs, job_facts, job_counts IN ACCESS EXCLUSIVE MODE"):
+        return []
+    # Logs may have come until then.
+    if not connection.execute(_ARE_EMPTY).scalar_one():
         return []
     parts = connection.execute(_INDEXES).all()
     attempt = connection.begin_nested()

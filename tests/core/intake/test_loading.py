@@ -267,6 +267,22 @@ def test_triggers_of_others_stay_as_they_are(databases: Databases, connection: p
     assert set(off) - set(before) == {row for row in off if row[2] == "D"} != set()
 
 
+def test_what_a_trigger_of_somebody_else_makes_of_a_job_is_its_fact(
+    kept: Databases, reader: psycopg.Connection
+) -> None:
+    """Also where it is one of a month alone."""
+    (month,) = reader.execute("SELECT coalesce(to_regclass('jobs_2026_04'), 'jobs')::text").fetchone() or ()
+    reader.execute(
+        "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.is_prohibited = true; RETURN NEW; END'"
+    )
+    reader.execute(f"CREATE TRIGGER reject BEFORE INSERT ON {month} FOR EACH ROW EXECUTE FUNCTION reject()".encode())
+
+    take(kept, document(random.Random(1), IDS))
+
+    check(reader)
+    assert reader.execute("SELECT DISTINCT is_prohibited FROM jobs").fetchall() == [(True,)]
+
+
 def test_a_job_whose_log_was_there_first_has_its_fact(kept: Databases, reader: psycopg.Connection) -> None:
     """In months, and on a replica, a log may come before its job: it counts as if it had come later."""
     insert_job(reader, job_id=IDS[0], created_at=START)
