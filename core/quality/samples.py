@@ -242,8 +242,14 @@ def _draw_by_hours(
     drawn = draw_places(kinds, by, sizes=_allocate(plan, by, counted), seed=plan.seed)
     places = [place for found in drawn.values() for place in found]
     by_reason = asks_about_reasons(job_filter, by)
-    ids = iter(find_places(connection, job_filter, access, places, by_reason=by_reason))
-    taken = {stratum: list(islice(ids, len(found))) for stratum, found in drawn.items()}
+    ids = find_places(connection, job_filter, access, places, by_reason=by_reason)
+    if len(ids) < len(places):
+        # Those of one stratum would stand for another's.
+        raise NotPossible(
+            "Counts beside the jobs do not fit them: `python -m core facts check` says where; draw anew then."
+        )
+    one = iter(ids)
+    taken = {stratum: list(islice(one, len(found))) for stratum, found in drawn.items()}
     return [(stratum, jobs, taken[stratum]) for stratum, jobs in counted.items()]
 
 

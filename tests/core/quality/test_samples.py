@@ -309,6 +309,18 @@ def test_a_fact_that_is_wrong_draws_nothing_wrong(databases: Databases, connecti
     assert strata(connection, sample_id) == [([False], 1, 1), ([True], 1, 1)]
 
 
+def test_counts_that_do_not_fit_the_jobs_draw_nothing(databases: Databases, connection: psycopg.Connection) -> None:
+    """Where a job is counted and not found, those of one stratum would stand for another's."""
+    job_id = insert_job(connection, is_prohibited=False)
+    insert_job(connection, is_prohibited=True)
+    connection.execute("DELETE FROM job_facts WHERE job_id = %s", (job_id,))
+
+    with pytest.raises(NotPossible, match="do not fit them"):
+        draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10))
+
+    assert list_samples(databases, Wall(None)) == []
+
+
 def test_people_and_last_day_can_be_changed_later(databases: Databases, connection: psycopg.Connection) -> None:
     """By who has drawn it and by admins; a sample that its last day had ended goes on; each change is in the audit."""
     insert_job(connection)
