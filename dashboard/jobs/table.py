@@ -164,7 +164,7 @@ def _columns(zone: ZoneInfo, widths: Mapping[str, int]) -> dict[str, Any]:
         "client": "Client",
         "id": "Job id",
     }
-    helps = {category.value: CATEGORY_NAMES[category] for category in Category}
+    helps = {category.value: f"{CATEGORY_NAMES[category]}; – where no log says it." for category in Category}
     return {
         name: text(heading, width=widths.get(name, WIDTHS[name]), help=helps.get(name))
         for name, heading in headings.items()

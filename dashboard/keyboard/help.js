@@ -1,4 +1,5 @@
-// Lets keys press buttons and go to the note, and tells Python that somebody asked for the list of keys with ?.
+// Lets keys press buttons and go to the note, rows open their jobs, and tells Python that somebody asked for the list of
+// keys with ?.
 //
 // Streamlit's own shortcuts repeat while a key is held, are deaf after a switch was used, and know Latin letters only:
 // so each key is heard before they are. What is typed into a field of text is left alone.
@@ -27,6 +28,9 @@ const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 const TWICE = 100, UNSEEN = 300, LATE = 3000;
 
 const STATE = "data-test-script-state";
+
+// The grid of the list of jobs; pixels of its heading, and of the column with the boxes.
+const GRID = ".st-key-jobs .dvn-scroller", HEADING = 35, BOXES = 36;
 
 let forget = () => {};
 let last = { key: "", at: 0 }, acted = -UNSEEN;
@@ -85,6 +89,20 @@ function takeAwaited() {
   if (control === null) return requestAnimationFrame(takeAwaited);
   awaited = null;
   use(control);
+}
+
+// A row opens its job wherever it is clicked: Streamlit hears of its box alone, so that one is pressed. The second click
+// of a double click would close it again.
+function openRow(event) {
+  const canvas = event.target.closest?.(GRID)?.parentElement.querySelector("canvas");
+  if (!canvas || !event.isTrusted || event.detail !== 1) return;
+  const { left, top } = canvas.getBoundingClientRect();
+  if (event.clientX < left + BOXES || event.clientY < top + HEADING) return;
+  const place = { bubbles: true, composed: true, clientX: left + BOXES / 2, clientY: event.clientY, detail: 1 };
+  setTimeout(() => {
+    for (const type of ["pointerdown", "mousedown", "pointerup", "mouseup", "click"])
+      event.target.dispatchEvent(new (type.startsWith("pointer") ? PointerEvent : MouseEvent)(type, place));
+  });
 }
 
 function use(control) {
@@ -160,9 +178,11 @@ export default function ({ data, setTriggerValue }) {
   document.documentElement.translate = false;
   window.addEventListener("keydown", hear, true);
   window.addEventListener("click", once, true);
+  window.addEventListener("click", openRow, true);
   forget = () => {
     window.removeEventListener("keydown", hear, true);
     window.removeEventListener("click", once, true);
+    window.removeEventListener("click", openRow, true);
     answers.disconnect();
   };
   return forget;

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 
 from core.db.startup import open_databases
 from core.settings import Settings
+from dashboard.widgets.table import ROW_HEIGHT
 from tests.browser.conftest import new_profile, step_to
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
@@ -36,6 +38,25 @@ def open_jobs(page: Page, url: str, query: str = "") -> None:
     expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
     # The first run learns how large the window is, and what it drew is laid out once more.
     wait_until_still(page)
+
+
+@pytest.mark.parametrize("clicks", [1, 2])
+def test_a_row_opens_its_job_wherever_it_is_clicked(dashboard: RunningServer, page: Page, clicks: int) -> None:
+    """Not in its box alone; a double click leaves it open, and a click on another row leads to that one."""
+    open_jobs(page, dashboard.url)
+
+    opened = []
+    for row in (2, 5):
+        # The heading counts as one.
+        place = {"x": 250, "y": row * ROW_HEIGHT + 17}
+        page.get_by_test_id("stDataFrame").first.click(position=place, click_count=clicks)
+        another = f"job=(?!{opened[-1]})" if opened else "job="
+        expect(page).to_have_url(re.compile(another))
+        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+        wait_until_still(page)
+        opened += re.findall("job=([0-9a-f-]{36})", page.url)
+
+    assert len(set(opened)) == 2
 
 
 def week_in_berlin() -> tuple[datetime, datetime]:
