@@ -45,11 +45,11 @@ def test_a_row_opens_its_job_wherever_it_is_clicked(dashboard: RunningServer, pa
     """Not in its box alone; a double click leaves it open, and a click on another row leads to that one."""
     open_jobs(page, dashboard.url)
 
-    opened = []
+    opened: list[str] = []
     for row in (2, 5):
         # The heading counts as one.
-        place = {"x": 250, "y": row * ROW_HEIGHT + 17}
-        page.get_by_test_id("stDataFrame").first.click(position=place, click_count=clicks)
+        y = row * ROW_HEIGHT + 17
+        page.get_by_test_id("stDataFrame").first.click(position={"x": 250, "y": y}, click_count=clicks)
         another = f"job=(?!{opened[-1]})" if opened else "job="
         expect(page).to_have_url(re.compile(another))
         expect(page.get_by_role("button", name="Escalate")).to_be_visible()
