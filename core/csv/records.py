@@ -108,7 +108,10 @@ class RecordReader:
         yield from self._read_rest(buffer[position:])
 
     def _gather(self, left: int) -> bytes:
-        """Read at least as much as is left already, so that a long record is not looked at again for each block."""
+        """Read at least as much as is left already, so that a long record is not looked at again for each block.
+
+        Nothing is read only at the end: a block may be empty, as what follows a header that fills one.
+        """
         if left > LONGEST_RECORD:
             raise NotPossible(
                 f"{self._name} lacks a quote: the record in line {self._line:,} has more than "
@@ -118,7 +121,7 @@ class RecordReader:
         for block in self._blocks:
             blocks.append(block)
             size += len(block)
-            if size >= left:
+            if size >= max(left, 1):
                 break
         return b"".join(blocks)
 

@@ -122,6 +122,13 @@ def test_a_record_that_can_be_read_two_ways_is_a_fault_of_its_line(line: bytes, 
     assert (second.number, second.line, second.cells) == (2, 3, ("next", "one"))
 
 
+def test_an_empty_block_ends_nothing() -> None:
+    """Nothing has ended where a block is empty: what follows is read."""
+    reader = RecordReader([b"", b"a,b\n", b"", b"", b"c,d\n", b""], "a.csv", delimiter=b",", first_line=1)
+
+    assert [found.cells for found in reader.read(NOTHING) if isinstance(found, Record)] == [("a", "b"), ("c", "d")]
+
+
 def test_lines_are_counted_as_an_editor_shows_them() -> None:
     """A record's line is the one that it begins in; blank lines and rows count, and are told."""
     found = read(b'"a\nb",c\n\n,,\n\r\nd,e\nf,g')

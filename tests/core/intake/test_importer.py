@@ -138,6 +138,16 @@ def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Co
     assert log.fetchall() == [(at, True, None)]
 
 
+def test_members_of_a_gzip_may_end_anywhere(databases: Databases) -> None:
+    """Files that were packed each by itself and put together are one, also where one holds the header alone."""
+    whole = document(record())
+    header = len(whole.splitlines(keepends=True)[0])
+
+    for place in (1, header - 1, header, header + 1, len(whole) - 1):
+        packed = gzip.compress(whole[:place]) + gzip.compress(b"") + gzip.compress(whole[place:])
+        assert take(databases, packed).records == 1
+
+
 @pytest.mark.parametrize(
     ("before", "after", "kept"),
     [
