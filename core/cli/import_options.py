@@ -48,6 +48,9 @@ def explain_import(name: str, imported: Imported, skip_bad: str | None) -> list[
     if imported.skipped:
         were = "was" if imported.skipped == 1 else "were"
         lines.append(f"{name}: {count(imported.skipped, 'record')} {were} skipped: see {skip_bad}.")
+    if imported.repeated:
+        records, were = count(imported.repeated, "record"), "was" if imported.repeated == 1 else "were"
+        lines.append(f"{name}: {records} {were} left out, because the file has a better or later one of the same job.")
     if imported.erased:
         records, were = count(imported.erased, "record"), "was" if imported.erased == 1 else "were"
         lines.append(f"{name}: {records} of jobs that were erased for good {were} left out.")

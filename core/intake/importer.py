@@ -60,6 +60,8 @@ class Imported:
     last: datetime | None
     # Records of jobs that were erased for good, which do not come back.
     erased: int = 0
+    # Records of jobs of which the same file has another one, which counts.
+    repeated: int = 0
 
     @property
     def has_changed(self) -> bool:
@@ -186,6 +188,7 @@ def _import_file(database: Database, connection: Connection, job_file: JobFile, 
         first=first,
         last=last,
         erased=merged.erased,
+        repeated=merged.repeated,
     )
 
 

@@ -33,13 +33,17 @@ _RANK = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of the jobs of a file, how many logs are new, and how many records are of erased jobs."""
+    """What became of the jobs of a file, how many logs are new, and how many records were left out.
+
+    `erased`: of jobs that were erased; `repeated`: of jobs of which the file has another record, which counts.
+    """
 
     inserted: int
     updated: int
     unchanged: int
     logs: int
     erased: int
+    repeated: int
 
 
 def merge_records(connection: Connection, client_id: str, name: str, *, has_guards: bool) -> Merged:
@@ -50,7 +54,7 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
     """
     connection.execute(text("ANALYZE staged_jobs (job_id)"))
     erased = _leave_out_erased(connection)
-    _keep_best_records(connection)
+    repeated = _keep_best_records(connection)
     total = connection.execute(text("SELECT count(*) FROM staged_jobs")).scalar_one()
     texts = {column: f"staged_jobs.{column}" for column in TEXTS}
     if has_guards:
@@ -63,7 +67,7 @@ def merge_records(connection: Connection, client_id: str, name: str, *, has_guar
         with load(connection, client_id, total - known) as is_load:
             inserted, new_logs = _insert(connection, client_id, texts, has_guards=has_guards, is_load=is_load)
             logs += new_logs
-    return Merged(inserted, updated, total - inserted - updated, logs, erased)
+    return Merged(inserted, updated, total - inserted - updated, logs, erased, repeated)
 
 
 def _leave_out_erased(connection: Connection) -> int:
@@ -72,9 +76,12 @@ def _leave_out_erased(connection: Connection) -> int:
     return connection.execute(text(gone)).rowcount
 
 
-def _keep_best_records(connection: Connection) -> None:
-    """Of one job's records in a file keep the best, by the same rule as between file and database; else the last."""
-    connection.execute(
+def _keep_best_records(connection: Connection) -> int:
+    """Of one job's records in a file keep the best, by the same rule as between file and database; else the last.
+
+    Return how many are left out.
+    """
+    return connection.execute(
         text(f"""
             DELETE FROM staged_jobs USING (
                 SELECT record, row_number() OVER (
@@ -85,7 +92,7 @@ def _keep_best_records(connection: Connection) -> None:
             ) AS ranked
             WHERE ranked.record = staged_jobs.record AND place > 1
         """)
-    )
+    ).rowcount
 
 
 def _find_known_jobs(
