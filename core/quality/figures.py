@@ -101,7 +101,7 @@ def answer(question: Question, strata: Sequence[Stratified], opinions: Collectio
     if not strata:
         why_not = "the sample has no such jobs"
     elif sum(one.jobs for one in unjudged) > jobs * MOST_UNJUDGED:
-        why_not = f"of {len(unjudged):,} of {len(strata):,} kinds of jobs none is judged yet"
+        why_not = f"no job is judged yet in {len(unjudged):,} of {len(strata):,} kinds of jobs"
     else:
         why_not = "none of the judged jobs is one of these"
         estimates = [

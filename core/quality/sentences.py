@@ -100,7 +100,7 @@ def say_what_is_open(figure: Figure) -> str:
     if figure.unclear:
         parts.append(_count(len(figure.unclear), "unclear job"))
     if figure.unjudged_strata:
-        parts.append(f"{_count(figure.unjudged_strata, 'kind')} of jobs of which none is judged yet")
+        parts.append(f"{_count(figure.unjudged_strata, 'kind')} of jobs without a judged one yet")
     return " and ".join(parts)
 
 

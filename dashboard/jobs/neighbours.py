@@ -16,20 +16,22 @@ from dashboard.session.resources import get_resources
 
 
 def show_steps(view: View, page: Page, wall: Wall, *, closing: str = "Close") -> None:
-    """Show the buttons that open the next job, the one before, and none."""
+    """Show the buttons that open the next job, the one before, and none; where none is open, the first of the list."""
     nothing = not page.rows and view.job is None
     arguments: dict[str, Any] = {"type": "tertiary", "disabled": nothing}
+    following = "Open the first" if view.job is None else "Next"
     with st.container(horizontal=True, gap="small", width="content"):
+        if view.job is not None:
+            st.button(
+                "Previous",
+                key="step_newer",
+                shortcut="K",
+                on_click=admitted(_step),
+                args=(view, page, wall, -1),
+                **arguments,
+            )
         st.button(
-            "Previous",
-            key="step_newer",
-            shortcut="K",
-            on_click=admitted(_step),
-            args=(view, page, wall, -1),
-            **arguments,
-        )
-        st.button(
-            "Next", key="step_older", shortcut="J", on_click=admitted(_step), args=(view, page, wall, 1), **arguments
+            following, key="step_older", shortcut="J", on_click=admitted(_step), args=(view, page, wall, 1), **arguments
         )
         if view.job is not None:
             st.button(

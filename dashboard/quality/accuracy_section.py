@@ -149,7 +149,7 @@ def to_frame(everybody: Sequence[Accuracy]) -> pd.DataFrame:
             "Person": [one.address for one in everybody],
             "Right": [f"{one.right:,} of {one.judged:,}" for one in everybody],
             "Share": ["–" if one.share is None else f"{one.share.share:.1%}" for one in everybody],
-            "95 % interval": [
+            "95% interval": [
                 "–" if one.share is None else f"{one.share.low:.1%} to {one.share.high:.1%}" for one in everybody
             ],
             "Not sure": [f"{one.unsure:,}" for one in everybody],

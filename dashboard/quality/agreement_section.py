@@ -41,7 +41,7 @@ def to_agreement_frame(agreement: SampleAgreement) -> pd.DataFrame:
             "Judged by two or more": [f"{one.jobs:,}" for _, one in named],
             "All agree": [f"{one.unanimous:,}" for _, one in named],
             "Alpha": [alpha for alpha, _ in said],
-            "95 % interval": [interval for _, interval in said],
+            "95% interval": [interval for _, interval in said],
         },
         dtype="str",
     )

@@ -61,7 +61,7 @@ def _show_card(sample: Row[Any], name: str, figure: Figure, before: Figure | Non
     if figure.bounds is None:
         st.caption(f"This sample does not say: {figure.why_not}.")
     else:
-        st.text(f"With 95 % between {say_interval(figure).replace(' to ', ' and ')}.")
+        st.text(f"95% interval: {say_interval(figure)}.")
         if corrected := say_corrected(figure):
             st.text(corrected)
         if what := say_what_is_open(figure):
@@ -96,7 +96,7 @@ def _show_groups(sample: Row[Any], groups: Sequence[Group], by: Sequence[str]) -
             st.text(name_group(group, by))
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 if group.wrong.bounds is not None:
-                    st.caption(f"Wrong: {say_share(group.wrong)} (95 %: {say_interval(group.wrong)})", width="content")
+                    st.caption(f"Wrong: {say_share(group.wrong)} (95%: {say_interval(group.wrong)})", width="content")
                 show_jobs_link("Wrong", group.wrong.faults, sample)
                 show_jobs_link("Unclear", group.wrong.unclear, sample)
     frame = to_frame(groups, by)
@@ -119,7 +119,7 @@ def to_frame(groups: Sequence[Group], by: Sequence[str]) -> pd.DataFrame:
             "Drawn": ["–" if one.drawn is None else f"{one.drawn:,}" for one in groups],
             "Judged": [f"{one.judged:,}" for one in groups],
             "Wrong": [say_share(one.wrong) for one in groups],
-            "95 % interval": [say_interval(one.wrong) or "–" for one in groups],
+            "95% interval": [say_interval(one.wrong) or "–" for one in groups],
             "To halve it": [f"{one.wrong.to_halve:,} more" if one.wrong.to_halve else "–" for one in groups],
         },
         dtype="str",
