@@ -29,6 +29,7 @@ from core.export.receipts import Via
 from core.settings import Settings
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
+from tests.dashboard.jobs.test_page import MAIN
 from tests.support.asgi import EXPORT, make_key
 from tests.support.documents import april, export_document
 from tests.support.rows import insert_job, insert_large_jobs
@@ -332,9 +333,14 @@ def test_a_page_says_to_try_again(
     monkeypatch.setattr(type(st.context), "url", property(lambda _: "http://localhost:3051/"))
     demo = settings.model_copy(update={"fencepost_demo": True, "fencepost_page_timeout": 60})
     provide(Resources(databases, demo, TicketOffice("x" * 43)))
-    script = tmp_path / "page.py"
+    # The page leads to the one of reviews, which must be there for that.
+    for name in ("jobs", "reviews"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.py").touch()
+    script = tmp_path / "main.py"
+    script.write_text(MAIN)
     page = ROOT / "dashboard" / "jobs" / "page.py"
-    script.write_text(
+    (tmp_path / "jobs" / "page.py").write_text(
         "import runpy\nfrom dashboard.widgets.failure import show_failure\n"
         f"try:\n    runpy.run_path({str(page)!r})\nexcept Exception as error:\n    show_failure(error)\n"
     )
