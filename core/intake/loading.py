@@ -96,10 +96,10 @@ def load(connection: Connection, client_id: str, new: int) -> Iterator[bool]:
         yield False
         return
     indexes = _drop_indexes(connection)
-    if not indexes and not _lock(connection, "moderation_logs IN SHARE ROW EXCLUSIVE MODE"):
-        yield False
-        return
-    if not indexes and connection.execute(_HAVE_LOGS).scalar_one():
+    if not indexes and (
+        not _lock(connection, "moderation_logs IN SHARE ROW EXCLUSIVE MODE")
+        or connection.execute(_HAVE_LOGS).scalar_one()
+    ):
         yield False
         return
     _turn_triggers(connection, "DISABLE")

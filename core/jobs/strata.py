@@ -6,26 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Subquery,
-    case,
-    func,
-    literal_column,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Subquery, case, func, literal_column, select
 
 from core.db.schema import jobs
 from core.jobs.access import JobAccess
 from core.jobs.fact_query import FACTS
 from core.jobs.filter import Category, JobFilter
-from core.jobs.query import (
-    conditions_of,
-    latest_log,
-    select_jobs,
-    tables_of,
-)
+from core.jobs.query import conditions_of, latest_log, select_jobs, tables_of
 
 # Characters of a reason that tell strata apart: a reason may quote a prompt of megabytes.
 LONGEST_REASON = 200
