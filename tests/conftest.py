@@ -1,5 +1,6 @@
 """Where tests run: a PostgreSQL of their own, and in it an empty, migrated database for each test."""
 
+import gc
 import os
 import shutil
 import signal
@@ -127,13 +128,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let httpx read the trusted certificates, and AppTest look for installed components, once and not each time."""
+    """Let httpx read the trusted certificates, and AppTest look for installed components, once and not each time.
+
+    The tests themselves are never garbage: the collector need not look at thousands of them each time.
+    """
     if "httpx" in sys.modules:
         transport: Any = import_module("httpx._transports.default")
         transport.create_ssl_context = cache(transport.create_ssl_context)
     if "streamlit.testing.v1" in sys.modules:
         scanner: Any = import_module("streamlit.components.v2.manifest_scanner")
         scanner.scan_component_manifests = cache(scanner.scan_component_manifests)
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
