@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,12 @@ OLDEST_VERSION = 15
 
 # Seconds. Long enough for a server that wakes up, short enough for a person who waits.
 CONNECT_TIMEOUT = 5
+
+# The same for a node of Citus: there is another way where it does not answer. libpq takes no less.
+NODE_TIMEOUT = 2
+
+# Seconds for which exports do without the nodes where one could not be asked.
+NODES_PAUSE = 60
 
 # A host that vanishes without a word is noticed: seconds of silence until the system asks, between its questions, and
 # how many of these stay unanswered; and milliseconds until what was sent has to be acknowledged.
@@ -78,6 +85,7 @@ class Database:
         # How long who asks in a thread has for a connection.
         self._patience = threading.local()
         self._found_beside: frozenset[str] | None = None
+        self._nodes_from = -math.inf
         self.engine = self._create_engine()
 
     @contextmanager
@@ -112,15 +120,23 @@ class Database:
             yield connection
 
     async def connect_for_export(
-        self, beside: psycopg.AsyncConnection | None = None, snapshot: str | None = None
+        self,
+        beside: psycopg.AsyncConnection | None = None,
+        snapshot: str | None = None,
+        at: tuple[str, int] | None = None,
     ) -> psycopg.AsyncConnection:
         """Open a connection for an export, in a transaction that reads one snapshot and that nothing makes writable.
 
         `beside` another one it goes to that one's server, of all that a URL may name: a snapshot lives on one server.
-        `snapshot` names the one to read; without it a new one is taken.
+        `snapshot` names the one to read; without it a new one is taken. `at` is host and port of another server, which
+        takes the same role and password, as a node of Citus does.
         """
         conninfo = self.conninfo
-        if beside is not None:
+        if at is not None:
+            parts: dict[str, Any] = {**conninfo_to_dict(conninfo), "host": at[0], "port": at[1]}
+            parts.pop("hostaddr", None)
+            conninfo = make_conninfo(**(parts | {"target_session_attrs": "any", "connect_timeout": NODE_TIMEOUT}))
+        elif beside is not None:
             info = beside.info
             same: dict[str, str | int | None] = {
                 "host": info.host,
@@ -149,6 +165,14 @@ class Database:
                 await connection.close()
                 raise
         return connection
+
+    def may_ask_nodes(self) -> bool:
+        """Tell whether exports may try to ask the nodes of Citus themselves."""
+        return time.monotonic() >= self._nodes_from
+
+    def leave_nodes(self) -> None:
+        """Let exports leave the nodes alone for a while: one could not be asked, and trying takes time."""
+        self._nodes_from = time.monotonic() + NODES_PAUSE
 
     def vacuum(self, *tables: str, full: bool = False) -> None:
         """Vacuum and analyse tables, which runs in no transaction; `full` writes them anew, while nobody uses them."""

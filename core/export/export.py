@@ -17,9 +17,11 @@ from core.actor import Actor, Forbidden
 from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
+from core.db.topology import ONE_SERVER
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
 from core.export.by_facts import are_usable_in
 from core.export.job_columns import HEADER
+from core.export.node_copy import NodeCopy, NodesUnusable
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import (
     HEARTBEAT,
@@ -144,6 +146,11 @@ class Export:
         access = await asyncio.to_thread(make_access, self._databases, wall)
         self._connection = connection = await source.connect_for_export()
         with source.translated_errors():
+            if access.topology.is_distributed and source.may_ask_nodes():
+                snapshot_at, _ = await take_snapshot(connection, ONE_SERVER, shared=False)
+                if await self._begin_at_nodes(connection, access, with_total=with_total):
+                    self.snapshot = Snapshot.PER_NODE
+                    return snapshot_at
             snapshot_at, snapshot = await take_snapshot(connection, access.topology, shared=self._workers > 1)
             self.snapshot = None if access.topology.is_one_server else Snapshot.PER_NODE
             by_facts = access.has_facts and not self._filter.job_id and await are_usable_in(connection)
@@ -163,6 +170,26 @@ class Export:
             ).blocks()
             self._first = await anext(self._blocks, Block(b"", 0))
         return snapshot_at
+
+    async def _begin_at_nodes(
+        self, coordinator: psycopg.AsyncConnection, access: JobAccess, *, with_total: bool
+    ) -> bool:
+        """Let the nodes of Citus give the records themselves; tell whether they do."""
+        source = self._databases.source
+        copy = NodeCopy(source, coordinator, job_filter=self._filter, access=access, with_total=with_total)
+        blocks = copy.blocks()
+        try:
+            first = await anext(blocks, Block(b"", 0))
+        except (NodesUnusable, psycopg.Error) as error:
+            reason = (
+                error if isinstance(error, NodesUnusable) else f"a node refuses the query (SQLSTATE {error.sqlstate})"
+            )
+            log.warning("exports go through the coordinator for a while: %s", reason)
+            source.leave_nodes()
+            await coordinator.rollback()
+            return False
+        self._blocks, self._first, self.total = blocks, first, copy.total
+        return True
 
     async def keep_alive(self) -> None:
         """Renew the receipt until cancelled; remember when somebody else has closed it."""

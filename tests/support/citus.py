@@ -38,18 +38,33 @@ TABLES = """
 """
 CATALOGUE = """
     SET allow_system_table_mods = on;
-    CREATE TABLE pg_catalog.pg_dist_node (nodeid int, shouldhaveshards boolean, isactive boolean);
-    CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass, partkey text, colocationid int);
+    CREATE TABLE pg_catalog.pg_dist_node (
+        nodeid int, groupid int, nodename text, nodeport int, noderole text DEFAULT 'primary', shouldhaveshards boolean,
+        isactive boolean
+    );
+    CREATE TABLE pg_catalog.pg_dist_local_group (groupid int);
+    CREATE TABLE pg_catalog.pg_dist_partition (
+        logicalrelid regclass, partmethod "char", partkey text, colocationid int
+    );
+    CREATE TABLE pg_catalog.pg_dist_shard (logicalrelid regclass, shardid bigint, shardminvalue text);
+    CREATE TABLE pg_catalog.pg_dist_placement (shardid bigint, shardstate int, groupid int);
+    CREATE FUNCTION pg_catalog.shard_name(regclass, bigint) RETURNS text LANGUAGE sql
+        AS 'SELECT quote_ident(relname || ''_'' || $2) FROM pg_class WHERE oid = $1';
     CREATE FUNCTION pg_catalog.column_to_column_name(regclass, text) RETURNS text LANGUAGE sql AS 'SELECT $2';
-    GRANT SELECT ON pg_catalog.pg_dist_node, pg_catalog.pg_dist_partition TO PUBLIC;
+    GRANT SELECT ON pg_catalog.pg_dist_node, pg_catalog.pg_dist_partition, pg_catalog.pg_dist_local_group,
+        pg_catalog.pg_dist_shard, pg_catalog.pg_dist_placement TO PUBLIC;
     RESET allow_system_table_mods;
-    INSERT INTO pg_catalog.pg_dist_node VALUES (1, false, true), (2, true, true), (3, true, true);
+    INSERT INTO pg_catalog.pg_dist_node (nodeid, groupid, shouldhaveshards, isactive)
+        VALUES (1, 0, false, true), (2, 1, true, true), (3, 2, true, true);
+    INSERT INTO pg_catalog.pg_dist_local_group VALUES (0);
 """
 
 
 def distribute(connection: psycopg.Connection, table: str, by: str | None, group: int = 1) -> None:
     """Note in a catalogue that looks like that of Citus how a table is distributed."""
-    connection.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES (%s::regclass, %s, %s)", (table, by, group))
+    method = "n" if by is None else "h"
+    row = (table, method, by, group)
+    connection.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES (%s::regclass, %s, %s, %s)", row)
 
 
 @contextmanager

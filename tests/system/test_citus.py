@@ -23,7 +23,7 @@ from core.check.run import run_checks
 from core.db.database import Database
 from core.db.databases import Databases
 from core.db.startup import open_databases
-from core.export import parallel_copy, time_slices
+from core.export import node_copy, parallel_copy, time_slices
 from core.export.export import Reader, start_export
 from core.export.receipts import Via, find_complete_receipt
 from core.facts.tables import job_reasons
@@ -35,7 +35,7 @@ from core.jobs.query import JOB_KEY, PageKey, Slice
 from core.jobs.search import find_rows
 from core.settings import Settings
 from tests.conftest import TestServer
-from tests.support.citus import CATALOGUE, TABLES, distribute, distributed_copy
+from tests.support.citus import CATALOGUE, REAL, TABLES, distribute, distributed_copy
 from tests.support.documents import export_document, read_records
 from tests.support.sources import FILTERS, STAFF, read_jobs, read_pages
 
@@ -77,13 +77,18 @@ def distributed(settings_of: Settings) -> Iterator[Databases]:
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let few jobs make many slices."""
     monkeypatch.setattr(parallel_copy, "FIRST_DISTRIBUTED", 7)
+    monkeypatch.setattr(node_copy, "FIRST_JOBS", 7)
     monkeypatch.setattr(time_slices, "SLICE_SIZE", 10_000)
 
 
 @pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("way", ["coordinator"] if REAL is None else ["coordinator", "nodes"])
 @pytest.mark.parametrize("params", FILTERS, ids=str)
-def test_everything_is_the_same(whole: Databases, distributed: Databases, params: dict[str, str]) -> None:
-    """Whatever the filter, a file, its pages and what is counted of it are those of one database."""
+def test_everything_is_the_same(
+    whole: Databases, distributed: Databases, params: dict[str, str], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the filter, and whoever gives it, a file, its pages and what is counted are those of one database."""
+    monkeypatch.setattr(distributed.source, "may_ask_nodes", lambda: way == "nodes")
     with whole.source.transaction() as connection:
         rules = connection.execute(select(job_reasons.c.reason).where(job_reasons.c.reason.is_not(None))).scalars()
         # What our own table tells, a page learns of a source that is not ours.
@@ -171,7 +176,7 @@ def test_the_check_says_how_they_are_distributed(distributed: Databases, setting
     said = [finding.text for finding in findings if "Citus" in finding.text]
     by = "client_id" if distributed.source.topology().joins_by_client else "job_id"
     assert said[0].startswith(f"Citus distributes `jobs` and `moderation_logs` by {by} over 2 nodes, side by side")
-    assert said[1].startswith("The nodes of Citus share no snapshot: an export uses one connection")
+    assert said[1].startswith("The nodes of Citus share no snapshot: an export reads each as it was")
 
 
 @pytest.mark.parametrize(
