@@ -56,6 +56,7 @@ bench: .venv/bench ## measure, each figure as a ratio against a named peer
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.write_cost
+	$(BIN)/python -m benchmarks.export_cost
 
 .venv/python:
 	@test -n "$(PYTHON)" || \

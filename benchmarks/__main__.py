@@ -128,7 +128,7 @@ def _write(lines: list[str], jobs: int, runs: int) -> None:
         "",
     ]
     # These are measured by programs of their own.
-    others = find_section("The Jobs page") + find_section("Importing")
+    others = "".join(map(find_section, ("The Jobs page", "Importing", "One job and its log", "Where the processor")))
     text = "\n".join([*head, *lines]).rstrip() + "\n" + others
     RESULTS.write_text(text)
     print(text)
