@@ -40,9 +40,12 @@ def category_columns() -> list[ColumnElement[Any]]:
     return [literal_column(f"CASE {digit} WHEN 2 THEN 'true' WHEN 1 THEN 'false' END", Text) for digit in digits]
 
 
-def are_few(job_filter: JobFilter) -> bool:
-    """Tell whether a filter asks for logs as most jobs have none: the index of codes finds them, in no order."""
-    return asks_for_log(job_filter) and _COMMON not in list_codes(job_filter)
+def are_few(job_filter: JobFilter, access: JobAccess) -> bool:
+    """Tell whether a filter asks for what most jobs have not, or for one client: an index finds their facts, unordered.
+
+    The facts of the others, which lie between them in the order of exports, are then not read.
+    """
+    return _COMMON not in list_codes(job_filter) or _one_client(job_filter, access)
 
 
 def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, access: JobAccess) -> Select[Any]:
@@ -51,19 +54,26 @@ def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, ac
     What logs say is found by its codes. Jobs that were rejected, or not decided, an index of the jobs finds.
     """
     codes = list_codes(job_filter)
-    is_few = are_few(job_filter)
-    by_codes = is_few or _COMMON in codes
+    by_codes = asks_for_log(job_filter) or _COMMON in codes
     conditions = conditions_of(without_facts(job_filter) if by_codes else job_filter, access)
     # Of few facts those of a client are an index of their own; many are read in their order.
+    is_few = are_few(job_filter, access)
     wall = of_clients(job_facts.c.client_id, access.wall, job_filter.client_id) if is_few else []
-    facts = _facts_of(job_filter, codes if by_codes else FACTS, wall)
+    facts = _facts_of(job_filter, codes if is_few or by_codes else FACTS, wall)
     key = (facts.c.created_at, facts.c.job_id)
     is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
     return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
+
+
+def _one_client(job_filter: JobFilter, access: JobAccess) -> bool:
+    clients = access.wall.narrow(job_filter.client_id)
+    return clients is not None and len(clients) == 1
 
 
 def _facts_of(job_filter: JobFilter, codes: Sequence[object], wall: list[ColumnElement[bool]]) -> FromClause:
     facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
         job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end, *wall
     )
-    return (facts if len(codes) == len(FACTS) else facts.where(job_facts.c.code.in_(codes))).subquery("facts")
+    return (facts if len(codes) == len(FACTS) and not wall else facts.where(job_facts.c.code.in_(codes))).subquery(
+        "facts"
+    )

@@ -74,7 +74,7 @@ class ParallelCopy:
         self._filter = job_filter
         self._access = access
         # Everything else is read in the order of the export, which exports' connections insist on.
-        self._sorts = access.has_facts and are_few(job_filter)
+        self._sorts = access.has_facts and are_few(job_filter, access)
         self._tasks: list[asyncio.Task[None]] = []
         # None until the leader knows how long the first should be.
         self._slices: TimeSlices | None = None
@@ -141,7 +141,8 @@ class ParallelCopy:
     async def _work(self, connection: psycopg.AsyncConnection, *, is_follower: bool = False) -> None:
         """Copy one slice after the other, until there is none left; a follower also until it is one too many."""
         if self._sorts:
-            await connection.execute("SET LOCAL enable_sort = on")
+            # Their keys are put in order, then merged: a hash join would leave whole jobs to be put in order.
+            await connection.execute("SET LOCAL enable_sort = on; SET LOCAL enable_hashjoin = off")
         if self._slices is None:
             self._slices = TimeSlices(self._filter.range, await self._find_first(connection))
         while not (is_follower and self._followers > self._wanted_followers):

@@ -264,10 +264,21 @@ def test_an_export_of_a_category_looks_up_no_log(large: Databases) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_export_of_few_jobs_reads_the_facts_of_these(large: Databases, workers: int) -> None:
-    """What a client has in a category is what its export reads, however much lies between, slice by slice."""
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"category": "nsfw", "client_id": "client-3"},
+        {"client_id": "client-3"},
+        {"client_id": "client-3", "decision": "pass"},
+        {"decision": "reject"},
+        {"decision": "undecided"},
+    ],
+    ids=str,
+)
+def test_an_export_of_few_jobs_reads_the_facts_of_these(large: Databases, given: dict[str, str], workers: int) -> None:
+    """What a client has, in a category or at all, or what was rejected, is what its export reads, slice by slice."""
     keep_facts(large.ours)
-    job_filter = JobFilter.from_params((YEAR | {"category": "nsfw", "client_id": "client-3"}).items())
+    job_filter = JobFilter.from_params((YEAR | given).items())
     before = read_facts(large)
 
     exported = export_document(large, job_filter, workers=workers).count(b"\n") - 1
