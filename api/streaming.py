@@ -190,6 +190,7 @@ async def _wait_for_withdrawal(is_allowed: Callable[[], bool]) -> None:
 
 
 def _prefers_count(request: Request) -> bool:
-    """RFC 7240: preferences are separated by commas, and names are case-insensitive."""
+    """RFC 7240: preferences are separated by commas, names are case-insensitive, and a value may stand in quotes."""
     preferences = ",".join(request.headers.getlist("prefer")).split(",")
-    return any("".join(preference.lower().split()).split(";")[0] == "count=exact" for preference in preferences)
+    asked = ("".join(preference.lower().split()).split(";")[0] for preference in preferences)
+    return not {"count=exact", 'count="exact"'}.isdisjoint(asked)

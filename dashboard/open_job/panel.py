@@ -101,8 +101,9 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
     chosen, texts = texts, conduct.narrow(texts)
     decision = HIDDEN if conduct.is_blind else DECISIONS[job.is_prohibited]
     created = name_time(job.created_at, zone)
-    hidden = find_withheld(job, person.wall) if is_revealed(job_id) else find_hidden(job, texts, person.wall)
-    if hidden is not None and texts is not chosen and find_withheld(job, person.wall) is None:
+    withheld = find_withheld(job, person.wall)
+    hidden = withheld if is_revealed(job_id) else find_hidden(job, texts, person.wall)
+    if hidden is not None and texts is not chosen and withheld is None:
         hidden = WHY_HIDDEN
     with_reason = hidden is None or (not conduct.is_blind and job.reason_is_rule)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -116,8 +117,8 @@ def show_job(person: Actor, job_id: UUID, zone: ZoneInfo, texts: Texts) -> Row[A
             _show_reason(read)
         _show_categories(job)
     if hidden is not None:
-        may_reveal = find_withheld(job, person.wall) is None
-        _show_reveal(job_id, hidden, "The prompt is" if with_reason else "Prompt and reason are", may_reveal=may_reveal)
+        what = "The prompt is" if with_reason else "Prompt and reason are"
+        _show_reveal(job_id, hidden, what, may_reveal=withheld is None)
     elif read is not None:
         _show_prompt(read, job_id)
     if job.is_prohibited is not None:

@@ -85,6 +85,7 @@ def test_default_given_as_a_parameter_is_no_filter(api: ApiProcess, key: str) ->
     ("prefer", "total"),
     [
         ("count=exact", "2"),
+        ('Count = "exact"', "2"),
         ("Count = Exact", "2"),
         ("return=minimal, count=exact; x=1", "2"),
         ("count=none", None),
