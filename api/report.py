@@ -43,8 +43,8 @@ tr { break-inside: avoid }
 
 _METHOD = (
     "A job counts as wrong where all who are sure would decide otherwise. Where people are not sure or disagree, and "
-    "nobody has settled it, the least and the most are given. Intervals are stratified Wilson intervals (Yan and Su, "
-    "2010) with a correction for populations that end; ratios have the bounds of Donner and Zou (2012)."
+    "nobody has settled it, the least and the most are given. Intervals are where 95 % of the populations lie that the "
+    "verdicts may come from: a Bayesian posterior, whose prior is half a job of each kind in all strata together."
 )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from html import escape
 from pathlib import Path
 
+import numpy as np
 from numpy.random import Generator, default_rng
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,7 +18,10 @@ from core.quality.estimates import Estimate, Split, Stratum, estimate_part, esti
 from core.quality.figures import Bounds, Figure, compare  # noqa: E402
 from tests.core.quality.test_estimates import DESIGNS, PARTS, draw  # noqa: E402
 
-SAMPLES = 4_000
+SAMPLES = 2_000
+
+# Designs at random beside those of the table, and how many samples of each.
+RANDOM, RANDOM_SAMPLES = 40, 1_000
 
 # An axis from here to 100 %, and what is asked for.
 LEAST, ASKED = 0.88, (0.93, 0.97)
@@ -60,12 +64,39 @@ def list_designs() -> Iterator[Design]:
     yield from _list_erring()
 
 
+def list_random(random: Generator) -> Iterator[Design]:
+    """List designs that nobody has picked: strata of like and of most unlike sizes, with many hits, few and none."""
+    for number in range(RANDOM):
+        strata = int(random.integers(1, 13))
+        # So many times as large as the smallest the largest may be.
+        weights = 10 ** random.uniform(0, random.choice([0.3, 1, 2, 3]), strata)
+        shares = 10 ** random.uniform(-3, -0.3, strata) * (random.random(strata) > random.choice([0, 0.4]))
+        size = 10 ** random.uniform(np.log10(30), np.log10(2000))
+        total = 10 ** random.uniform(np.log10(2 * size), 6)
+        jobs = np.maximum(1, np.round(weights / weights.sum() * total)).astype(int)
+        by = [weights, np.ones(strata), weights * np.sqrt(np.maximum(shares, 0.01))][random.integers(3)]
+        sizes = np.minimum(jobs, np.maximum(random.choice([2, 5, 12]), np.round(by / by.sum() * size))).astype(int)
+        hits = np.round(jobs * shares).astype(int)
+        rest = np.minimum(jobs - hits, np.round(jobs * random.uniform(0, 0.5, strata))).astype(int)
+        numbers = jobs.tolist(), sizes.tolist()
+        if number % 2:
+            counts = list(zip(hits.tolist(), rest.tolist(), strict=True))
+            truth = float(hits.sum() / max(1, hits.sum() + rest.sum()))
+            find = partial(_find_part, numbers[0], counts, numbers[1])
+            yield Design("a flag's precision", "at random", int(sizes.sum()), truth, find)
+        else:
+            find = partial(_find_share, numbers[0], hits.tolist(), numbers[1])
+            yield Design("a share", "at random", int(sizes.sum()), float(hits.sum() / jobs.sum()), find)
+
+
 def _list_erring() -> Iterator[Design]:
     """List those whose reviewers err."""
     for errs in (0.01, 0.05):
         for number, how in enumerate(("one reviewer a job", "two a job", "two, a third where they disagree"), 1):
             find = partial(_find_erring, 100_000, 10_000, 300, number, errs)
             yield Design("a share", f"{how}, {errs:.0%} of verdicts wrong", 300, 0.1, find)
+    find = partial(_find_erring, 100_000, 10_000, 300, 2, 0.05, only_miss=True)
+    yield Design("a share", "two a job, who miss 5% of hits and err in nothing else", 300, 0.1, find)
     for errs, known in ((0.01, 200), (0.05, 50), (0.05, 200), (0.1, 200)):
         for name in ("one stratum", "rare strata", "strata without a hit", "one client has most"):
             jobs, sizes, shares = DESIGNS[name]
@@ -100,11 +131,15 @@ def _find_recall(right: int, wrong: int, random: Generator) -> Found:
 
 
 def _find_part(jobs: list[int], counts: list[tuple[int, int]], sizes: list[int], random: Generator) -> Found:
-    splits = []
-    for number, size, (hit, rest) in zip(jobs, sizes, counts, strict=True):
-        drawn = random.multivariate_hypergeometric([hit, rest, number - hit - rest], size)
-        splits.append(Split(number, size, int(drawn[0]), int(drawn[1])))
-    return _bounds(estimate_part(splits))
+    found = None
+    # A sample without any such job says nothing.
+    while found is None:
+        splits = []
+        for number, size, (hit, rest) in zip(jobs, sizes, counts, strict=True):
+            drawn = random.multivariate_hypergeometric([hit, rest, number - hit - rest], size)
+            splits.append(Split(number, size, int(drawn[0]), int(drawn[1])))
+        found = estimate_part(splits)
+    return _bounds(found)
 
 
 def _find_difference(jobs: list[int], hits: list[int], sizes: list[int], random: Generator) -> Found:
@@ -115,20 +150,25 @@ def _find_difference(jobs: list[int], hits: list[int], sizes: list[int], random:
     return change.low, change.high
 
 
-def _find_erring(jobs: int, hits: int, size: int, people: int, errs: float, random: Generator) -> Found:
+def _find_erring(
+    jobs: int, hits: int, size: int, people: int, errs: float, random: Generator, *, only_miss: bool = False
+) -> Found:
     """Let people err by chance; of two who disagree nobody knows which is right, and both bounds are taken.
 
-    Three: the third one judges where two disagree.
+    Three: the third one judges where two disagree. `only_miss`: nobody calls a hit what is none.
     """
     real = draw(random, jobs, hits, size)
-    said = [random.random(size) < errs for _ in range(people)]
     is_hit = [number < real for number in range(size)]
+    said = [(random.random(size) < errs) & (np.array(is_hit) | (not only_miss)) for _ in range(people)]
     opinions = [[hit != bool(each[number]) for each in said] for number, hit in enumerate(is_hit)]
     if people > 2:
         opinions = [each[:2] if each[0] == each[1] else each[2:] for each in opinions]
     low = estimate_share([Stratum(jobs, size, sum(all(each) for each in opinions))])
     high = estimate_share([Stratum(jobs, size, sum(any(each) for each in opinions))])
-    return _bounds(low)[0], _bounds(high)[1]
+    assert low is not None
+    assert high is not None
+    between = Bounds(low, high)
+    return between.low, between.high
 
 
 def _find_corrected(
@@ -187,6 +227,15 @@ def main() -> None:
         first = f"| {design.figure} | {design.population} | {design.judged} | {design.truth:.1%}"
         print(f"{first} | {held:.1%} | {width:.1%} |", flush=True)  # noqa: T201
     (ROOT / "docs" / "coverage.svg").write_text(draw_figure(rows))
+    shares = sorted(_count_held(design, random) for design in list_random(random))
+    within = sum(ASKED[0] <= held <= ASKED[1] for held in shares)
+    said = f"{within} of {RANDOM} at random within, {shares[0]:.1%} to {shares[-1]:.1%}"
+    print(f"{said}, {sum(shares) / RANDOM:.1%} on average")  # noqa: T201
+
+
+def _count_held(design: Design, random: Generator) -> float:
+    found = [design.find(random) for _ in range(RANDOM_SAMPLES)]
+    return sum(low <= design.truth <= high for low, high in found) / RANDOM_SAMPLES
 
 
 def draw_figure(rows: list[tuple[Design, float]]) -> str:

@@ -127,4 +127,4 @@ def _correct(figure: Figure, said_hit: Estimate | None, missed: Estimate | None)
 
 
 def _complement(one: Estimate) -> Estimate:
-    return Estimate(1 - one.share, 1 - one.high, 1 - one.low)
+    return Estimate(1 - one.share, 1 - one.high, 1 - one.low, 1 - one.likely)

@@ -6,9 +6,13 @@ And beside another sample's: whether it has changed by more than chance.
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from uuid import UUID
 
+import numpy as np
+
 from core.quality.estimates import (
+    LEVEL,
     Estimate,
     Split,
     Stratum,
@@ -31,8 +35,9 @@ MOST_UNJUDGED = 0.05
 class Bounds:
     """A share as far as the verdicts go: with every unclear job as it makes the share least, and greatest.
 
-    The two are the same where nothing is unclear. The interval reaches from the lower bound of one to the upper bound
-    of the other.
+    The two are the same where nothing is unclear. The interval holds the truth with 95 % wherever between them that is
+    (Imbens and Manski, "Confidence Intervals for Partially Identified Parameters", Econometrica 72, 2004): it cannot be
+    at both ends, so where these are far apart 5 % may be left out beyond each.
     """
 
     lower: Estimate
@@ -40,11 +45,20 @@ class Bounds:
 
     @property
     def low(self) -> float:
-        return min(self.lower.low, self.upper.low)
+        return self._bound(is_upper=False)
 
     @property
     def high(self) -> float:
-        return max(self.lower.high, self.upper.high)
+        return self._bound(is_upper=True)
+
+    def _bound(self, *, is_upper: bool) -> float:
+        ends = (self.lower, self.upper)
+        if self.lower == self.upper:
+            return self.lower.high if is_upper else self.lower.low
+        left_out = _left_out(abs(self.upper.share - self.lower.share), max(float(np.std(one.likely)) for one in ends))
+        beyond = [float(np.quantile(one.likely, 1 - left_out if is_upper else left_out)) for one in ends]
+        shares = [one.share for one in ends]
+        return max(*beyond, *shares) if is_upper else min(*beyond, *shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +172,20 @@ def _estimate(
     )
 
 
+def _left_out(apart: float, deviation: float) -> float:
+    """Return what is left out beyond each end, so that nothing between them is left out more than 5 % of the time."""
+    least, most = (1 - LEVEL) / 2, 1 - LEVEL
+    if apart == 0 or deviation == 0:
+        return most if apart else least
+    normal = NormalDist()
+    for _ in range(30):
+        middle = (least + most) / 2
+        # Of a truth at one end this is left out there, and beyond the other.
+        missed = middle + normal.cdf(normal.inv_cdf(middle) - apart / deviation)
+        least, most = (middle, most) if missed < 1 - LEVEL else (least, middle)
+    return least
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """How much a share is greater than it was, between -1 and 1, as far as unclear jobs leave it open."""
@@ -174,6 +202,8 @@ class Change:
 
 def compare(now: Bounds, before: Bounds) -> Change:
     """Compare two samples that were drawn apart. The interval holds with 95 %, whatever the unclear jobs are."""
-    ends = [estimate_difference(one, other) for one, other in ((now.lower, before.upper), (now.upper, before.lower))]
-    shares = sorted(end.share for end in ends)
-    return Change(shares[0], shares[-1], min(end.low for end in ends), max(end.high for end in ends))
+    lower = estimate_difference(now.lower, before.upper)
+    is_clear = now.lower == now.upper and before.lower == before.upper
+    between = Bounds(lower, lower if is_clear else estimate_difference(now.upper, before.lower))
+    shares = between.lower.share, between.upper.share
+    return Change(min(shares), max(shares), between.low, between.high)

@@ -7,6 +7,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from uuid import UUID
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -71,3 +72,16 @@ def test_the_weights_give_the_answer(
     assert len(weights) == judged
     assert sum(weight for weight, _ in weights) == pytest.approx(len(ids))
     assert found.lower.share == pytest.approx(sum(weight * wrong for weight, wrong in weights) / len(ids))
+    # What docs/quality.md says in R of the interval.
+    strata = sorted({row["stratum"] for row in rows if row["answer"]})
+    said = [[row for row in rows if row["answer"] and row["stratum"] == stratum] for stratum in strata]
+    sizes = np.array([len(one) for one in said])
+    jobs = np.array([sum(float(row["judged_weight"]) for row in one) for one in said])
+    wrong = np.array([sum(row["answer"] == "wrong" for row in one) for one in said])
+    share = (wrong + 0.5) / (sizes + 1)
+    adds = jobs**2 * (1 / sizes - 1 / jobs) * share * (1 - share)
+    half = adds / adds.sum() / 2
+    random = np.random.default_rng(2)
+    shares = random.beta(wrong + half, sizes - wrong + half, (100_000, len(strata)))
+    likely = (wrong + random.binomial(np.round(jobs - sizes).astype(int), shares)).sum(axis=1) / len(ids)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(likely, (0.025, 0.975))), abs=1.5 / len(ids))

@@ -291,7 +291,7 @@ def test_people_see_how_often_they_are_right_and_admins_see_all(
     frames = {next(iter(frame.value.columns)): frame.value for frame in app.dataframe}
     app.number_input(key="known_share").set_value(12.5).run()
 
-    assert "Your verdicts on such jobs: 99 of 100 are right (99.0%, with 95 % between 94.6% and 99.8%)." in said
+    assert "Your verdicts on such jobs: 99 of 100 are right (99.0%, with 95 % between 95.4% and 99.9%)." in said
     assert frames["When"]["You said"].tolist() == ["Pass (agree)"]
     assert frames["Person"]["Person"].tolist() == ["user:ben", "user:demo"]
     assert frames["Person"]["Drop"].tolist() == ["↓ more than chance", "✓ no more than chance"]
