@@ -20,6 +20,9 @@ import numpy.typing as npt
 LEVEL = 0.95
 DRAWS = 4_000
 
+# Of many strata not more than so many shares are drawn, for a page with dozens of figures; but of each so many.
+_MOST, _FEWEST = 100_000, 1_000
+
 # The same verdicts have the same interval, whoever asks and when.
 _SEED = 1
 
@@ -168,15 +171,17 @@ def _draw_totals(strata: Sequence[_Counted]) -> Draws:
     judged = np.array([one[1] for one in strata])
     kinds = np.array([[number or 0 for number in one[2]] for one in strata])
     may_be = np.array([[number is not None for number in one[2]] for one in strata])
-    prior = _PRIOR * _share_out(may_be, jobs, judged, kinds)
-    totals: Draws = np.repeat(kinds.sum(axis=0, dtype=np.float64)[:, None], DRAWS, axis=1)
-    for unjudged, said, likely in zip(jobs - judged, judged, kinds + prior, strict=True):
-        if unjudged:
-            shares = random.standard_gamma(likely, (DRAWS, len(likely)))
-            shares /= shares.sum(axis=1, keepdims=True)
-            is_endless = unjudged > _ENDLESS * said
-            totals += (shares * unjudged if is_endless else random.multinomial(unjudged, shares)).T
-    return totals
+    likely = kinds + _PRIOR * _share_out(may_be, jobs, judged, kinds)
+    draws = min(DRAWS, max(_FEWEST, _MOST // len(strata)))
+    left = jobs - judged
+    shares = random.standard_gamma(likely, (draws, *likely.shape))
+    shares /= shares.sum(axis=2, keepdims=True)
+    counts = shares * left[:, None]
+    ends = left <= _ENDLESS * judged
+    counts[:, ends] = random.multinomial(left[ends], shares[:, ends])
+    totals: Draws = (kinds.sum(axis=0) + counts.sum(axis=1)).T
+    # As many as of all others, so that they can be set against each other.
+    return np.tile(totals, ceil(DRAWS / draws))[:, :DRAWS]
 
 
 def _share_out(

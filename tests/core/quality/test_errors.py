@@ -77,7 +77,7 @@ def test_figures_are_corrected_by_what_is_said_of_known_jobs(
         assert figure.corrected.lower.share == figure.corrected.upper.share == pytest.approx(share)
         # All jobs were judged, and still it is not known how many of them are wrong.
         assert figure.bounds.high - figure.bounds.low < 0.001 < figure.corrected.high - figure.corrected.low
-    assert say_corrected(figures[0]) == "Corrected for reviewers' errors 23.3% (with 95 % between 3.4% and 39.0%)."
+    assert say_corrected(figures[0]) == "Corrected for reviewers' errors 23.3% (with 95 % between 3.5% and 38.7%)."
     assert say_errors(found.errors).startswith("On known jobs those who have judged this passed 10.2% (")
 
 
