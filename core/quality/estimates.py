@@ -9,7 +9,7 @@ many", Biometrika 76, 1989).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import ceil
 from typing import Self
@@ -161,7 +161,22 @@ def _estimate(strata: tuple[_Counted, ...]) -> Estimate | None:
     top, side = (sum(jobs * (kinds[kind] or 0) / judged for jobs, judged, kinds in strata) for kind in (0, 1))
     if top + side == 0:
         return None
-    return Estimate.of(top / (top + side), _ratio(*_draw_totals(strata)[:2]))
+    found = Estimate.of(top / (top + side), _ratio(*_draw_totals(strata)[:2]))
+    return replace(found, low=min(found.low, _low(strata, 0)), high=max(found.high, 1 - _low(strata, 1)))
+
+
+def _low(strata: Sequence[_Counted], kind: int) -> float:
+    """Bound the share of a kind from below as if it were where it was found, and nowhere else.
+
+    What the prior gives to strata without one adds up to more than none, and none may be what they have.
+    """
+    where = tuple(one for one in strata if one[2][kind])
+    if not where or all(one[2][kind] != 0 for one in strata):
+        return 1.0 if where else 0.0
+    own = _draw_totals(where)[kind]
+    is_share = all(len(kinds) == 2 for _, _, kinds in strata)
+    others = sum(one[0] for one in strata) - own if is_share else _mix(_draw_totals(strata)[1 - kind])
+    return float(np.quantile(_ratio(own, others), (1 - LEVEL) / 2))
 
 
 def _draw_totals(strata: Sequence[_Counted]) -> Draws:

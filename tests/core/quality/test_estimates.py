@@ -85,6 +85,18 @@ def test_strata_without_a_hit_do_not_add_up() -> None:
     assert ten.high == pytest.approx(one.high, rel=0.1)
 
 
+def test_faults_that_are_all_in_small_strata_are_held() -> None:
+    """Where great strata have no fault at all, what nobody found there lifts no interval above the truth."""
+    jobs, hits, random, held = [37_954, 243, 96, 7_126], [0, 8, 34, 0], default_rng(1), 0
+    for _ in range(400):
+        strata = [Stratum(number, 13, draw(random, number, hit, 13)) for number, hit in zip(jobs, hits, strict=True)]
+        found = estimate_share(strata)
+        assert found is not None
+        held += found.low <= sum(hits) / sum(jobs) <= found.high
+
+    assert 366 <= held <= 398
+
+
 def test_the_same_verdicts_have_the_same_interval() -> None:
     """Whoever asks and when; two samples with the same verdicts differ by nothing, give or take the chance of both."""
     strata = [Stratum(1000, 50, 5), Stratum(9000, 100, 1)]
