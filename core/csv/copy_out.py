@@ -1,4 +1,4 @@
-"""`COPY … TO STDOUT` by way of libpq: rows of a query as blocks of CSV."""
+"""`COPY … TO STDOUT` by way of libpq: rows of a query as blocks of CSV, or as single records."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -38,12 +38,7 @@ async def copy_csv(
     nothing else until the last block was taken; whoever stops earlier closes it, which ends the statement.
     """
     pgconn = connection.pgconn
-    pgconn.send_query(_COPY.format(render(connection, query, topology)).encode())
-    await _flush(pgconn)
-    started = await _next_result(pgconn)
-    if started is None or started.status != pq.ExecStatus.COPY_OUT:
-        await _finish(pgconn, started)
-        raise AssertionError("COPY … TO STDOUT gave no error and no data")
+    await _begin(pgconn, render(connection, query, topology))
     # Copied at once: rows that are kept until there is a block cost half as much again.
     data, rows, is_drained = bytearray(), 0, True
     take = pgconn.get_copy_data
@@ -59,12 +54,7 @@ async def copy_csv(
                 data.clear()
                 rows = 0
         elif length == 0:
-            # libpq takes 16 KiB at a time, and there may be more of what has arrived.
-            if is_drained:
-                await _readable(pgconn)
-                await asyncio.sleep(ARRIVAL)
-            pgconn.consume_input()
-            is_drained = not is_drained
+            is_drained = await _take_in(pgconn, is_drained=is_drained)
         else:
             break
     await _finish(pgconn, None)
@@ -72,10 +62,53 @@ async def copy_csv(
         yield Block(bytes(data), rows)
 
 
+async def copy_rows(connection: psycopg.AsyncConnection, statement: str) -> list[bytes]:
+    """Run a statement as a COPY and return its records one by one, for who puts those of several servers in order.
+
+    Who is cancelled meanwhile closes the connection, as with `copy_csv`.
+    """
+    pgconn = connection.pgconn
+    await _begin(pgconn, statement)
+    rows, is_drained = list[bytes](), True
+    take = pgconn.get_copy_data
+    while True:
+        length, row = take(1)
+        if length > 0:
+            # Copied, because what libpq lends is larger.
+            rows.append(bytes(row))
+            is_drained = False
+        elif length == 0:
+            is_drained = await _take_in(pgconn, is_drained=is_drained)
+        else:
+            break
+    await _finish(pgconn, None)
+    return rows
+
+
 def render(connection: psycopg.AsyncConnection, query: Select[Any], topology: Topology = ONE_SERVER) -> str:
     """Write a query out with its parameters as literals, because COPY takes none."""
     compiled = query.compile(dialect=make_dialect(topology), compile_kwargs={"render_postcompile": True})
     return psycopg.AsyncClientCursor(connection).mogrify(str(compiled), compiled.params)
+
+
+async def _begin(pgconn: pq.abc.PGconn, statement: str) -> None:
+    """Send a statement as a COPY; raise what the server has against it."""
+    pgconn.send_query(_COPY.format(statement).encode())
+    await _flush(pgconn)
+    started = await _next_result(pgconn)
+    if started is None or started.status != pq.ExecStatus.COPY_OUT:
+        await _finish(pgconn, started)
+        raise AssertionError("COPY … TO STDOUT gave no error and no data")
+
+
+async def _take_in(pgconn: pq.abc.PGconn, *, is_drained: bool) -> bool:
+    """Let libpq take in what has arrived, or will; return whether all of it was taken before."""
+    # libpq takes 16 KiB at a time, and there may be more of what has arrived.
+    if is_drained:
+        await _readable(pgconn)
+        await asyncio.sleep(ARRIVAL)
+    pgconn.consume_input()
+    return not is_drained
 
 
 async def _readable(pgconn: pq.abc.PGconn) -> None:

@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from sqlalchemy import Select, literal
 
-from core.csv.copy_out import BLOCK_SIZE, Block, render
-from core.csv.copy_rows import copy_rows
+from core.csv.copy_out import BLOCK_SIZE, Block, copy_rows, render
 from core.db.database import Database
 from core.errors import FencepostError
 from core.export.job_columns import export_query

@@ -161,12 +161,14 @@ def _estimate(strata: tuple[_Counted, ...]) -> Estimate | None:
     top, side = (sum(jobs * (kinds[kind] or 0) / judged for jobs, judged, kinds in strata) for kind in (0, 1))
     if top + side == 0:
         return None
-    found = Estimate.of(top / (top + side), _ratio(*_draw_totals(strata)[:2]))
-    return replace(found, low=min(found.low, _low(strata, 0)), high=max(found.high, 1 - _low(strata, 1)))
+    totals = _draw_totals(strata)
+    found = Estimate.of(top / (top + side), _ratio(totals[0], totals[1]))
+    low, high = _low(strata, 0, totals[1]), 1 - _low(strata, 1, totals[0])
+    return replace(found, low=min(found.low, low), high=max(found.high, high))
 
 
-def _low(strata: Sequence[_Counted], kind: int) -> float:
-    """Bound the share of a kind from below as if it were where it was found, and nowhere else.
+def _low(strata: Sequence[_Counted], kind: int, others: Draws) -> float:
+    """Bound the share of a kind, beside the others, from below as if it were where it was found, and nowhere else.
 
     What the prior gives to strata without one adds up to more than none, and none may be what they have.
     """
@@ -175,8 +177,8 @@ def _low(strata: Sequence[_Counted], kind: int) -> float:
         return 1.0 if where else 0.0
     own = _draw_totals(where)[kind]
     is_share = all(len(kinds) == 2 for _, _, kinds in strata)
-    others = sum(one[0] for one in strata) - own if is_share else _mix(_draw_totals(strata)[1 - kind])
-    return float(np.quantile(_ratio(own, others), (1 - LEVEL) / 2))
+    rest = sum(one[0] for one in strata) - own if is_share else _mix(others)
+    return float(np.quantile(_ratio(own, rest), (1 - LEVEL) / 2))
 
 
 def _draw_totals(strata: Sequence[_Counted]) -> Draws:

@@ -84,7 +84,6 @@ TESTED_BY = {
     "core/counts/outcomes.py": "tests/core/counts/test_disagreements.py",
     "core/csv/": "tests/core/csv/test_records.py",
     "core/db/": "tests/core/db/test_database.py",
-    "core/csv/copy_rows.py": "tests/core/export/test_node_copy.py",
     "core/export/nodes.py": "tests/core/export/test_node_copy.py",
     "core/db/embedded.py": "tests/system/test_embedded.py",
     "core/db/grants.py": "tests/rules/test_grants.py",

@@ -39,7 +39,7 @@ def find_faults(page: Page) -> list[tuple[str, str, str]]:
             break
         page.set_viewport_size({"width": size["width"], "height": height})
         wait_until_still(page)
-    # A page that was led to another address still has it: reading its half a megabyte takes longer than many a look.
+    # A page that was led to another address still has it.
     if not page.evaluate(_IS_THERE):
         page.evaluate(AXE_SCRIPT)
     response: dict[str, Any] = page.evaluate(_RUN)
