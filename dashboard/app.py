@@ -27,6 +27,7 @@ from dashboard.server.sign_in_settings import give_streamlit, read_sign_in
 from dashboard.session.connections import ClosedWithSession, OpenConnections
 from dashboard.session.person import recognise
 from dashboard.session.resources import Resources, provide
+from dashboard.session.uninterrupted import let_callbacks_begin
 from dashboard.widgets.failure import keep_traces_out, show_failure
 
 MAIN = Path(__file__).with_name("main.py")
@@ -57,6 +58,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     )
     keep_traces_out()
     keep_sign_in_short()
+    let_callbacks_begin()
     layers = [Middleware(RequestLog), guard]
     if door is not None:
         layers.append(Middleware(HeldSessions, door=door, ids=ids))

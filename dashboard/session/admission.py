@@ -47,9 +47,9 @@ def as_person(act: Callable[Concatenate[Actor, P], None], scopes: frozenset[Scop
 
     @wraps(act)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        person = find_current()
-        if person is not None and person.scopes & scopes:
-            with uninterrupted():
+        with uninterrupted():
+            person = find_current()
+            if person is not None and person.scopes & scopes:
                 act(person, *args, **kwargs)
 
     return run
@@ -60,9 +60,9 @@ def admitted(act: Callable[P, object], scopes: frozenset[Scope] = READERS) -> Ca
 
     @wraps(act)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        person = find_current()
-        if person is not None and person.scopes & scopes:
-            with uninterrupted():
+        with uninterrupted():
+            person = find_current()
+            if person is not None and person.scopes & scopes:
                 act(*args, **kwargs)
 
     return run

@@ -1,10 +1,26 @@
-"""Callbacks that end what they began."""
+"""Callbacks that begin, and end what they began."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.state import SafeSessionState
+
+
+def let_callbacks_begin() -> None:
+    """Let a press act also where the browser asks for another run before its own has begun, by two presses or a resize.
+
+    Streamlit looks for that other run before it calls callbacks, and then never calls them: the press is lost. It looks
+    again when they have ended, which is soon enough.
+    """
+    setattr(SafeSessionState, "on_script_will_rerun", _begin)  # noqa: B010 - mypy lets nobody assign a method
+
+
+def _begin(state: SafeSessionState, *arguments: Any, **named: Any) -> None:
+    with state._lock:
+        state._state.on_script_will_rerun(*arguments, **named)
 
 
 @contextmanager
