@@ -1,6 +1,9 @@
 """`COPY … TO STDOUT` by way of libpq: rows of a query as blocks of CSV, or as single records."""
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +19,10 @@ from core.db.topology import ONE_SERVER, Topology
 BLOCK_SIZE = 128 * 1024
 
 
-# Seconds. The server sends 8 KiB at a time; waking up for each would cost more than reading it. In this time it fills
-# about the socket's buffer, and has not yet to wait.
-ARRIVAL = 0.001
+# Bytes, and seconds. The server sends 8 KiB at a time; waking up for each would cost more than reading it. Where less
+# has arrived it is given this time, in which it fills about the socket's buffer; where as much has, it would have to
+# wait until somebody reads.
+ENOUGH, ARRIVAL = 64 * 1024, 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,15 @@ async def _take_in(pgconn: pq.abc.PGconn, *, is_drained: bool) -> bool:
     # libpq takes 16 KiB at a time, and there may be more of what has arrived.
     if is_drained:
         await _readable(pgconn)
-        await asyncio.sleep(ARRIVAL)
+        if _count_arrived(pgconn) < ENOUGH:
+            await asyncio.sleep(ARRIVAL)
     pgconn.consume_input()
     return not is_drained
+
+
+def _count_arrived(pgconn: pq.abc.PGconn) -> int:
+    """Count the bytes that the socket holds (FIONREAD of ioctl(2))."""
+    return int.from_bytes(fcntl.ioctl(pgconn.socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 async def _readable(pgconn: pq.abc.PGconn) -> None:
