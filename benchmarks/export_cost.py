@@ -4,9 +4,10 @@ Each part is left out of the export's own query and put back, one more at a time
 jobs. The least of several runs counts: whatever else the machine does only adds to processor time.
 
 What was tried and costs as much at Fencepost as it saves the server: times as PostgreSQL prints them, brought to fixed
-width by NumPy and Arrow, a block at a time; rows in binary, decoded and quoted likewise; and Arrow's own driver, which
-takes 1.5 s for what libpq hands over in 0.8. Sending many rows as one (`array_agg`) costs the server more than their
-messages. `to_char` is the cheapest of what gives a fixed width: `date || 'T' || time` needs its zeros put back.
+width by NumPy and Arrow, a block at a time; rows in binary, decoded and quoted likewise; and other drivers: Arrow's
+takes 1.5 s for what libpq hands over in 0.8, asyncpg about as long as libpq. Sending many rows as one (`array_agg`)
+costs the server more than their messages. `to_char` is the cheapest of what gives a fixed width, `to_json` and
+`date || 'T' || time` are dearer: so times are written once, when a job is, and kept with its facts.
 """
 
 import argparse
@@ -37,7 +38,7 @@ PARTS = (
     ("jobs and their facts, merged in order", ("job_id",)),
     ("texts, quoted as CSV", ("type", "status", "prompt", "reason")),
     ("`is_prohibited` as text", ("is_prohibited",)),
-    ("two times by `to_char`", ("created_at", "completed_at")),
+    ("two times as text, kept with the facts", ("created_at", "completed_at")),
     ("three categories out of `code`", tuple(category.column for category in Category)),
 )
 

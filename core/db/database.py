@@ -247,6 +247,10 @@ class Database:
         """Tell whether reasons are counted beside the facts, and may be read (core/facts/reasons.py)."""
         return "job_reasons" in self._beside()
 
+    def writes_times(self) -> bool:
+        """Tell whether facts hold times as an export writes them."""
+        return "created_text" in self._beside()
+
     def _beside(self) -> frozenset[str]:
         if self._found_beside is None:
             with self.transaction() as connection:
@@ -254,6 +258,9 @@ class Database:
                     text("""
                         SELECT name FROM unnest(ARRAY['job_facts_state', 'job_reasons']) AS name
                         WHERE has_table_privilege(to_regclass(name), 'SELECT')
+                        UNION ALL
+                        SELECT attname FROM pg_attribute WHERE attrelid = to_regclass('job_facts')
+                            AND attname = 'created_text' AND has_column_privilege(attrelid, attnum, 'SELECT')
                     """)
                 )
                 self._found_beside = frozenset(found.scalars())

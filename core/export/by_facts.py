@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from sqlalchemy import ColumnElement, FromClause, Select, Text, literal_column, select
+from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, func, literal_column, select
 
+from core.csv.format import instant
 from core.db.schema import jobs
 from core.facts.tables import job_facts
 from core.jobs.access import JobAccess
@@ -40,6 +41,17 @@ def category_columns() -> list[ColumnElement[Any]]:
     return [literal_column(f"CASE {digit} WHEN 2 THEN 'true' WHEN 1 THEN 'false' END", Text) for digit in digits]
 
 
+def time_columns(job_filter: JobFilter, access: JobAccess) -> dict[str, ColumnElement[Any]]:
+    """Take times as text from the facts that hold them; where few are read, an index of theirs is, and no fact."""
+    if not access.writes_times or are_few(job_filter, access):
+        return {}
+    # A null was not written yet, or there is no time.
+    return {
+        name: func.coalesce(literal_column(f"facts.{written}", Text), instant(jobs.c[name]))
+        for name, written in (("created_at", "created_text"), ("completed_at", "completed_text"))
+    }
+
+
 def are_few(job_filter: JobFilter, access: JobAccess) -> bool:
     """Tell whether a filter asks for what most jobs have not, or for one client: an index finds their facts, unordered.
 
@@ -59,7 +71,8 @@ def select_by_facts(columns: list[ColumnElement[Any]], job_filter: JobFilter, ac
     # Of few facts those of a client are an index of their own; many are read in their order.
     is_few = are_few(job_filter, access)
     wall = of_clients(job_facts.c.client_id, access.wall, job_filter.client_id) if is_few else []
-    facts = _facts_of(job_filter, codes if is_few or by_codes else FACTS, wall)
+    texts = [] if is_few or not access.writes_times else [job_facts.c.created_text, job_facts.c.completed_text]
+    facts = _facts_of(job_filter, codes if is_few or by_codes else FACTS, wall, texts)
     key = (facts.c.created_at, facts.c.job_id)
     is_same = (jobs.c.created_at == key[0]) & (jobs.c.job_id == key[1])
     return select(*columns).select_from(facts.join(jobs, is_same)).where(*conditions).order_by(*key)
@@ -70,8 +83,10 @@ def _one_client(job_filter: JobFilter, access: JobAccess) -> bool:
     return clients is not None and len(clients) == 1
 
 
-def _facts_of(job_filter: JobFilter, codes: Sequence[object], wall: list[ColumnElement[bool]]) -> FromClause:
-    facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code).where(
+def _facts_of(
+    job_filter: JobFilter, codes: Sequence[object], wall: list[ColumnElement[bool]], texts: list[Column[Any]]
+) -> FromClause:
+    facts = select(job_facts.c.created_at, job_facts.c.job_id, job_facts.c.code, *texts).where(
         job_facts.c.created_at >= job_filter.range.start, job_facts.c.created_at < job_filter.range.end, *wall
     )
     return (facts if len(codes) == len(FACTS) and not wall else facts.where(job_facts.c.code.in_(codes))).subquery(

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Select, Text, cast
 
 from core.csv.format import guarded, instant, make_header
 from core.db.schema import jobs
-from core.export.by_facts import category_columns, select_by_facts
+from core.export.by_facts import category_columns, select_by_facts, time_columns
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, JobFilter
 from core.jobs.query import JOB_KEY, latest_log, select_jobs
@@ -37,6 +37,7 @@ def export_query(job_filter: JobFilter, access: JobAccess) -> Select[Any]:
     }
     if access.has_facts:
         cells = category_columns()
+        texts |= time_columns(job_filter, access)
     else:
         cells = [cast(latest_log.c[category.column], Text) for category in Category]
     texts |= {category.column: cell for category, cell in zip(Category, cells, strict=True)}

@@ -1,4 +1,4 @@
-"""What a job's fact is, in SQL: the code of its decision and latest log."""
+"""What a job's fact is, in SQL: the code of its decision and latest log, and its times as text."""
 
 CATEGORIES = ("category_ai_adult_general", "category_underage", "category_nsfw")
 
@@ -9,6 +9,14 @@ LATEST = f"""LEFT JOIN LATERAL (
         ) AS log ON true"""
 
 CODE = f"job_facts_code(job.is_prohibited, log.evaluated, {', '.join(f'log.{name}' for name in CATEGORIES)})"
+
+
+def write_time(column: str) -> str:
+    """Write a time as an export does (core/csv/format.py)."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+CREATED, COMPLETED = write_time("job.created_at"), write_time("job.completed_at")
 
 HOUR = "date_bin('1 hour', created_at, '2000-01-01Z')"
 

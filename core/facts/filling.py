@@ -1,6 +1,6 @@
 """Functions of PostgreSQL that fill job facts, settle what is unsettled, and add counts up: what upkeep calls."""
 
-from core.facts.code import CODE, LATEST
+from core.facts.code import CODE, COMPLETED, CREATED, LATEST
 
 # How many triggers each table of jobs or logs has: insert, update, delete and truncate, and one for replicas.
 _TRIGGERS = 5
@@ -21,19 +21,26 @@ CREATE FUNCTION job_facts_relations() RETURNS oid[] LANGUAGE sql STABLE {{path}}
         SELECT name::regclass::oid UNION SELECT relid FROM pg_partition_tree(name::regclass)
     ) AS tree (found)
 $$""",
-    # The facts between two instants, both included, that are missing or are not what the jobs say.
+    # The facts between two instants, both included, that are missing or are not what the jobs say. One whose times were
+    # not written yet is not wrong.
     f"""
 CREATE FUNCTION job_facts_find_wrong(first timestamptz, last timestamptz)
 RETURNS TABLE (at timestamptz, id uuid, is_missing boolean) LANGUAGE sql STABLE {{path}} AS $$
     SELECT coalesce(fact.created_at, right_one.created_at), coalesce(fact.job_id, right_one.job_id), fact.code IS NULL
     FROM (SELECT * FROM job_facts WHERE created_at BETWEEN first AND last) AS fact
     FULL JOIN (
-        SELECT job.created_at, job.job_id, {CODE} AS code, job.client_id FROM jobs AS job
+        SELECT job.created_at, job.job_id, {CODE} AS code, job.client_id, {CREATED} AS created_text,
+            {COMPLETED} AS completed_text
+        FROM jobs AS job
         {LATEST}
         WHERE job.created_at BETWEEN first AND last
     ) AS right_one ON fact.created_at = right_one.created_at AND fact.job_id = right_one.job_id
-    WHERE (fact.code, fact.client_id) IS DISTINCT FROM (right_one.code, right_one.client_id)
-        AND NOT EXISTS (
+    WHERE (
+            (fact.code, fact.client_id) IS DISTINCT FROM (right_one.code, right_one.client_id)
+            OR (fact.created_text, fact.completed_text)
+                IS DISTINCT FROM (right_one.created_text, right_one.completed_text)
+                AND num_nonnulls(fact.created_text, fact.completed_text) > 0
+        ) AND NOT EXISTS (
             SELECT FROM job_facts_unsettled AS note WHERE note.job_id = coalesce(fact.job_id, right_one.job_id)
         )
 $$""",
@@ -76,9 +83,15 @@ BEGIN
     END IF;
     last := first + interval '1 day';
     -- Planned anew for each day, by its size.
-    EXECUTE 'SELECT array_agg(at) FILTER (WHERE NOT is_missing), array_agg(id) FILTER (WHERE NOT is_missing),
-        array_agg(at) FILTER (WHERE is_missing), array_agg(id) FILTER (WHERE is_missing)
-        FROM job_facts_find_wrong($1, $2)' INTO instants, ids, new_instants, new_ids USING first, last;
+    EXECUTE 'SELECT array_agg(at ORDER BY at, id) FILTER (WHERE NOT is_missing),
+        array_agg(id ORDER BY at, id) FILTER (WHERE NOT is_missing),
+        array_agg(at ORDER BY at, id) FILTER (WHERE is_missing),
+        array_agg(id ORDER BY at, id) FILTER (WHERE is_missing)
+        FROM (
+            SELECT at, id, is_missing FROM job_facts_find_wrong($1, $2)
+            UNION SELECT created_at, job_id, false FROM job_facts
+            WHERE created_at BETWEEN $1 AND $2 AND created_text IS NULL
+        ) AS wrong' INTO instants, ids, new_instants, new_ids USING first, last;
     IF ids IS NOT NULL THEN
         PERFORM job_facts_settle(instants, ids);
     END IF;

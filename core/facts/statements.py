@@ -1,7 +1,8 @@
 """Job facts: what decision and latest log say of each job, kept beside the jobs by triggers; as statements of SQL.
 
-`job_facts` has a row for each job, with its key in the order of exports, its client, and a code of what was decided and
-of what the latest log says; core/jobs/fact_query.py has the codes in Python. `job_counts` holds how many jobs of a
+`job_facts` has a row for each job, with its key in the order of exports, its client, a code of what was decided and of
+what the latest log says, and its times as an export writes them, or null where these were not written yet;
+core/jobs/fact_query.py has the codes in Python. `job_counts` holds how many jobs of a
 client, and of all (null), have a code in an hour of `created_at`: rows to be added up, because who writes appends only.
 `job_reason_counts` holds the same for each reason, by its hash, of hours that are added up.
 
@@ -19,6 +20,8 @@ TABLES = (
     job_id uuid NOT NULL,
     code smallint NOT NULL,
     client_id text NOT NULL,
+    created_text text,
+    completed_text text,
     PRIMARY KEY (created_at, job_id) INCLUDE (code)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02)""",
     # A page of any combination is the first rows of some parts of one of these indexes.
@@ -45,6 +48,11 @@ TABLES = (
     "CREATE TABLE job_facts_state (relations oid[] NOT NULL, filled_to timestamptz, is_complete boolean NOT NULL)",
     "INSERT INTO job_facts_state VALUES ('{}', NULL, false)",
     *reasons.TABLES,
+)
+
+# What those of an earlier version lack.
+ADD_TIMES = (
+    "ALTER TABLE job_facts ADD COLUMN IF NOT EXISTS created_text text, ADD COLUMN IF NOT EXISTS completed_text text"
 )
 
 

@@ -23,6 +23,9 @@ job_facts = Table(
     Column("job_id", Uuid, primary_key=True),
     Column("code", SmallInteger, nullable=False),
     Column("client_id", Text, nullable=False),
+    # Null where nobody has written them yet.
+    Column("created_text", Text),
+    Column("completed_text", Text),
 )
 
 job_counts = Table(

@@ -1,6 +1,6 @@
 """Functions of PostgreSQL that triggers call when jobs or logs are written: each finds out whose facts are touched."""
 
-from core.facts.code import CODE, HOUR, LATEST
+from core.facts.code import CODE, COMPLETED, CREATED, HOUR, LATEST
 
 # What a service writes all day is one row a statement: without arrays and sets it takes half the time.
 _IS_ONE = """TG_OP = 'INSERT' AND current_setting('transaction_isolation') = 'read committed'
@@ -17,9 +17,12 @@ DECLARE
     in_hour timestamptz;
 BEGIN
     IF {_IS_ONE} THEN
-        SELECT job.created_at, job.job_id, job.client_id, {CODE} AS code INTO one FROM changed AS job {LATEST};
-        INSERT INTO job_facts (created_at, job_id, code, client_id)
-        VALUES (one.created_at, one.job_id, one.code, one.client_id) ON CONFLICT DO NOTHING;
+        SELECT job.created_at, job.job_id, job.client_id, {CODE} AS code, {CREATED} AS created_text,
+            {COMPLETED} AS completed_text
+        INTO one FROM changed AS job {LATEST};
+        INSERT INTO job_facts (created_at, job_id, code, client_id, created_text, completed_text)
+        VALUES (one.created_at, one.job_id, one.code, one.client_id, one.created_text, one.completed_text)
+        ON CONFLICT DO NOTHING;
         IF FOUND THEN
             in_hour := date_bin('1 hour', one.created_at, '2000-01-01Z');
             INSERT INTO job_counts (hour, client_id, code, total)
@@ -38,8 +41,8 @@ BEGIN
     RETURN NULL;
 END
 $$""",
-    # Only what decision, client, key or reason changes is of interest; what is told apart is grouped, which has one
-    # plan. A new reason alone changes no fact: the hour of its job is noted as one that is to be added up.
+    # Only what decision, client, key, reason or times change is of interest; what is told apart is grouped, which has
+    # one plan. A new reason alone changes no fact: the hour of its job is noted as one that is to be added up.
     f"""
 CREATE FUNCTION job_facts_of_updated_jobs() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {{path}} AS $$
 DECLARE
@@ -59,13 +62,16 @@ BEGIN
         FROM (
             SELECT created_at, job_id, bool_and(is_new) AS is_new,
                 count(*) = 1 OR min(client_id) <> max(client_id) OR count(is_prohibited) = 1
-                    OR bool_and(is_prohibited) IS DISTINCT FROM bool_or(is_prohibited) AS is_touched,
+                    OR bool_and(is_prohibited) IS DISTINCT FROM bool_or(is_prohibited)
+                    OR count(completed_at) = 1 OR min(completed_at) IS DISTINCT FROM max(completed_at) AS is_touched,
                 count(reason) = 1 OR min(reason) IS DISTINCT FROM max(reason) AS has_other_reason
             FROM (
-                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason,
-                    false AS is_new FROM previous
+                SELECT created_at, job_id, client_id, is_prohibited, completed_at,
+                    hashtextextended(reason, 0) AS reason, false AS is_new
+                FROM previous
                 UNION ALL
-                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0), true FROM changed
+                SELECT created_at, job_id, client_id, is_prohibited, completed_at, hashtextextended(reason, 0), true
+                FROM changed
             ) AS both_rows
             GROUP BY created_at, job_id
         ) AS pair

@@ -12,7 +12,7 @@ from psycopg.errors import DependentObjectsStillExist, LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from core.facts.code import CATEGORIES, HOUR
+from core.facts.code import CATEGORIES, HOUR, write_time
 
 # Fewer new jobs are in before indexes are made anew.
 MANY = 10_000
@@ -72,8 +72,9 @@ _INDEXES = text(f"""
 
 _ADD_FACTS = text(f"""
     WITH added AS (
-        INSERT INTO job_facts (created_at, job_id, code, client_id)
-        SELECT created_at, job_id, job_facts_code(is_prohibited, {HAS_FLAGS}, {", ".join(CATEGORIES)}), :client_id
+        INSERT INTO job_facts (created_at, job_id, code, client_id, created_text, completed_text)
+        SELECT created_at, job_id, job_facts_code(is_prohibited, {HAS_FLAGS}, {", ".join(CATEGORIES)}), :client_id,
+            {write_time("created_at")}, {write_time("completed_at")}
         FROM staged_jobs WHERE {IS_NEW}
         ON CONFLICT DO NOTHING
         RETURNING {HOUR} AS hour, client_id, code

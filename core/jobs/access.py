@@ -25,7 +25,8 @@ class JobAccess:
 
     They are where the jobs are ours, and make questions quick. The answers are the same.
     `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
-    `counts_reasons`: reasons are counted beside the facts. `topology`: on which servers the jobs lie.
+    `counts_reasons`: reasons are counted beside the facts. `writes_times`: facts hold the jobs' times as text.
+    `topology`: on which servers the jobs lie.
     `are_settled`: in the snapshot that is read no job is noted as unsettled, so that facts alone have the answer.
     """
 
@@ -35,6 +36,7 @@ class JobAccess:
     jobs_are_ours: bool = False
     tells_api_keys: bool = False
     counts_reasons: bool = False
+    writes_times: bool = False
     topology: Topology = ONE_SERVER
     are_settled: bool = False
 
@@ -49,5 +51,6 @@ def make_access(databases: Databases, wall: Wall) -> JobAccess:
         databases.jobs_are_ours,
         source.tells_api_keys(),
         source.counts_reasons(),
+        source.writes_times(),
         source.topology(),
     )

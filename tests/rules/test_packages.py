@@ -253,7 +253,7 @@ def test_only_the_csv_format_copies_out() -> None:
         texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
         return any(isinstance(text, str) and re.search(r"^\s*COPY .* TO ", text) for text in texts)
 
-    assert users(ROOMS, copies) == {"core/csv/copy_out.py", "core/csv/format.py"}
+    assert users(ROOMS, copies) == {"core/csv/libpq.py", "core/csv/format.py"}
     assert users(ROOMS, lambda tree: "csv" in imported(tree)) == set()
 
 

@@ -34,7 +34,7 @@ from tests.support.waiting import wait_for
 JOBS = 150_000
 PAGE = 50
 EVERYBODY = JobAccess(Wall(None), Folding(None), jobs_are_ours=True, tells_api_keys=True)
-FACTS = replace(EVERYBODY, has_facts=True)
+FACTS = replace(EVERYBODY, has_facts=True, writes_times=True)
 SETTLED = replace(FACTS, are_settled=True)
 
 YEAR = {"from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z"}

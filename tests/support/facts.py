@@ -15,7 +15,9 @@ START = datetime(2026, 4, 1, tzinfo=UTC)
 _LATEST = """
     SELECT job.created_at, job.job_id, job.client_id,
         job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage,
-            log.category_nsfw) AS code
+            log.category_nsfw) AS code,
+        to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_text,
+        to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_text
     FROM jobs AS job LEFT JOIN LATERAL (
         SELECT true AS evaluated, * FROM moderation_logs WHERE job_id = job.job_id
         ORDER BY created_at DESC, log_id DESC LIMIT 1
@@ -24,7 +26,7 @@ _LATEST = """
 
 # Facts as readers take them: those of unsettled jobs from the jobs themselves.
 _FACTS = f"""
-    SELECT created_at, job_id, client_id, code FROM job_facts
+    SELECT created_at, job_id, client_id, code, created_text, completed_text FROM job_facts
     WHERE NOT EXISTS (SELECT FROM job_facts_unsettled AS note WHERE note.job_id = job_facts.job_id)
     UNION ALL
     SELECT * FROM ({_LATEST}) AS direct WHERE job_id IN (SELECT job_id FROM job_facts_unsettled)
@@ -79,7 +81,8 @@ def act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_key
     cells = {category.column: rng.choice([True, False, None]) for category in Category}
     exists = connection.execute("SELECT FROM jobs WHERE job_id = %s", (job_id,)).fetchone() is not None
     reason = rng.choice([None, "", "a reason", "another"])
-    match rng.randrange(13):
+    completed = rng.choice([None, at, at + timedelta(microseconds=120)])
+    match rng.randrange(14):
         case 0 | 1 | 2:
             if not exists and job_id.int % 2 == own:
                 insert_job(
@@ -89,6 +92,7 @@ def act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_key
                     is_prohibited=decision,
                     client_id=rng.choice("ab"),
                     reason=reason,
+                    completed_at=completed,
                 )
         case 3 | 4 | 5:
             if exists or not has_key:
@@ -108,6 +112,8 @@ def act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_key
             )
         case 11:
             connection.execute("UPDATE jobs SET reason = %s WHERE job_id = %s", (reason, job_id))
+        case 13:
+            connection.execute("UPDATE jobs SET completed_at = %s WHERE job_id = %s", (completed, job_id))
         case 12:
             other = rng.choice(IDS)
             if not has_key or connection.execute("SELECT FROM jobs WHERE job_id = %s", (other,)).fetchone():

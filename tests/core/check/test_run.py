@@ -280,6 +280,40 @@ def test_missing_indexes_are_made_by_the_statements(
     assert statements(after, "CREATE UNIQUE") == []
 
 
+def test_facts_of_an_earlier_version_are_brought_up_to_date(
+    ours: str, source: psycopg.Connection, empty_database_url: str
+) -> None:
+    """An owner's facts go on without what is new; the statements add it, and filling anew gives it to all jobs."""
+    source.execute(BARE.format("").encode())
+    source.execute(FILL.encode())
+    mend(source, check(ours, empty_database_url), "No index on ", "Facts kept beside the jobs")
+    fill_facts(source)
+    with opened(ours, empty_database_url) as (databases, _):
+        expected = export_document(databases, april())
+    source.execute("ALTER TABLE job_facts DROP COLUMN created_text, DROP COLUMN completed_text")
+    source.execute("DROP TABLE job_reasons, job_reason_counts")
+
+    with opened(ours, empty_database_url) as (databases, _):
+        assert export_document(databases, april()) == expected
+    before = check(ours, empty_database_url)
+    mend(source, before, "of an earlier version")
+    source.execute("UPDATE job_facts_state SET is_complete = false, filled_to = NULL")
+    fill_facts(source)
+
+    lacking = [text for text in of(before, Level.ADVICE) if "of an earlier version" in text]
+    assert ["reasons" in text and "times" in text for text in lacking] == [True]
+    assert "of an earlier version" not in "".join(of(check(ours, empty_database_url), Level.ADVICE))
+    assert source.execute("SELECT count(*) FROM job_facts WHERE created_text IS NULL").fetchone() == (0,)
+    with opened(ours, empty_database_url) as (databases, _):
+        assert export_document(databases, april()) == expected
+
+
+def fill_facts(source: psycopg.Connection) -> None:
+    """Fill facts as an owner is told to."""
+    while source.execute("SELECT job_facts_fill_next()").fetchone() != (None,):
+        pass
+
+
 def test_missing_indexes_behind_a_view_over_partitions_are_made(
     ours: str, source: psycopg.Connection, empty_database_url: str
 ) -> None:

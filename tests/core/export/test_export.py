@@ -539,3 +539,27 @@ def test_exports_run_side_by_side(databases: Databases, connection: psycopg.Conn
     thread.join()
 
     assert documents + from_thread == [expected] * 3
+
+
+def test_times_are_those_of_the_jobs_whether_facts_hold_them_or_not(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Facts that were there before times were kept with them have none; where they have them, these are read."""
+    for number in range(4):
+        at = NOON + timedelta(days=number, microseconds=number * 100)
+        insert_job(connection, created_at=at, completed_at=at + timedelta(hours=1) if number % 2 else None)
+    expected = export_document(databases, april())
+
+    connection.execute("UPDATE job_facts SET created_text = NULL, completed_text = NULL WHERE created_at > %s", (NOON,))
+    some = export_document(databases, april())
+    connection.execute("UPDATE job_facts SET created_text = 'of the fact'")
+    told = [record[4] for record in read_records(export_document(databases, april()))]
+
+    assert [record[4:6] for record in read_records(expected)] == [
+        ["2026-04-15T12:00:00.000000Z", ""],
+        ["2026-04-16T12:00:00.000100Z", "2026-04-16T13:00:00.000100Z"],
+        ["2026-04-17T12:00:00.000200Z", ""],
+        ["2026-04-18T12:00:00.000300Z", "2026-04-18T13:00:00.000300Z"],
+    ]
+    assert some == expected
+    assert told == ["of the fact"] * 4

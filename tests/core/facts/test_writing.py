@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from core.counts.fact_upkeep import begin_anew, keep_facts
+from core.counts.fact_upkeep import begin_anew, count_wrong, keep_facts
 from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.jobs.fact_query import FACTS
@@ -140,3 +140,21 @@ def test_filling_anew_counts_reasons_anew(kept: Databases) -> None:
         connection.execute("TRUNCATE jobs, moderation_logs")
         check(connection)
         assert connection.execute("SELECT FROM job_reason_counts UNION ALL SELECT FROM job_reasons").fetchall() == []
+
+
+def test_times_that_nobody_has_written_yet_are_no_fault_and_filling_anew_writes_them(kept: Databases) -> None:
+    """As facts are that were there before times were kept with them; other times than the job's are a fault."""
+    with connect(kept) as connection:
+        for number in range(3):
+            insert_job(connection, created_at=START, completed_at=None if number else START)
+        connection.execute("UPDATE job_facts SET created_text = NULL, completed_text = NULL")
+        with kept.ours.transaction() as ours:
+            assert count_wrong(ours) == 0
+
+        begin_anew(kept.ours)
+        keep_facts(kept.ours)
+
+        check(connection)
+        connection.execute("UPDATE job_facts SET completed_text = created_text")
+        with kept.ours.transaction() as ours:
+            assert count_wrong(ours) == 2

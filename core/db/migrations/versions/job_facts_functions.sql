@@ -1,4 +1,4 @@
--- The functions of both, as jobs_0007 makes them and jobs_0013 makes them anew.
+-- The functions of both, as jobs_0007 makes them and jobs_0014 makes them anew.
 
 
 CREATE FUNCTION job_facts_code(decided boolean, evaluated boolean, adult boolean, underage boolean, nsfw boolean)
@@ -113,10 +113,9 @@ CREATE FUNCTION job_facts_add(instants timestamptz[], ids uuid[]) RETURNS void L
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 BEGIN
     WITH added AS (
-        INSERT INTO job_facts (created_at, job_id, code, client_id)
-        SELECT job.created_at, job.job_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw), job.client_id
-        FROM unnest(instants, ids) AS key (at, id)
-        JOIN jobs AS job ON job.created_at = key.at AND job.job_id = key.id
+        INSERT INTO job_facts (created_at, job_id, code, client_id, created_text, completed_text)
+        SELECT job.created_at, job.job_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw), job.client_id, to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        FROM unnest(instants, ids) AS key (at, id) JOIN jobs AS job ON job.created_at = key.at AND job.job_id = key.id
         LEFT JOIN LATERAL (
             SELECT true AS evaluated, category_ai_adult_general, category_underage, category_nsfw FROM moderation_logs
             WHERE moderation_logs.job_id = job.job_id
@@ -141,35 +140,35 @@ DECLARE
     after record;
     exists boolean;
 BEGIN
-    SELECT client_id, code INTO before FROM job_facts WHERE job_facts.created_at = at AND job_facts.job_id = id
-    FOR UPDATE SKIP LOCKED;
+    SELECT client_id, code, created_text, completed_text INTO before FROM job_facts
+    WHERE job_facts.created_at = at AND job_facts.job_id = id FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         INSERT INTO job_facts_unsettled (job_id, created_at) VALUES (id, at);
         RETURN;
     END IF;
     -- A statement of its own, which sees what was committed before the fact was locked.
-    SELECT job.client_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code INTO after FROM jobs AS job LEFT JOIN LATERAL (
+    SELECT job.client_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code, to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_text, to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_text INTO after
+    FROM jobs AS job LEFT JOIN LATERAL (
             SELECT true AS evaluated, category_ai_adult_general, category_underage, category_nsfw FROM moderation_logs
             WHERE moderation_logs.job_id = job.job_id
             ORDER BY moderation_logs.created_at DESC, moderation_logs.log_id DESC LIMIT 1
-        ) AS log ON true
-    WHERE job.created_at = at AND job.job_id = id;
+        ) AS log ON true WHERE job.created_at = at AND job.job_id = id;
     exists := FOUND;
     IF NOT exists THEN
         DELETE FROM job_facts WHERE job_facts.created_at = at AND job_facts.job_id = id;
-    ELSIF (before.client_id, before.code) = (after.client_id, after.code) THEN
+    ELSIF before IS DISTINCT FROM after THEN
+        UPDATE job_facts SET code = after.code, client_id = after.client_id, created_text = after.created_text,
+            completed_text = after.completed_text WHERE job_facts.created_at = at AND job_facts.job_id = id;
+    END IF;
+    IF exists AND (before.client_id, before.code) = (after.client_id, after.code) THEN
         RETURN;
-    ELSE
-        UPDATE job_facts SET code = after.code, client_id = after.client_id
-        WHERE job_facts.created_at = at AND job_facts.job_id = id;
     END IF;
     INSERT INTO job_counts (hour, client_id, code, total)
     SELECT date_bin('1 hour', at, '2000-01-01Z'), change.client_id, change.code, change.total
     FROM (VALUES
         (before.client_id, before.code, -1), (NULL, before.code, -1),
         (after.client_id, after.code, 1), (NULL, after.code, 1)
-    ) AS change (client_id, code, total)
-    WHERE change.total < 0 OR exists;
+    ) AS change (client_id, code, total) WHERE change.total < 0 OR exists;
 END
 $$;
 
@@ -183,8 +182,7 @@ BEGIN
     IF current_setting('transaction_isolation') = 'read committed' THEN
         SELECT coalesce(array_agg(at), '{}'), coalesce(array_agg(id), '{}') INTO locked_instants, locked_ids
         FROM (
-            SELECT fact.created_at AS at, fact.job_id AS id
-            FROM unnest(instants, ids) AS key (at, id)
+            SELECT fact.created_at AS at, fact.job_id AS id FROM unnest(instants, ids) AS key (at, id)
             JOIN job_facts AS fact ON fact.created_at = key.at AND fact.job_id = key.id
             FOR UPDATE OF fact SKIP LOCKED
         ) AS locked;
@@ -196,8 +194,10 @@ BEGIN
     END IF;
     -- A statement of its own, which sees what was committed before the facts were locked.
     WITH now AS (
-        SELECT fact.created_at, fact.job_id, fact.code AS code_before, fact.client_id AS client_before, job.client_id,
-            CASE WHEN job.job_id IS NOT NULL THEN job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) END AS code
+        SELECT fact.created_at, fact.job_id, fact.code AS code_before, fact.client_id AS client_before,
+            fact.created_text AS created_before, fact.completed_text AS completed_before, job.client_id,
+            CASE WHEN job.job_id IS NOT NULL THEN job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) END AS code,
+            to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_text, to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_text
         FROM unnest(locked_instants, locked_ids) AS key (at, id)
         JOIN job_facts AS fact ON fact.created_at = key.at AND fact.job_id = key.id
         LEFT JOIN jobs AS job ON job.created_at = key.at AND job.job_id = key.id
@@ -207,19 +207,23 @@ BEGIN
             ORDER BY moderation_logs.created_at DESC, moderation_logs.log_id DESC LIMIT 1
         ) AS log ON true
     ), changed AS MATERIALIZED (
-        SELECT DISTINCT * FROM now WHERE (code, client_id) IS DISTINCT FROM (code_before, client_before)
+        SELECT DISTINCT * FROM now WHERE (code, client_id, created_text, completed_text)
+            IS DISTINCT FROM (code_before, client_before, created_before, completed_before)
+        -- So that facts that an export reads one after the other lie beside each other.
+        ORDER BY created_at, job_id
     ), gone AS (
         DELETE FROM job_facts AS fact USING changed
         WHERE changed.code IS NULL AND fact.created_at = changed.created_at AND fact.job_id = changed.job_id
     ), corrected AS (
-        UPDATE job_facts AS fact SET code = changed.code, client_id = changed.client_id FROM changed
+        UPDATE job_facts AS fact SET code = changed.code, client_id = changed.client_id,
+            created_text = changed.created_text, completed_text = changed.completed_text
+        FROM changed
         WHERE changed.code IS NOT NULL AND fact.created_at = changed.created_at AND fact.job_id = changed.job_id
     )
     INSERT INTO job_counts (hour, client_id, code, total)
     SELECT hour, client_id, code, sum(change) FROM (
         SELECT date_bin('1 hour', created_at, '2000-01-01Z') AS hour, client_before AS client_id, code_before AS code, -1 AS change FROM changed
-        UNION ALL
-        SELECT date_bin('1 hour', created_at, '2000-01-01Z'), client_id, code, 1 FROM changed WHERE code IS NOT NULL
+        UNION ALL SELECT date_bin('1 hour', created_at, '2000-01-01Z'), client_id, code, 1 FROM changed WHERE code IS NOT NULL
     ) AS each
     GROUP BY GROUPING SETS ((hour, client_id, code), (hour, code)) HAVING sum(change) <> 0;
 END
@@ -236,13 +240,16 @@ DECLARE
 BEGIN
     IF TG_OP = 'INSERT' AND current_setting('transaction_isolation') = 'read committed'
         AND (SELECT count(*) FROM (SELECT FROM changed LIMIT 2) AS few) = 1 THEN
-        SELECT job.created_at, job.job_id, job.client_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code INTO one FROM changed AS job LEFT JOIN LATERAL (
+        SELECT job.created_at, job.job_id, job.client_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code, to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_text,
+            to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_text
+        INTO one FROM changed AS job LEFT JOIN LATERAL (
             SELECT true AS evaluated, category_ai_adult_general, category_underage, category_nsfw FROM moderation_logs
             WHERE moderation_logs.job_id = job.job_id
             ORDER BY moderation_logs.created_at DESC, moderation_logs.log_id DESC LIMIT 1
         ) AS log ON true;
-        INSERT INTO job_facts (created_at, job_id, code, client_id)
-        VALUES (one.created_at, one.job_id, one.code, one.client_id) ON CONFLICT DO NOTHING;
+        INSERT INTO job_facts (created_at, job_id, code, client_id, created_text, completed_text)
+        VALUES (one.created_at, one.job_id, one.code, one.client_id, one.created_text, one.completed_text)
+        ON CONFLICT DO NOTHING;
         IF FOUND THEN
             in_hour := date_bin('1 hour', one.created_at, '2000-01-01Z');
             INSERT INTO job_counts (hour, client_id, code, total)
@@ -281,13 +288,16 @@ BEGIN
         FROM (
             SELECT created_at, job_id, bool_and(is_new) AS is_new,
                 count(*) = 1 OR min(client_id) <> max(client_id) OR count(is_prohibited) = 1
-                    OR bool_and(is_prohibited) IS DISTINCT FROM bool_or(is_prohibited) AS is_touched,
+                    OR bool_and(is_prohibited) IS DISTINCT FROM bool_or(is_prohibited)
+                    OR count(completed_at) = 1 OR min(completed_at) IS DISTINCT FROM max(completed_at) AS is_touched,
                 count(reason) = 1 OR min(reason) IS DISTINCT FROM max(reason) AS has_other_reason
             FROM (
-                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason,
-                    false AS is_new FROM previous
+                SELECT created_at, job_id, client_id, is_prohibited, completed_at,
+                    hashtextextended(reason, 0) AS reason, false AS is_new
+                FROM previous
                 UNION ALL
-                SELECT created_at, job_id, client_id, is_prohibited, hashtextextended(reason, 0), true FROM changed
+                SELECT created_at, job_id, client_id, is_prohibited, completed_at, hashtextextended(reason, 0), true
+                FROM changed
             ) AS both_rows
             GROUP BY created_at, job_id
         ) AS pair
@@ -449,7 +459,9 @@ RETURNS TABLE (at timestamptz, id uuid, is_missing boolean) LANGUAGE sql STABLE 
     SELECT coalesce(fact.created_at, right_one.created_at), coalesce(fact.job_id, right_one.job_id), fact.code IS NULL
     FROM (SELECT * FROM job_facts WHERE created_at BETWEEN first AND last) AS fact
     FULL JOIN (
-        SELECT job.created_at, job.job_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code, job.client_id FROM jobs AS job
+        SELECT job.created_at, job.job_id, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code, job.client_id, to_char(job.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_text,
+            to_char(job.completed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS completed_text
+        FROM jobs AS job
         LEFT JOIN LATERAL (
             SELECT true AS evaluated, category_ai_adult_general, category_underage, category_nsfw FROM moderation_logs
             WHERE moderation_logs.job_id = job.job_id
@@ -457,8 +469,12 @@ RETURNS TABLE (at timestamptz, id uuid, is_missing boolean) LANGUAGE sql STABLE 
         ) AS log ON true
         WHERE job.created_at BETWEEN first AND last
     ) AS right_one ON fact.created_at = right_one.created_at AND fact.job_id = right_one.job_id
-    WHERE (fact.code, fact.client_id) IS DISTINCT FROM (right_one.code, right_one.client_id)
-        AND NOT EXISTS (
+    WHERE (
+            (fact.code, fact.client_id) IS DISTINCT FROM (right_one.code, right_one.client_id)
+            OR (fact.created_text, fact.completed_text)
+                IS DISTINCT FROM (right_one.created_text, right_one.completed_text)
+                AND num_nonnulls(fact.created_text, fact.completed_text) > 0
+        ) AND NOT EXISTS (
             SELECT FROM job_facts_unsettled AS note WHERE note.job_id = coalesce(fact.job_id, right_one.job_id)
         )
 $$;
@@ -501,9 +517,15 @@ BEGIN
     END IF;
     last := first + interval '1 day';
     -- Planned anew for each day, by its size.
-    EXECUTE 'SELECT array_agg(at) FILTER (WHERE NOT is_missing), array_agg(id) FILTER (WHERE NOT is_missing),
-        array_agg(at) FILTER (WHERE is_missing), array_agg(id) FILTER (WHERE is_missing)
-        FROM job_facts_find_wrong($1, $2)' INTO instants, ids, new_instants, new_ids USING first, last;
+    EXECUTE 'SELECT array_agg(at ORDER BY at, id) FILTER (WHERE NOT is_missing),
+        array_agg(id ORDER BY at, id) FILTER (WHERE NOT is_missing),
+        array_agg(at ORDER BY at, id) FILTER (WHERE is_missing),
+        array_agg(id ORDER BY at, id) FILTER (WHERE is_missing)
+        FROM (
+            SELECT at, id, is_missing FROM job_facts_find_wrong($1, $2)
+            UNION SELECT created_at, job_id, false FROM job_facts
+            WHERE created_at BETWEEN $1 AND $2 AND created_text IS NULL
+        ) AS wrong' INTO instants, ids, new_instants, new_ids USING first, last;
     IF ids IS NOT NULL THEN
         PERFORM job_facts_settle(instants, ids);
     END IF;

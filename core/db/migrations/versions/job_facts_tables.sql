@@ -6,6 +6,8 @@ CREATE TABLE job_facts (
     job_id uuid NOT NULL,
     code smallint NOT NULL,
     client_id text NOT NULL,
+    created_text text,
+    completed_text text,
     PRIMARY KEY (created_at, job_id) INCLUDE (code)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
 

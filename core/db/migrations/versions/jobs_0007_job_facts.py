@@ -5,19 +5,17 @@ from sqlalchemy import text
 
 from core.db.migrations import functions
 from core.db.migrations.frozen_statements import read_statements
+from core.db.migrations.locks import lock_tables
 
 revision = "jobs_0007"
 down_revision = "jobs_0012"
 branch_labels = None
 depends_on = None
 
-# How often the lock is tried for, and for how long each time: whoever waits for it keeps all others waiting.
-_ATTEMPTS, _LOCK_TIMEOUT = 600, "1s"
-
 
 def upgrade() -> None:
     connection = op.get_bind()
-    _lock_tables()
+    lock_tables("jobs", "moderation_logs")
     # What was counted by the quarter goes, with the triggers that noted what had changed.
     old = "SELECT DISTINCT proname FROM pg_proc "
     old += " WHERE proname ^@ 'breakdown_' AND pronamespace = current_schema::regnamespace"
@@ -49,24 +47,3 @@ def upgrade() -> None:
     if connection.execute(text("SELECT NOT EXISTS (SELECT FROM jobs)")).scalar_one():
         # Nothing is to be filled.
         op.execute("UPDATE job_facts_state SET relations = job_facts_relations(), is_complete = true")
-
-
-def _lock_tables() -> None:
-    """Take the one lock that is needed, before any other, in short attempts: an export may hold one for hours."""
-    op.execute(f"""
-        DO $$
-        BEGIN
-            FOR attempt IN 1..{_ATTEMPTS} LOOP
-                BEGIN
-                    SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}';
-                    LOCK TABLE jobs, moderation_logs IN ACCESS EXCLUSIVE MODE;
-                    SET LOCAL lock_timeout = 0;
-                    RETURN;
-                EXCEPTION WHEN lock_not_available THEN
-                    PERFORM pg_sleep(1);
-                END;
-            END LOOP;
-            RAISE lock_not_available USING MESSAGE = 'the tables of jobs are in use';
-        END
-        $$
-    """)
