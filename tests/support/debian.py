@@ -33,8 +33,11 @@ def find_programs(extension: str) -> Path:
 
 
 @contextmanager
-def running_server(programs: Path, *, locale: str) -> Iterator[str]:
-    """Run a server of its own for a block, as a superuser's URL. It listens on a socket in its own folder only."""
+def running_server(programs: Path, *, locale: str, tls_port: int | None = None) -> Iterator[str]:
+    """Run a server of its own for a block, as a superuser's URL.
+
+    It listens on a socket in its own folder, or with TLS, for which it makes a certificate, on a port of the loopback.
+    """
     # Not below pytest's folder, which nobody but its owner may enter: as root, the server runs as somebody else.
     folder = Path(tempfile.mkdtemp(prefix="fencepost-test-"))
     account = _account()
@@ -43,7 +46,7 @@ def running_server(programs: Path, *, locale: str) -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         subprocess.run(
-            [programs / program, *arguments],
+            [programs / program if (programs / program).exists() else program, *arguments],
             user=None if account is None else account.pw_uid,
             group=None if account is None else account.pw_gid,
             extra_groups=None if account is None else [],
@@ -55,15 +58,27 @@ def running_server(programs: Path, *, locale: str) -> Iterator[str]:
 
     data = str(folder / "data")
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
+    url = f"postgresql://postgres@/postgres?host={folder}"
+    if tls_port is not None:
+        options = f"-c listen_addresses=127.0.0.1 -c port={tls_port} -c ssl=on -c unix_socket_directories='{folder}'"
+        url = f"postgresql://postgres@127.0.0.1:{tls_port}/postgres?sslmode=require"
     try:
         run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", f"--locale={locale}")
+        if tls_port is not None:
+            run(*_CERTIFICATE, "-keyout", f"{data}/server.key", "-out", f"{data}/server.crt")
         run("pg_ctl", "-D", data, "-w", "-o", options, "start")
         try:
-            yield f"postgresql://postgres@/postgres?host={folder}"
+            yield url
         finally:
             run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+_CERTIFICATE = (
+    *("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+    *("-subj", "/CN=127.0.0.1", "-days", "2"),
+)
 
 
 def _account() -> pwd.struct_passwd | None:
