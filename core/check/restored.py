@@ -59,6 +59,8 @@ def check_restored(databases: Databases, expected: Head | None = None) -> Iterat
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             found = list(check_ours(connection, databases))
             yield from found
+            if databases.jobs_are_ours and ours.has_facts():
+                yield from list(_check_facts(connection))
             if databases.jobs_are_ours:
                 yield from list(_check_jobs(connection))
             yield from list(_check_numbers(connection))
@@ -83,7 +85,7 @@ def _check_tables(connection: Connection, *, with_jobs: bool) -> Finding:
     return problem(f"The dump was not restored whole: {named}{more}. Restore it once more, and look at its errors.")
 
 
-def _check_jobs(connection: Connection) -> Iterator[Finding]:
+def _check_facts(connection: Connection) -> Iterator[Finding]:
     if connection.execute(_LACKS_TRIGGERS).scalar_one():
         yield problem("A trigger that keeps facts beside the jobs is missing or off: see below what else is.")
     counts = connection.execute(_COUNTS).one()
@@ -104,6 +106,9 @@ def _check_jobs(connection: Connection) -> Iterator[Finding]:
             "Facts are not used until a server has looked through them once, which it does by itself: "
             f"`{COMMAND} facts rebuild` does it at once."
         )
+
+
+def _check_jobs(connection: Connection) -> Iterator[Finding]:
     orphans = connection.execute(_ORPHANS).scalar_one()
     if orphans:
         yield problem(f"{orphans:,} moderation logs have no job: jobs were lost. Restore the dump once more.")

@@ -8,6 +8,7 @@ import click
 from core.cli.runner import open_checked
 from core.counts.fact_upkeep import are_complete, begin_anew, count_wrong, fill, keep_facts
 from core.db.databases import Databases
+from core.db.migrations.distributed import NONE_WHERE_DISTRIBUTED
 from core.errors import NotPossible
 from core.settings import load_settings
 
@@ -63,3 +64,5 @@ def rebuild() -> None:
 def _refuse_others(databases: Databases) -> None:
     if not databases.jobs_are_ours:
         raise NotPossible("The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: look after them there.")
+    if not databases.ours.has_facts():
+        raise NotPossible(NONE_WHERE_DISTRIBUTED)

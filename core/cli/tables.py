@@ -7,6 +7,7 @@ import click
 from core.cli.output import progress_bar
 from core.cli.runner import open_checked
 from core.cli.times import parse_day
+from core.db.migrations.distributed import NONE_WHERE_DISTRIBUTED
 from core.db.startup import migrate
 from core.errors import InvalidParameter
 from core.intake.demo import seed_jobs
@@ -16,9 +17,12 @@ from core.settings import load_settings
 
 @click.command("migrate", short_help="Create or upgrade the tables.")
 @click.option("--partitioned", is_flag=True, help="For a new database: jobs in a table for each month.")
-def migrate_command(partitioned: bool) -> None:
+@click.option("--distributed", is_flag=True, help="For a new database: jobs over the nodes of Citus.")
+def migrate_command(partitioned: bool, distributed: bool) -> None:
     """Create or upgrade the tables; where jobs are in months, make those of the next year."""
-    migrate(load_settings(), partitioned=partitioned)
+    migrate(load_settings(), partitioned=partitioned, distribute=distributed)
+    if distributed:
+        click.echo(NONE_WHERE_DISTRIBUTED, err=True)
 
 
 @click.command()

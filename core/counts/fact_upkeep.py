@@ -18,6 +18,8 @@ _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('fencepost facts
 
 def keep_facts(database: Database) -> None:
     """Do all that is due, in short transactions; where another process is at it already, leave it to that one."""
+    if not database.has_facts():
+        return
     for _ in fill(database):
         pass
     # Only what was there at the beginning: a note that cannot be settled yet comes back.

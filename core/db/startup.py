@@ -8,6 +8,7 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.driver_errors import MIGRATE
 from core.db.embedded import EmbeddedServer
+from core.db.migrations import distributed
 from core.errors import NotPossible
 from core.program import COMMAND
 from core.settings import Settings
@@ -50,30 +51,35 @@ def _open(settings: Settings) -> Databases:
     return Databases(ours, source, server, key, keys)
 
 
-def migrate(settings: Settings, *, partitioned: bool = False) -> None:
+def migrate(settings: Settings, *, partitioned: bool = False, distribute: bool = False) -> None:
     """Create or upgrade the tables, as the role of MIGRATE_DATABASE_URL where that is set.
 
-    `partitioned`: with `jobs` in a table for each month. Raises `NotPossible` where it is there already as one table.
+    `partitioned`: with `jobs` in a table for each month; `distribute`: over the nodes of Citus. Raises `NotPossible`
+    where the jobs are there already in another way.
     """
     if settings.migrate_database_url is not None:
         conninfo = parse_address("MIGRATE_DATABASE_URL", settings.migrate_database_url)
         owner = Database("MIGRATE_DATABASE_URL", conninfo, read_only=False, remedy=MIGRATE)
         try:
-            _migrate(owner, with_jobs=settings.source_database_url is None, partitioned=partitioned)
+            with_jobs = settings.source_database_url is None
+            _migrate(owner, with_jobs=with_jobs, partitioned=partitioned, distribute=distribute)
         finally:
             owner.close()
         return
     databases = _open(settings)
     try:
-        _migrate(databases.ours, with_jobs=databases.jobs_are_ours, partitioned=partitioned)
+        _migrate(databases.ours, with_jobs=databases.jobs_are_ours, partitioned=partitioned, distribute=distribute)
     finally:
         databases.close()
 
 
-def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) -> None:
-    if partitioned and not with_jobs:
+def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False, distribute: bool = False) -> None:
+    if (partitioned or distribute) and not with_jobs:
+        given = "--partitioned" if partitioned else "--distributed"
+        raise NotPossible(f"The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: leave {given} out.")
+    if partitioned and distribute:
         raise NotPossible(
-            "The jobs live in SOURCE_DATABASE_URL, which Fencepost never writes: leave --partitioned out."
+            "Jobs are either in months or over the nodes of Citus: leave --partitioned or --distributed out."
         )
     with database.transaction() as connection:
         # Two processes that start at once must not both create the tables.
@@ -89,5 +95,7 @@ def _migrate(database: Database, *, with_jobs: bool, partitioned: bool = False) 
             )
         if partitioned:
             partitions.make_other(connection)
+        if distribute:
+            distributed.distribute(connection, database.setting)
         due = partitions.find_due(connection) if with_jobs else []
     partitions.make_months(database.transaction, due)

@@ -61,10 +61,8 @@ def seed_jobs(
     with databases.ours.transaction() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("LOCK TABLE jobs IN SHARE ROW EXCLUSIVE MODE"))
-        others = connection.execute(
-            text("SELECT EXISTS (SELECT FROM jobs WHERE NOT starts_with(client_id, :prefix))"), {"prefix": PREFIX}
-        )
-        if others.scalar_one():
+        others = text("SELECT FROM jobs WHERE NOT starts_with(client_id, :prefix) LIMIT 1")
+        if connection.execute(others, {"prefix": PREFIX}).first() is not None:
             raise NotPossible("There are jobs that are no demo jobs: seed only an empty database.")
         connection.execute(text("TRUNCATE jobs, moderation_logs RESTART IDENTITY"))
         driver = connection.connection.driver_connection
@@ -125,4 +123,4 @@ def _batches(rows: Iterator[DemoJob]) -> Iterator[list[DemoJob]]:
 def has_jobs(databases: Databases) -> bool:
     """Tell whether there is any job."""
     with databases.source.transaction() as connection:
-        return bool(connection.execute(text("SELECT EXISTS (SELECT FROM jobs)")).scalar_one())
+        return connection.execute(text("SELECT FROM jobs LIMIT 1")).first() is not None

@@ -40,6 +40,8 @@ _SETTINGS = {
     "work_mem": "256MB",
     "enable_seqscan": "on",
     "default_tablespace": "",
+    # Where jobs lie over the nodes of Citus, those of a file come to the coordinator on their way.
+    "citus.max_intermediate_result_size": "-1",
 }
 
 

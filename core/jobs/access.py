@@ -24,9 +24,9 @@ class JobAccess:
     """Whose jobs may be read, how their database folds the case of letters, and whether facts are kept beside them.
 
     They are where the jobs are ours, and make questions quick. The answers are the same.
-    `jobs_are_ours`: their table has our indexes. `tells_api_keys`: it says which API key a job was submitted with.
-    `counts_reasons`: reasons are counted beside the facts. `writes_times`: facts hold the jobs' times as text.
-    `topology`: on which servers the jobs lie.
+    `jobs_are_ours`: their table has our indexes, on one server. `tells_api_keys`: it says which API key a job was
+    submitted with. `counts_reasons`: reasons are counted beside the facts. `writes_times`: facts hold the jobs' times
+    as text. `topology`: on which servers the jobs lie.
     `are_settled`: in the snapshot that is read no job is noted as unsettled, so that facts alone have the answer.
     """
 
@@ -48,7 +48,7 @@ def make_access(databases: Databases, wall: Wall) -> JobAccess:
         wall,
         source.folding(),
         source.has_facts(),
-        databases.jobs_are_ours,
+        databases.jobs_are_ours and not source.topology().is_distributed,
         source.tells_api_keys(),
         source.counts_reasons(),
         source.writes_times(),

@@ -11,6 +11,7 @@ from core.actor import Actor
 from core.audit.events import Event, append
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
+from core.db.topology import topology_of
 from core.errors import NotPossible
 from core.keeping.holds import refuse_held
 from core.keeping.survey import Survey, Target, survey_in
@@ -59,16 +60,26 @@ _EMPTY_COPIES = (
     " WHERE note <> '' AND job_id IN (SELECT job_id FROM erased)",
 )
 
-# Reasons that no job has any more go from wherever they are noted; of the others only the hashes of erased prompts.
-_FORGET_REASONS = (
-    """
+# Reasons that no job has any more: each is looked for until the first job that has it.
+_GONE_REASONS = """
     CREATE TEMPORARY TABLE gone_reasons ON COMMIT DROP AS
     SELECT digest FROM (SELECT DISTINCT digest, reason_hash FROM erased WHERE digest IS NOT NULL) AS once
     WHERE NOT EXISTS (
         SELECT FROM jobs WHERE hashtextextended(reason, 0) = once.reason_hash AND reason IS NOT NULL
             AND sha256(convert_to(reason, 'UTF8')) = once.digest
     )
-    """,
+"""
+
+# The same where no node can be asked for one row after the other: which of them jobs still have.
+_GONE_REASONS_OF_NODES = """
+    CREATE TEMPORARY TABLE gone_reasons ON COMMIT DROP AS
+    SELECT digest FROM erased WHERE digest IS NOT NULL EXCEPT
+    SELECT sha256(convert_to(reason, 'UTF8')) FROM jobs
+    WHERE reason IS NOT NULL AND hashtextextended(reason, 0) IN (SELECT reason_hash FROM erased) GROUP BY reason
+"""
+
+# They go from wherever they are noted; of the others only the hashes of erased prompts.
+_FORGET_REASONS = (
     "DELETE FROM job_reasons WHERE digest IN (SELECT digest FROM gone_reasons)",
     """
     UPDATE job_reasons SET prompts = ARRAY(SELECT unnest(prompts) EXCEPT SELECT unnest(once.hashes))
@@ -126,7 +137,8 @@ def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> No
     if jobs_are_ours:
         connection.execute(text(_DELETE.format(condition=condition)), parameters | {"stratum": _STRATUM})
         connection.execute(text("INSERT INTO erased_jobs (job_id) SELECT job_id FROM erased ON CONFLICT DO NOTHING"))
-        for statement in _FORGET_REASONS:
+        gone = _GONE_REASONS_OF_NODES if topology_of(connection).is_distributed else _GONE_REASONS
+        for statement in (gone, *_FORGET_REASONS):
             connection.execute(text(statement), {"erased": ERASED} if ":erased" in statement else {})
     # What is being written about these jobs ends first; `hold_off_erasing` is the other half.
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost erasing', 0))"))

@@ -112,23 +112,30 @@ def refuse_held(
     `condition` says in SQL which jobs, in each of `tables`; these name the column of the job's time.
     """
     connection.execute(_LOCK)
-    known = " OR ".join(
-        f"""EXISTS (
-            SELECT FROM {table} AS job WHERE {condition}
-                AND (holds.client_id IS NULL OR holds.client_id = job.client_id)
-                AND (holds.job_id IS NULL OR holds.job_id = job.job_id)
-                AND (created_from IS NULL OR job.{time} >= created_from AND job.{time} < created_to)
-        )"""
-        for table, time in tables.items()
-    )
-    found = connection.execute(
-        text(f"SELECT hold_id, reason FROM holds WHERE ended_at IS NULL AND ({known}) ORDER BY placed_at LIMIT 1"),
-        parameters,
-    ).one_or_none()
-    if found is not None:
-        raise NotPossible(
-            f"The hold {found.hold_id} keeps this ({found.reason}): end it first, where it is no longer needed."
-        )
+    in_force = select(holds).where(holds.c.ended_at.is_(None)).order_by(holds.c.placed_at)
+    # One by one, because jobs that are distributed cannot be joined with holds.
+    for hold in connection.execute(in_force).all():
+        kept = Held(hold.client_id, hold.job_id, hold.created_from, hold.created_to)
+        if any(_keeps(connection, kept, condition, parameters, table, time) for table, time in tables.items()):
+            raise NotPossible(
+                f"The hold {hold.hold_id} keeps this ({hold.reason}): end it first, where it is no longer needed."
+            )
+
+
+def _keeps(
+    connection: Connection, held: Held, condition: str, parameters: dict[str, object], table: str, time: str
+) -> bool:
+    """Tell whether a hold keeps one of the jobs of a table."""
+    bounds = {
+        "client_id": "job.client_id = :held_client_id",
+        "job_id": "job.job_id = :held_job_id",
+        "created_from": f"job.{time} >= :held_created_from",
+        "created_to": f"job.{time} < :held_created_to",
+    }
+    given = {name: value for name, value in asdict(held).items() if value is not None}
+    conditions = " AND ".join([condition, *(bounds[name] for name in given)])
+    query = text(f"SELECT 1 FROM {table} AS job WHERE {conditions} LIMIT 1")
+    return connection.execute(query, parameters | {f"held_{name}": given[name] for name in given}).first() is not None
 
 
 def _check_admin(by: Actor) -> None:

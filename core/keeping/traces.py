@@ -88,6 +88,11 @@ def remove_traces(databases: Databases, since: datetime, *, rewrite: bool) -> It
         ours.vacuum("pg_statistic", full=rewrite)
     else:
         yield "PostgreSQL's statistics may quote texts until a superuser runs VACUUM pg_statistic: ask one."
+    if databases.source.topology().is_distributed and databases.jobs_are_ours:
+        yield (
+            "The nodes of Citus keep statistics of their own, which may quote texts: let a superuser run DELETE FROM "
+            "pg_statistic, ANALYZE and VACUUM pg_statistic on each of them."
+        )
     if not rewrite:
         yield (
             "In the free space of pages bytes of what was erased may lie until new rows take their place: --rewrite "

@@ -57,6 +57,7 @@ TESTED_BY = {
     "dashboard/app.py": "tests/system/test_process.py",
     "dashboard/main.py": "tests/rules/test_pages.py",
     "api/__main__.py": "tests/system/test_process.py",
+    "core/db/migrations/distributed.py": "tests/system/test_distributed.py",
     "core/__main__.py": "tests/core/cli/test_runner.py",
     "fencepost/__main__.py": "tests/browser/test_installed.py",
     "core/cli/watchdog.py": "tests/system/test_stopping.py",

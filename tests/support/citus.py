@@ -58,6 +58,24 @@ CATALOGUE = """
         VALUES (1, 0, false, true), (2, 1, true, true), (3, 2, true, true);
     INSERT INTO pg_catalog.pg_dist_local_group VALUES (0);
 """
+# Notes it, and refuses what Citus refuses.
+CREATE_DISTRIBUTED = """
+    CREATE FUNCTION create_distributed_table(name regclass, by text, colocate_with text) RETURNS void LANGUAGE plpgsql
+        AS $$
+    BEGIN
+        IF EXISTS (SELECT FROM pg_trigger WHERE tgrelid = name AND NOT tgisinternal) THEN
+            RAISE 'it has triggers';
+        END IF;
+        IF EXISTS (
+            SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attname = by
+            WHERE indrelid = name AND indisunique AND attnum <> ALL (indkey::int2[])
+        ) THEN
+            RAISE 'a key lacks %', by;
+        END IF;
+        INSERT INTO pg_catalog.pg_dist_partition VALUES (name, 'h', by, 1);
+    END
+    $$;
+"""
 
 
 def distribute(connection: psycopg.Connection, table: str, by: str | None, group: int = 1) -> None:
@@ -65,6 +83,29 @@ def distribute(connection: psycopg.Connection, table: str, by: str | None, group
     method = "n" if by is None else "h"
     row = (table, method, by, group)
     connection.execute("INSERT INTO pg_catalog.pg_dist_partition VALUES (%s::regclass, %s, %s, %s)", row)
+
+
+@contextmanager
+def distributable(server: TestServer) -> Iterator[str]:
+    """Make a place for tables where they can be distributed; give its URL."""
+    name = f"fencepost_own_{uuid4().hex[:8]}"
+    if REAL is None:
+        url = server.create_empty(name)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute((CATALOGUE + CREATE_DISTRIBUTED).encode())
+        yield url
+        server.drop(name)
+        return
+    with psycopg.connect(REAL, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    yield within(name)
+    with psycopg.connect(REAL, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+def within(schema: str) -> str:
+    """Give the URL of a schema in the database of the real Citus."""
+    return f"{REAL}{'&' if '?' in str(REAL) else '?'}options={quote(f'-csearch_path={schema}')}"
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, text
 
 from core.db import migrations, partitions
+from core.db.migrations import distributed
+from core.db.topology import find_topology
 
 _SCRATCH = "fencepost_expected"
 
@@ -47,12 +49,15 @@ def list_differences(connection: Connection, *, with_jobs: bool) -> list[str]:
     """
     schema = connection.execute(text("SELECT quote_ident(current_schema)")).scalar_one()
     partitioned = with_jobs and partitions.is_partitioned(connection)
+    is_distributed = with_jobs and find_topology(connection).is_distributed
     there = _list_objects(connection, schema, (schema, _SCRATCH))
     path = connection.execute(text("SELECT current_setting('search_path')")).scalar_one()
     made = connection.begin_nested()
     connection.execute(text(f"CREATE SCHEMA {_SCRATCH}"))
     connection.execute(text(f"SET LOCAL search_path = {_SCRATCH}"))
     migrations.upgrade(connection, with_jobs=with_jobs, partitioned=partitioned)
+    if is_distributed:
+        distributed.prepare(connection)
     wanted = _list_objects(connection, _SCRATCH, (schema, _SCRATCH))
     made.rollback()
     connection.execute(text("SELECT set_config('search_path', :path, true)"), {"path": path})
