@@ -105,7 +105,7 @@ def _offer(source: Database) -> Finding:
     statements = (*TABLES, *list_functions(schema), *list_triggers("jobs"), *list_triggers("moderation_logs"))
     return advice(
         "Filters of decisions and categories look at one job after the other. Facts kept beside the jobs make them as "
-        "quick as dates, for about 290 MB and half a minute of filling a million jobs, and about 0.8 ms more for "
+        "quick as dates, for about 310 MB and half a minute of filling a million jobs, and about 0.8 ms more for "
         "each job and its log that are written one by one: as the owner, run these in the schema of jobs in a "
         "transaction, then `SELECT job_facts_fill_next()` until it gives nothing, and from cron each minute that,"
         " `SELECT job_facts_settle_some(5000)` and `SELECT job_counts_add_up(24)`; grant SELECT on the six tables to "
