@@ -27,8 +27,12 @@ from core.facts.tables import job_reasons
 from core.intake.demo import seed_jobs
 from core.intake.importer import Imported, import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
-from core.jobs.access import NotedReasons
+from core.jobs.access import NotedReasons, make_access
 from core.jobs.filter import JobFilter
+from core.jobs.hidden_text import Texts
+from core.jobs.pages import page_jobs
+from core.jobs.query import count_jobs
+from core.jobs.wall import Wall
 from core.keeping.erasure import erase
 from core.keeping.holds import Held, end_hold, place_hold
 from core.keeping.survey import Target
@@ -111,6 +115,12 @@ def test_everything_is_as_on_one_server(
         assert export_document(distributed, spring(**params), workers=2) == document
         assert read_pages(distributed, spring(**params), noted) == read_pages(databases, spring(**params), noted)
     assert read_jobs(distributed, spring()) == read_jobs(databases, spring())
+    # Who may see one client asks for another one.
+    others = make_access(distributed, Wall("demo-atelier"))
+    with distributed.source.transaction() as connection:
+        asked = spring(client_id="demo-studio-b")
+        assert page_jobs(connection, asked, others, after=None, limit=20, texts=Texts.ALL).rows == []
+        assert count_jobs(connection, asked, others) == 0
 
 
 def test_an_import_is_one_there_too(databases: Databases, distributed: Databases) -> None:
