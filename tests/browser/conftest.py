@@ -45,22 +45,12 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium without a window, which takes two thirds of the processor's time; else one with a window."""
-    launched = launch(playwright, COMPILE_ONCE, "--process-per-site")
+    launched = playwright.chromium.launch(
+        executable_path=shutil.which("chromium-headless-shell") or find_chromium(),
+        args=[*CHROMIUM_ARGUMENTS, COMPILE_ONCE, "--process-per-site"],
+    )
     yield launched
     launched.close()
-
-
-@pytest.fixture
-def compiling_browser(playwright: Playwright) -> Iterator[Browser]:
-    """The same for scripts that work for seconds, as axe does: compiled well it takes two thirds of the time."""
-    launched = launch(playwright)
-    yield launched
-    launched.close()
-
-
-def launch(playwright: Playwright, *more: str) -> Browser:
-    program = shutil.which("chromium-headless-shell") or find_chromium()
-    return playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_ARGUMENTS, *more])
 
 
 @pytest.fixture

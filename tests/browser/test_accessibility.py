@@ -214,10 +214,10 @@ TOURS: dict[str, Tour] = {
 @pytest.mark.usefixtures("receipt", "webhook")
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_no_rule_is_broken(
-    dashboard: RunningServer, compiling_browser: Browser, theme: Literal["light", "dark"], width: int
+    dashboard: RunningServer, browser: Browser, theme: Literal["light", "dark"], width: int
 ) -> None:
     """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
-    profile = new_profile(compiling_browser, width=width, color_scheme=theme)
+    profile = new_profile(browser, width=width, color_scheme=theme)
     page = profile.new_page()
     faults = {}
 
