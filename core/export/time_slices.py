@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from core.jobs.filter import DateRange
 
 # What a slice should come to in bytes, and in seconds where few of the jobs that are read come out.
-SLICE_SIZE = 8 * 1024 * 1024
+SLICE_SIZE = 12 * 1024 * 1024
 SLICE_SECONDS = 1.0
 
 # A slice is at most so many times as long as the one before: jobs may come in bursts.
