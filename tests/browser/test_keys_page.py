@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_jobs_page import wait_for
 from tests.conftest import ROOT
+from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
 
 EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
@@ -133,6 +134,8 @@ def test_two_presses_make_one_key(dashboard: RunningServer, page: Page, rows: ps
         dialog.get_by_label("Name").fill(f"pressed twice, {pause} ms")
         dialog.get_by_label("Client id").fill("acme")
         dialog.get_by_label("Client id").press("Tab")
+        # What was filled in draws the dialog anew, and its button has no place for a moment.
+        wait_until_still(page)
         button = dialog.get_by_role("button", name="Create key").bounding_box()
         assert button is not None
         for _ in range(2):
