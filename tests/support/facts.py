@@ -112,9 +112,9 @@ def act(rng: random.Random, connection: psycopg.Connection, *, own: int, has_key
             )
         case 11:
             connection.execute("UPDATE jobs SET reason = %s WHERE job_id = %s", (reason, job_id))
-        case 13:
-            connection.execute("UPDATE jobs SET completed_at = %s WHERE job_id = %s", (completed, job_id))
         case 12:
             other = rng.choice(IDS)
             if not has_key or connection.execute("SELECT FROM jobs WHERE job_id = %s", (other,)).fetchone():
                 connection.execute("UPDATE moderation_logs SET job_id = %s WHERE job_id = %s", (other, job_id))
+        case 13:
+            connection.execute("UPDATE jobs SET completed_at = %s WHERE job_id = %s", (completed, job_id))
