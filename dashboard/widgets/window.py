@@ -48,14 +48,18 @@ def known_window() -> Window:
 def read_window() -> Window:
     """Return the size of the window, and let the browser say it where it is another one."""
     window = known_window()
-    said: Any = _WINDOW(
+    _WINDOW(
         key="window_size",
         data={"cookie": COOKIE, "wide": WIDE, "width": window.width, "height": window.height},
-        on_size_change=lambda: None,
-    ).size
-    window = _parse(said) or window
-    st.session_state["window"] = window
+        on_size_change=_remember,
+    )
     return window
+
+
+def _remember() -> None:
+    """Take the size in before the page is drawn: the browser is told what it is drawn for, and says what differs."""
+    if window := _parse(st.session_state["window_size"].get("size")):
+        st.session_state["window"] = window
 
 
 def _parse(size: Any) -> Window | None:

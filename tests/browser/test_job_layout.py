@@ -105,7 +105,10 @@ def open_jobs_beside(page: Page, address: str) -> None:
 
 @pytest.mark.parametrize("sized", [(390, 844)], indirect=True)
 def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard: RunningServer, sized: Page) -> None:
-    """The head is one button above the list; an open job stands alone, and one button leads back."""
+    """The head is one button above the list; an open job stands alone, and one button leads back.
+
+    The layout follows the window when it becomes another one.
+    """
     open_jobs(sized, dashboard.url, "?range=30d")
     expect(sized.get_by_role("button", name="All jobs · Last 30 days")).to_be_visible()
     wait_until_still(sized)
@@ -120,6 +123,12 @@ def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard
     expect(sized.get_by_role("button", name="Older")).not_to_be_visible()
     sized.get_by_role("button", name="Back to the list").click()
     expect(sized.get_by_role("button", name="Older")).to_be_visible()
+
+    # Turned, or on a desk, and back: each time the page is laid out for the window that there is.
+    for width, folded in ((1280, 0), (390, 1)):
+        wait_until_still(sized)
+        sized.set_viewport_size({"width": width, "height": 844})
+        expect(sized.get_by_role("button", name="All jobs · Last 30 days")).to_have_count(folded)
 
 
 @pytest.mark.parametrize("sized", [(1920, 1080)], indirect=True)
