@@ -139,6 +139,8 @@ def pytest_collection_finish() -> None:
         scanner: Any = import_module("streamlit.components.v2.manifest_scanner")
         scanner.scan_component_manifests = cache(scanner.scan_component_manifests)
     gc.freeze()
+    # What tests leave in circles is little, and to look for it after each 700 objects costs a tenth of their time.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
