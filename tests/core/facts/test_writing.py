@@ -1,30 +1,16 @@
 """Facts of jobs, kept beside them: always what the jobs and their latest logs say, or not used."""
 
 import random
-from collections.abc import Iterator
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
 from core.counts.fact_upkeep import begin_anew, count_wrong, keep_facts
 from core.db.databases import Databases
-from core.db.startup import migrate, open_databases
 from core.jobs.fact_query import FACTS
 from core.jobs.filter import Category
-from core.settings import Settings
 from tests.support.facts import START, act, are_complete, check, connect
 from tests.support.rows import insert_job
-
-
-@pytest.fixture(params=[False, True], ids=["table", "months"])
-def kept(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[Databases]:
-    """An ordinary database, and one whose jobs are in months."""
-    settings_ = Settings(database_url=SecretStr(empty_database_url))
-    migrate(settings_, partitioned=request.param)
-    databases = open_databases(settings_)
-    yield databases
-    databases.close()
 
 
 def test_codes_are_the_same_in_python_and_in_sql(connection: psycopg.Connection) -> None:

@@ -13,38 +13,23 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from core.actor import COMMAND_LINE
 from core.csv.format import BOM, write_record
 from core.db.databases import Databases
-from core.db.partitions import make_months, span
-from core.db.startup import migrate, open_databases
 from core.errors import NotPossible
 from core.export.job_columns import COLUMNS, HEADER
 from core.intake import loading
 from core.intake.importer import import_jobs
 from core.intake.job_file import JobFile
 from core.jobs.filter import Category
-from core.settings import Settings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TestServer
 from tests.support.facts import IDS, START, act, are_complete, check, connect
 from tests.support.rows import insert_job, insert_log
 from tests.support.waiting import wait_for
 
 NEVER = 10**9
-
-
-@pytest.fixture(params=[False, True], ids=["table", "months"])
-def kept(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[Databases]:
-    """An ordinary database, and one whose jobs are in months."""
-    settings_ = Settings(database_url=SecretStr(empty_database_url))
-    migrate(settings_, partitioned=request.param)
-    databases = open_databases(settings_)
-    make_months(databases.ours.transaction, span(START, START + timedelta(days=70)))
-    yield databases
-    databases.close()
 
 
 @pytest.fixture
@@ -297,7 +282,7 @@ def test_a_job_whose_log_was_there_first_has_its_fact(kept: Databases, reader: p
 
 
 def test_an_import_that_is_killed_amid_its_load_has_changed_nothing(
-    kept: Databases, reader: psycopg.Connection, empty_database_url: str
+    server: TestServer, kept: Databases, reader: psycopg.Connection
 ) -> None:
     """SIGKILL with jobs, facts and indexes made and not yet committed: all is as before, and another import goes."""
     rng = random.Random(1)
@@ -305,7 +290,7 @@ def test_an_import_that_is_killed_amid_its_load_has_changed_nothing(
     data, before, made = document(rng, ids), shape(reader), was_made(reader)
     command = [sys.executable, "-m", "core", "import", "--client", "acme", "-"]
     waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'import_totals'::regclass"
-    environment = os.environ | {"DATABASE_URL": empty_database_url}
+    environment = os.environ | {"DATABASE_URL": server.url_of(reader.info.dbname)}
     with connect(kept) as other, other.transaction():
         other.execute("LOCK TABLE import_totals IN EXCLUSIVE MODE")
         with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT, env=environment) as process:
