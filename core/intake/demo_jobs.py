@@ -33,6 +33,7 @@ from core.jobs.filter import Category
 PERIOD = timedelta(days=120)
 HOUR = timedelta(hours=1)
 HOURS = PERIOD // HOUR
+WEEK = timedelta(days=7) // HOUR
 
 # Days before the end on which something happens.
 WAVE_DAY, NEW_RULE_DAY, MISSING_LOGS_DAY = 9, 6, 4
@@ -98,11 +99,13 @@ def generate(jobs: int, *, seed: int, until: datetime) -> Iterator[DemoJob]:
     rng = random.Random(f"fencepost {seed}")
     start = until - PERIOD
     hours = [start + HOUR * hour for hour in range(HOURS)]
-    weights = [[client.weight(hour) for client in CLIENTS] for hour in hours]
+    # Each week is like the first.
+    week = [[client.weight(hour) for client in CLIENTS] for hour in hours[:WEEK]]
+    weights = [list(week[hour % WEEK]) for hour in range(HOURS)]
     wave = HOURS - 24 * WAVE_DAY + 15
     # A wave is one client's, within three hours: as many jobs as it has in three days.
     for hour, times in zip(range(wave, wave + 3), (1.0, 1.6, 0.6), strict=True):
-        weights[hour][_wave_client()] += times * 18 * sum(map(sum, weights[:168])) / 168 / 10
+        weights[hour][_wave_client()] += times * 18 * sum(map(sum, week)) / WEEK / 10
     ends = list(accumulate(map(sum, weights)))
     earlier: list[Prompt] = []
     for number in range(jobs):

@@ -5,6 +5,7 @@ import string
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -34,8 +35,9 @@ def stored(connection: psycopg.Connection) -> list[list[Any]]:
     ]
 
 
-def draw(number: int = 4000) -> list[DemoJob]:
-    return list(generate(number, seed=1, until=UNTIL))
+@cache
+def draw(number: int = 4000) -> tuple[DemoJob, ...]:
+    return tuple(generate(number, seed=1, until=UNTIL))
 
 
 def test_the_same_arguments_give_the_same_rows(databases: Databases, connection: psycopg.Connection) -> None:
