@@ -129,7 +129,7 @@ def drip(head: bytes, piece: bytes, *, until: threading.Event) -> Fault:
 
 def pack(encoding: str, body: bytes | None = None) -> Fault:
     """Hand the whole body on, or another one, as gzip under some name."""
-    packed = None if body is None else gzip.compress(body)
+    packed = None if body is None else gzip.compress(body, 1)
 
     def do(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
         data = gzip.compress(_body(ask(request))) if packed is None else packed
