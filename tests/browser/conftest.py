@@ -106,7 +106,7 @@ def step_to(page: Page, address: str) -> None:
     wait_until_still(page)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seeded_url(server: TestServer) -> Iterator[str]:
     """A database with demo jobs up to the end of tomorrow, so that today's view is full at any time of the day."""
     name = f"fencepost_test_browser_{uuid4().hex[:8]}"
@@ -119,7 +119,7 @@ def seeded_url(server: TestServer) -> Iterator[str]:
     server.drop(name)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dashboard(seeded_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A dashboard in demo mode; its log must stay free of traces, and of what it was asked."""
     with serving_dashboard(
