@@ -14,6 +14,7 @@ WIDE = 1020
 SCARCE = 1120
 
 COOKIE = "fencepost_window"
+_KEY = "window_size"
 
 _SIZE = re.compile(r"([1-9][0-9]{2,4})x([1-9][0-9]{2,4})", re.ASCII)
 
@@ -47,19 +48,15 @@ def known_window() -> Window:
 
 def read_window() -> Window:
     """Return the size of the window, and let the browser say it where it is another one."""
-    window = known_window()
+    # Taken in before it is told what the page is drawn for: it would compare with an older size.
+    window = _parse(st.session_state.get(_KEY, {}).get("size")) or known_window()
+    st.session_state["window"] = window
     _WINDOW(
-        key="window_size",
+        key=_KEY,
         data={"cookie": COOKIE, "wide": WIDE, "width": window.width, "height": window.height},
-        on_size_change=_remember,
+        on_size_change=lambda: None,
     )
     return window
-
-
-def _remember() -> None:
-    """Take the size in before the page is drawn: the browser is told what it is drawn for, and says what differs."""
-    if window := _parse(st.session_state["window_size"].get("size")):
-        st.session_state["window"] = window
 
 
 def _parse(size: Any) -> Window | None:
