@@ -319,6 +319,8 @@ class Database:
             pool_use_lifo=True,
             pool_recycle=RECYCLE if "," in str(conninfo_to_dict(self.conninfo).get("host")) else -1,
             hide_parameters=True,
+            # It is no type of ours, and to look for it costs a question when the first connection is made.
+            use_native_hstore=False,
         )
         event.listen(engine, "before_cursor_execute", _add_comment, retval=True)
         return engine

@@ -13,8 +13,12 @@ from sqlalchemy.sql.visitors import InternalTraversal
 
 from core.db.relations import BEHIND
 
+# Each process asks this before its first statement: few servers have either, and then nobody looks behind the tables.
+_FOUND = text("""
+    SELECT EXISTS (SELECT FROM pg_foreign_table) AS knows_foreign_tables,
+        to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL AS is_citus
+""")
 _FOREIGN = text(f"{BEHIND} SELECT EXISTS (SELECT FROM behind JOIN pg_foreign_table ON ftrelid = behind.oid)")
-_IS_CITUS = text("SELECT to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL")
 
 # What Citus has made of a table; of partitions, of the first. A table that each node has a copy of has no column.
 _PLACED = text(f"""
@@ -72,8 +76,11 @@ ONE_SERVER = Topology()
 def find_topology(connection: Connection) -> Topology:
     """Ask the catalogue where the rows lie."""
     names = ("jobs", "moderation_logs")
-    foreign = any(connection.execute(_FOREIGN, {"relation": name}).scalar_one() for name in names)
-    if not connection.execute(_IS_CITUS).scalar_one():
+    found = connection.execute(_FOUND).one()
+    foreign = found.knows_foreign_tables and any(
+        connection.execute(_FOREIGN, {"relation": name}).scalar_one() for name in names
+    )
+    if not found.is_citus:
         return Topology(has_foreign_tables=foreign)
     jobs, logs = (connection.execute(_PLACED, {"relation": name}).one_or_none() for name in names)
     placed = [None if row is None else Placed(row.by_column, row.group, row.names_client) for row in (jobs, logs)]
