@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from urllib.parse import quote
@@ -46,7 +47,7 @@ from core.webhooks.deliveries import State, forget_old
 from core.webhooks.endpoints import create_endpoint
 from core.webhooks.events import WebhookEvent
 from core.webhooks.sender import Sender
-from tests.conftest import ROOT, TestServer
+from tests.conftest import ROOT
 from tests.core.auth.conftest import claims_of, come_in
 from tests.core.review.test_verdicts import job
 from tests.support.asgi import EXPORT, ask, create_api, make_key
@@ -60,10 +61,16 @@ def as_role(url: str, role: str) -> str:
 
 
 @pytest.fixture
-def roles(empty_database_url: str, server: TestServer) -> Iterator[tuple[str, str]]:
+def roles(empty_database_url: str) -> Iterator[tuple[str, str]]:
     """An owner and an application's role, neither a superuser; the owner's database is empty."""
+    with two_roles(empty_database_url) as made:
+        yield made
+
+
+@contextmanager
+def two_roles(url: str) -> Iterator[tuple[str, str]]:
     owner, app = (f"fencepost_{name}_{uuid4().hex[:8]}" for name in ("owner", "app"))
-    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)
         for role in (owner, app):
             connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
@@ -79,9 +86,15 @@ def roles(empty_database_url: str, server: TestServer) -> Iterator[tuple[str, st
 @pytest.fixture
 def least(empty_database_url: str, roles: tuple[str, str]) -> Iterator[Databases]:
     """The databases as the application's role, with the grants of deploy/; the tables are the owner's."""
-    settings = settings_of(empty_database_url, roles)
+    with opened_with_least(empty_database_url, roles) as opened:
+        yield opened
+
+
+@contextmanager
+def opened_with_least(url: str, roles: tuple[str, str]) -> Iterator[Databases]:
+    settings = settings_of(url, roles)
     migrate(settings)
-    grant(empty_database_url, roles)
+    grant(url, roles)
     opened = open_databases(settings)
     yield opened
     opened.close()

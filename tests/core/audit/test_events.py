@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -25,8 +26,8 @@ from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.settings import Settings
-from tests.conftest import ROOT
-from tests.rules.test_grants import as_role, least, roles, settings_of  # noqa: F401
+from tests.conftest import ROOT, TestServer
+from tests.rules.test_grants import as_role, least, opened_with_least, roles, settings_of, two_roles  # noqa: F401
 
 KEY = "a key of these tests, of 32 characters"
 
@@ -222,12 +223,21 @@ def test_what_is_no_head_is_refused(value: str) -> None:
         parse_head(value)
 
 
-@pytest.fixture
-def writer(least: Databases, empty_database_url: str, roles: tuple[str, str]) -> Iterator[psycopg.Connection]:  # noqa: F811
-    """A session of the application's role, with the documented grants. Commits at once."""
-    record(least, Event.KEY_REVOKED, COMMAND_LINE)
-    with psycopg.connect(as_role(empty_database_url, roles[1]), autocommit=True) as connection:
-        yield connection
+@pytest.fixture(scope="module")
+def appended(server: TestServer) -> Iterator[tuple[Databases, psycopg.Connection]]:
+    """The databases with the documented grants, and a session of the application's role that commits at once.
+
+    One for all tests that only append: to migrate takes longer than all of them.
+    """
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    url = server.create_empty(name)
+    with (
+        two_roles(url) as both,
+        opened_with_least(url, both) as databases,
+        psycopg.connect(as_role(url, both[1]), autocommit=True) as connection,
+    ):
+        yield databases, connection
+    server.drop(name)
 
 
 APPEND = "SELECT audit_append({seq}, {at}, 'jobs-listed', 'cli', NULL, NULL, NULL, '{{}}', NULL, sha256(''))"
@@ -237,8 +247,8 @@ APPEND = "SELECT audit_append({seq}, {at}, 'jobs-listed', 'cli', NULL, NULL, NUL
     "values",
     [
         {"seq": str(2**63 - 1)},
-        {"seq": "1"},
-        {"seq": "3"},
+        {"seq": "{last}"},
+        {"seq": "{last} + 2"},
         {"seq": "-1"},
         {"seq": "NULL"},
         {"at": "'infinity'"},
@@ -249,21 +259,26 @@ APPEND = "SELECT audit_append({seq}, {at}, 'jobs-listed', 'cli', NULL, NULL, NUL
     ],
 )
 def test_the_application_chooses_neither_number_nor_time(
-    least: Databases,  # noqa: F811
-    writer: psycopg.Connection,
-    values: dict[str, str],
+    appended: tuple[Databases, psycopg.Connection], values: dict[str, str]
 ) -> None:
     """Who has the application's role adds the next event, as of now, or none; others go on recording."""
+    databases, writer = appended
+    record(databases, Event.KEY_REVOKED, COMMAND_LINE)
+    last = len(events(writer))
+
+    usual = {"seq": "{last} + 1", "at": "clock_timestamp()"}
+    chosen = {name: value.format(last=last) for name, value in (usual | values).items()}
     with pytest.raises(psycopg.errors.RaiseException, match="audit_events: the"):
-        writer.execute(APPEND.format(**({"seq": "2", "at": "clock_timestamp()"} | values)).encode())
+        writer.execute(APPEND.format(**chosen).encode())
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         writer.execute(
-            "INSERT INTO audit_events VALUES (2, now(), 'jobs-listed', 'cli', NULL, NULL, NULL, '{}', sha256(''))"
+            f"INSERT INTO audit_events VALUES ({last + 1}, now(), 'jobs-listed', 'cli', NULL, NULL, NULL, '{{}}',"
+            " sha256(''))".encode()
         )
 
-    record(least, Event.JOBS_LISTED, COMMAND_LINE)
+    record(databases, Event.JOBS_LISTED, COMMAND_LINE)
 
-    assert "one unbroken chain of 2 events" in check_chain(least)
+    assert f"one unbroken chain of {last + 1} events" in check_chain(databases)
 
 
 def test_nobody_else_may_append(least: Databases, empty_database_url: str) -> None:  # noqa: F811
