@@ -12,7 +12,7 @@ from core.quality.answers import Answer, answer_sample
 from core.quality.estimates import Stratum, correct_share, estimate_share
 from core.quality.sentences import say_corrected, say_errors
 from core.review.verdicts import Verdict
-from tests.core.quality.test_answers import ANN, BOB, BY, EVERYBODY, draw_all, judge
+from tests.core.quality.test_answers import ANN, BOB, BY, EVERYBODY, draw_all, judge, judge_alike
 from tests.core.quality.test_estimates import DESIGNS, ENDLESS, draw
 from tests.support.rows import insert_job
 
@@ -28,10 +28,13 @@ def sample_id(databases: Databases, connection: psycopg.Connection) -> UUID:
     """
     jobs = [insert_job(connection, is_prohibited=number < 20) for number in range(50)]
     drawn = draw_all(databases)
+    said: dict[tuple[Actor, Verdict], list[UUID]] = {}
     for number, job_id in enumerate(jobs):
         is_wrong = number < 6 or number in (20, 21)
         person = ANN if number % 2 else BOB if number % 4 else CAT
-        judge(databases, person, job_id, Verdict.OVERTURN if is_wrong else Verdict.AGREE)
+        said.setdefault((person, Verdict.OVERTURN if is_wrong else Verdict.AGREE), []).append(job_id)
+    for (person, verdict), alike in said.items():
+        judge_alike(databases, person, alike, verdict)
     return drawn
 
 
