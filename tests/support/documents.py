@@ -29,7 +29,10 @@ def export_document(
     databases: Databases, job_filter: JobFilter, wall: Wall | None = None, *, workers: int = 1
 ) -> bytes:
     """Export to the end and return the body."""
-    return asyncio.run(_export(databases, job_filter, wall or Wall(None), workers))
+    blocks: list[bytes] = []
+    # Not as what the coroutine returns: asyncio writes that out, all of it, to look up whose signal handler it has.
+    asyncio.run(_export(databases, job_filter, wall or Wall(None), workers, blocks))
+    return b"".join(blocks)
 
 
 def read_records(document: bytes) -> list[list[str]]:
@@ -37,7 +40,7 @@ def read_records(document: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(document.decode("utf-8-sig"), newline="")))[1:]
 
 
-async def _export(databases: Databases, job_filter: JobFilter, wall: Wall, workers: int) -> bytes:
+async def _export(databases: Databases, job_filter: JobFilter, wall: Wall, workers: int, into: list[bytes]) -> None:
     started = start_export(
         databases,
         job_filter,
@@ -48,4 +51,4 @@ async def _export(databases: Databases, job_filter: JobFilter, wall: Wall, worke
         workers=workers,
     )
     async with started as running, aclosing(running.stream()) as blocks:
-        return b"".join([block async for block in blocks])
+        into += [block async for block in blocks]

@@ -187,30 +187,34 @@ def test_a_reader_that_leaves_ends_all_statements(databases: Databases, connecti
 
 
 @pytest.mark.usefixtures("small_slices")
-def test_exports_at_once_share_the_connections_of_one(databases: Databases, connection: psycopg.Connection) -> None:
+def test_exports_at_once_share_the_connections_of_one(
+    databases: Databases, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A second export takes the place of the first one's follower; when it is over, the first gets help again."""
+    # Three jobs each: what an export does is looked at between its blocks, and it changes between slices.
+    monkeypatch.setattr(time_slices, "SLICE_SIZE", 300_000)
     insert_large_jobs(connection, 600, size=100_000)
 
-    async def read_until(blocks: AsyncGenerator[bytes], condition: Callable[[set[int]], bool]) -> bytes:
-        """Read on until the sessions of exports are as they should be."""
-        read = []
-        while not condition(await asyncio.to_thread(export_sessions, connection)):
-            read.append(await anext(blocks))
-        return b"".join(read)
+    body: list[bytes] = []
 
-    async def read_all() -> bytes:
+    async def read_until(blocks: AsyncGenerator[bytes], condition: Callable[[set[int]], bool]) -> None:
+        """Read on until the sessions of exports are as they should be."""
+        while not condition(await asyncio.to_thread(export_sessions, connection)):
+            body.append(await anext(blocks))
+
+    async def read_all() -> None:
         async with start(databases, workers=2) as first, aclosing(first.stream()) as blocks:
-            body = await read_until(blocks, lambda sessions: len(sessions) == 2)
+            await read_until(blocks, lambda sessions: len(sessions) == 2)
             async with start(databases, workers=2) as second, aclosing(second.stream()) as others:
                 await anext(others)
-                body += await read_until(blocks, lambda sessions: len(sessions) == 2)
+                await read_until(blocks, lambda sessions: len(sessions) == 2)
                 meanwhile = export_sessions(connection)
-            body += await read_until(blocks, lambda sessions: len(sessions - meanwhile) == 1)
-            return body + b"".join([block async for block in blocks])
+            await read_until(blocks, lambda sessions: len(sessions - meanwhile) == 1)
+            body.extend([block async for block in blocks])
 
-    body = asyncio.run(read_all())
+    asyncio.run(read_all())
 
-    assert body == export_document(databases, april(), workers=1)
+    assert b"".join(body) == export_document(databases, april(), workers=1)
 
 
 @pytest.mark.usefixtures("large_slices")
