@@ -1,5 +1,6 @@
 """A PostgreSQL from the system's packages: older than the embedded one, and with the extensions that one lacks."""
 
+import atexit
 import os
 import pwd
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -38,24 +40,8 @@ def running_server(programs: Path, *, locale: str, tls_port: int | None = None) 
 
     It listens on a socket in its own folder, or with TLS, for which it makes a certificate, on a port of the loopback.
     """
-    # Not below pytest's folder, which nobody but its owner may enter: as root, the server runs as somebody else.
-    folder = Path(tempfile.mkdtemp(prefix="fencepost-test-"))
-    account = _account()
-    if account is not None:
-        os.chown(folder, account.pw_uid, account.pw_gid)
-
-    def run(program: str, *arguments: str) -> None:
-        subprocess.run(
-            [programs / program if (programs / program).exists() else program, *arguments],
-            user=None if account is None else account.pw_uid,
-            group=None if account is None else account.pw_gid,
-            extra_groups=None if account is None else [],
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-
+    folder = _make_folder()
+    run = partial(_run, programs, folder)
     data = str(folder / "data")
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off"
     url = f"postgresql://postgres@/postgres?host={folder}"
@@ -63,7 +49,7 @@ def running_server(programs: Path, *, locale: str, tls_port: int | None = None) 
         options = f"-c listen_addresses=127.0.0.1 -c port={tls_port} -c ssl=on -c unix_socket_directories='{folder}'"
         url = f"postgresql://postgres@127.0.0.1:{tls_port}/postgres?sslmode=require"
     try:
-        run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", f"--locale={locale}")
+        run("cp", "-a", str(_make_files(programs, locale)), data)
         if tls_port is not None:
             run(*_CERTIFICATE, "-keyout", f"{data}/server.key", "-out", f"{data}/server.crt")
         run("pg_ctl", "-D", data, "-w", "-o", options, "start")
@@ -73,6 +59,43 @@ def running_server(programs: Path, *, locale: str, tls_port: int | None = None) 
             run("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+@cache
+def _make_files(programs: Path, locale: str) -> Path:
+    """Make the files of a server, to be copied: that takes a tenth of making them."""
+    folder = _make_folder()
+    atexit.register(shutil.rmtree, folder)
+    data = folder / "data"
+    options = ("-A", "trust", "-U", "postgres", "-E", "UTF8", f"--locale={locale}", "--no-sync")
+    _run(programs, folder, "initdb", "-D", str(data), *options)
+    return data
+
+
+def _make_folder() -> Path:
+    """Make a folder for who runs the server.
+
+    Not below pytest's, which nobody but its owner may enter: as root, the server runs as somebody else.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fencepost-test-"))
+    account = _account()
+    if account is not None:
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    return folder
+
+
+def _run(programs: Path, folder: Path, program: str, *arguments: str) -> None:
+    account = _account()
+    subprocess.run(
+        [programs / program if (programs / program).exists() else program, *arguments],
+        user=None if account is None else account.pw_uid,
+        group=None if account is None else account.pw_gid,
+        extra_groups=None if account is None else [],
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 _CERTIFICATE = (
