@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 from streamlit import config
 
 from api.downloads import Downloads
@@ -18,12 +19,11 @@ from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.errors import InvalidSetting
 from core.settings import Settings
-from dashboard.server.backchannel_logout import BackchannelLogout
 from dashboard.server.bursts import SentInBursts
 from dashboard.server.guard import Guard, is_loopback
 from dashboard.server.held_sessions import HeldSessions
 from dashboard.server.sign_in_failure import keep_sign_in_short
-from dashboard.server.sign_in_settings import give_streamlit, read_sign_in
+from dashboard.server.sign_in_settings import SignIn, give_streamlit, read_sign_in
 from dashboard.session.connections import ClosedWithSession, OpenConnections
 from dashboard.session.person import recognise
 from dashboard.session.resources import Resources, provide
@@ -54,7 +54,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         downloads=Downloads(services, office, lambda name, session: recognise(settings, door, name, session)),
         hosts=() if sign_in is None else (sign_in.host,),
         ids=ids,
-        logout=None if sign_in is None else BackchannelLogout(databases, sign_in.providers),
+        logout=None if sign_in is None else _create_logout(databases, sign_in),
     )
     keep_traces_out()
     keep_sign_in_short()
@@ -65,6 +65,13 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
         layers.append(Middleware(ClosedWithSession, connections=connections, recognise=door.recognise))
     layers.append(Middleware(SentInBursts))
     return st.App(MAIN, middleware=layers, on_script_error=show_failure)
+
+
+def _create_logout(databases: Databases, sign_in: SignIn) -> ASGIApp:
+    # Here, because what reads signed tokens takes a part of the start that nobody needs who has no sign-in.
+    from dashboard.server.backchannel_logout import BackchannelLogout
+
+    return BackchannelLogout(databases, sign_in.providers)
 
 
 def check_configuration(settings: Settings) -> None:

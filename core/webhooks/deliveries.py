@@ -17,8 +17,8 @@ from core.db.databases import Databases
 from core.db.schema import webhook_deliveries, webhook_endpoints
 from core.errors import NotPossible
 from core.metrics.registry import WEBHOOKS
+from core.webhooks.answer import Answer
 from core.webhooks.endpoints import check_admin
-from core.webhooks.post import Answer
 
 # What is waited after each failed attempt, as Standard Webhooks proposes: three days and a bit in all.
 _SECONDS, _MINUTES, _HOURS = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

@@ -3,7 +3,6 @@
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
@@ -13,27 +12,11 @@ from standardwebhooks import Webhook
 from core.errors import NotPossible
 from core.program import VERSION
 from core.stall_watch import StallWatch
+from core.webhooks.answer import Answer
 from core.webhooks.target import Target, parse_target, resolve
 
 # Bytes of an answer that are looked at: its status says all that counts.
 MOST_BODY = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of an attempt: the status of the answer, or why there was none; and what was wrong (None: nothing).
-
-    `retry_after`: seconds after which the endpoint wants to be asked again.
-    """
-
-    status: int | None
-    error: str | None = None
-    retry_after: float = 0
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the endpoint wants nothing any more (410)."""
-        return self.status == httpx.codes.GONE
 
 
 class Postman:

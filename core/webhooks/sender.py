@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.actor import HOUSE
@@ -14,8 +16,10 @@ from core.errors import FencepostError, NotPossible
 from core.settings import Settings
 from core.webhooks.deliveries import State, claim_due, forget_old, list_due, note_answer
 from core.webhooks.endpoints import pause_endpoint
-from core.webhooks.post import Postman
 from core.webhooks.target import read_networks
+
+if TYPE_CHECKING:
+    from core.webhooks.post import Postman
 
 log = logging.getLogger("fencepost.webhooks")
 
@@ -37,7 +41,14 @@ class Sender:
         """Raises `InvalidSetting` where the networks that are allowed are no list of such."""
         self._databases = databases
         self._timeout = settings.fencepost_webhook_timeout
-        self._postman = Postman(read_networks(settings), timeout=self._timeout)
+        self._networks = read_networks(settings)
+
+    @cached_property
+    def _postman(self) -> "Postman":
+        """Who brings messages, made with the first one: httpx and the trusted certificates are a seventh of a start."""
+        from core.webhooks.post import Postman
+
+        return Postman(self._networks, timeout=self._timeout)
 
     def send_due(self, stopped: threading.Event = _NEVER) -> Counter[State]:
         """Send what is due now, and return how many messages became what."""

@@ -8,12 +8,14 @@ import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import httpx
+from typing import TYPE_CHECKING
 
 from core.auth.networks import is_within, parse_networks
 from core.errors import InvalidParameter, InvalidSetting, NotPossible
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 LONGEST_URL = 2_000
 
@@ -36,7 +38,7 @@ _NOT_OF_THE_WORLD = [ipaddress.ip_network(each) for each in ("192.0.0.0/24", "3f
 class Target:
     """An address on the web, and the numbers that its host has now, each of which may be spoken to."""
 
-    url: httpx.URL
+    url: "httpx.URL"
     addresses: tuple[str, ...]
 
 
@@ -50,8 +52,11 @@ def read_networks(settings: Settings) -> list[str]:
         ) from None
 
 
-def parse_target(text: str) -> httpx.URL:
+def parse_target(text: str) -> "httpx.URL":
     """Parse the address of an endpoint. Raises `InvalidParameter`, which does not repeat it: it may hold a secret."""
+    # Here, because every server starts with this module and few have webhooks.
+    import httpx
+
     try:
         url = httpx.URL(text.strip())
     except httpx.InvalidURL:
@@ -67,7 +72,7 @@ def parse_target(text: str) -> httpx.URL:
     return url
 
 
-def resolve(url: httpx.URL, networks: Sequence[str]) -> Target:
+def resolve(url: "httpx.URL", networks: Sequence[str]) -> Target:
     """Look up the host, anew each time. Raises `NotPossible` where it has no address, or one that is not allowed."""
     try:
         found = socket.getaddrinfo(url.host, url.port or 443, type=socket.SOCK_STREAM)

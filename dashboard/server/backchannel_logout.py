@@ -20,9 +20,8 @@ from core.auth.claims import name_person
 from core.auth.live_sessions import end_by_provider
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
+from dashboard.server.sign_in_failure import BACKCHANNEL_PATH as BACKCHANNEL_PATH
 from dashboard.server.sign_in_settings import Provider
-
-BACKCHANNEL_PATH = "/auth/backchannel-logout"
 
 # The member of `events` that makes a token a logout token (section 2.4).
 EVENT = "http://schemas.openid.net/event/backchannel-logout"

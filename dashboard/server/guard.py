@@ -15,10 +15,9 @@ from api.pages import page
 from core.auth.session_ids import SESSION_COOKIE, SessionIds
 from core.auth.tickets import BROWSER_COOKIE
 from core.settings import Settings
-from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
 from dashboard.server.host_cookies import with_host_cookies
 from dashboard.server.security_headers import with_security_headers
-from dashboard.server.sign_in_failure import LOGIN_PATH, LOGOUT_PATH, with_plain_failure
+from dashboard.server.sign_in_failure import BACKCHANNEL_PATH, LOGIN_PATH, LOGOUT_PATH, with_plain_failure
 from dashboard.server.sign_in_limit import LIMITED, SignInLimit
 from dashboard.server.sign_in_steps import is_own_step, with_fresh_sign_in
 from dashboard.server.visitors import Visitors

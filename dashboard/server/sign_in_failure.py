@@ -11,6 +11,7 @@ from api.pages import page
 from dashboard.server.sign_in_steps import find_page
 
 LOGIN_PATH = "/auth/login"
+BACKCHANNEL_PATH = "/auth/backchannel-logout"
 LOGOUT_PATH = "/auth/logout"
 RETURN_PATH = "/oauth2callback"
 

@@ -9,8 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.limits import Bucket, Rate, Seldom
 from api.pages import page
-from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
-from dashboard.server.sign_in_failure import LOGIN_PATH, RETURN_PATH
+from dashboard.server.sign_in_failure import BACKCHANNEL_PATH, LOGIN_PATH, RETURN_PATH
 from dashboard.server.visitors import network_of
 
 LIMITED = frozenset({LOGIN_PATH, RETURN_PATH, BACKCHANNEL_PATH})

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -275,3 +276,17 @@ def test_every_module_says_what_it_is_for() -> None:
     missing = [name_of(path) for path in modules(*ROOMS) if ast.get_docstring(parse(path)) is None]
 
     assert missing == []
+
+
+def test_a_server_loads_what_it_needs_at_its_start() -> None:
+    """What speaks to other servers, checks signed tokens or estimates is loaded where it is used, not at each start."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, api.__main__; print(*sys.modules)"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+    assert "api.routes" in loaded
+    assert {"httpx", "joserfc", "numpy", "pandas", "rich", "streamlit", "opentelemetry"} & set(loaded) == set()
