@@ -33,10 +33,10 @@ UNAVAILABLE = {
 HEALTHY = b'{"status":"ok"}'
 
 
-@pytest.fixture
-def private_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A PostgreSQL that a test may stop."""
-    server = EmbeddedServer(tmp_path / "private")
+@pytest.fixture(scope="module")
+def private_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL that a test may stop, and starts again: one for all of these tests."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("private") / "server")
     server.start()
     migrate(Settings(database_url=SecretStr(server.url())))
     yield server
