@@ -1,5 +1,13 @@
 """Serve dashboard and API in one process: `python -m dashboard`."""
 
+import gc
+
+if __name__ == "__main__":
+    # Nothing of what is loaded here is garbage, and to look for some takes a tenth of the start.
+    gc.disable()
+
+# isort: split
+
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -69,4 +77,7 @@ def _seed_first_time(databases: Databases, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    # What is loaded stays, and need not be looked at again.
+    gc.freeze()
+    gc.enable()
     run_command(main, "python -m dashboard")
