@@ -18,8 +18,12 @@ def test_rows_of_any_length_come_whole_over_tls() -> None:
     """What OpenSSL has read of the socket and libpq has not, nobody sees on the socket: it is not waited for."""
     # No compression, which a row of one letter would be all of.
     statement = f"""
-        SELECT (SELECT string_agg(md5(n::text || i::text), '') FROM generate_series(1, n / 32 + 1) AS i)
-        FROM unnest(ARRAY[{", ".join(map(str, LENGTHS * 20))}]) WITH ORDINALITY AS length (n, place) ORDER BY place
+        WITH one AS MATERIALIZED (
+            SELECT place,
+                (SELECT string_agg(md5(n::text || i::text), '') FROM generate_series(1, n / 32 + 1) AS i) AS row
+            FROM unnest(ARRAY[{", ".join(map(str, LENGTHS))}]) WITH ORDINALITY AS length (n, place)
+        )
+        SELECT row FROM generate_series(1, 20) AS time CROSS JOIN one ORDER BY time, place
     """
 
     async def copy(url: str) -> list[bytes]:
