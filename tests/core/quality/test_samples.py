@@ -1,16 +1,19 @@
 """Samples: drawn by chance, the same for the same seed, behind the wall, and kept with what they were drawn from."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from core.actor import COMMAND_LINE, Actor, Forbidden, Scope
 from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.errors import InvalidParameter, NotPossible
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
@@ -21,6 +24,8 @@ from core.jobs.wall import Wall
 from core.quality.drawing import count_strata, draw_jobs, draw_places
 from core.quality.places import are_counted_by_hour, asks_about_reasons, count_by_hour
 from core.quality.samples import Judging, Plan, draw_sample, edit_sample, find_sample, list_samples
+from core.settings import Settings
+from tests.conftest import TestServer
 from tests.core.audit.test_events import events
 from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
@@ -229,6 +234,25 @@ def draw_half(
     return drawn
 
 
+@pytest.fixture(scope="module")
+def template(server: TestServer, default_settings: Settings) -> Iterator[str]:
+    """Five hundred demo jobs, and some whose reasons begin alike, are empty or are rare."""
+    name = f"fencepost_demo_{uuid4().hex[:8]}"
+    url = server.create_migrated(name)
+    databases = open_databases(default_settings.model_copy(update={"database_url": SecretStr(url)}))
+    seed_jobs(databases, 500, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
+    databases.close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        for reason in ("", "a" * 300, "a" * 301, "rare"):
+            for number, is_prohibited in enumerate((True, True, False, None)):
+                job = insert_job(connection, reason=reason, is_prohibited=is_prohibited, client_id="demo-atelier")
+                if number:
+                    insert_log(connection, job, category_nsfw=number > 1, category_underage=False)
+    yield name
+    server.drop(name)
+
+
+@pytest.mark.usefixtures("template")
 @pytest.mark.parametrize(
     "more",
     [
@@ -246,12 +270,6 @@ def test_what_is_counted_draws_of_the_same_strata(
     one stratum, and an empty one is none. Hours whose reasons are not counted yet, or have changed since, and jobs that
     are noted as unsettled are asked themselves, and what is drawn is the same.
     """
-    seed_jobs(databases, 500, seed=1, until=datetime(2026, 5, 1, tzinfo=UTC))
-    for reason in ("", "a" * 300, "a" * 301, "rare"):
-        for number, is_prohibited in enumerate((True, True, False, None)):
-            job = insert_job(connection, reason=reason, is_prohibited=is_prohibited, client_id="demo-atelier")
-            if number:
-                insert_log(connection, job, category_nsfw=number > 1, category_underage=False)
     by = (Stratification.DECISION, *map(Stratification, more))
     bounds = DateRange(datetime(2026, 4, 2, 3, 14, tzinfo=UTC), datetime(2026, 4, 29, 15, 9, tzinfo=UTC))
     decided = april(decision="reject,pass")
