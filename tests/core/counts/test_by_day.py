@@ -189,7 +189,7 @@ def test_logs_are_noted_without_reading_all_jobs(connection: psycopg.Connection,
     insert_large_jobs(connection, 1_000, size=100)
     _insert_logs(connection, job, 5_000)
     with connection.transaction():
-        insert_large_jobs(connection, 50_000, size=500)
+        insert_large_jobs(connection, 20_000, size=500)
         before = _jobs_read_in_order(connection)
 
         _insert_logs(connection, job, logs)
