@@ -44,6 +44,8 @@ EXPORT_SESSION = (
         "enable_sort": "off",
         "jit": "off",
         "max_parallel_workers_per_gather": "0",
+        # Keys that records are put in order by.
+        "bytea_output": "hex",
         # Each connection to a node has a snapshot of its own.
         "citus.max_adaptive_executor_pool_size": "1",
     }

@@ -6,6 +6,8 @@ an export goes by where a node cannot be reached, or where only the coordinator 
 
 import asyncio
 import time
+from bisect import bisect_left
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -13,10 +15,11 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Select, literal
+from sqlalchemy import Select, func, literal
 
 from core.csv.copy_out import BLOCK_SIZE, Block, copy_rows, render
 from core.db.database import Database
+from core.db.schema import jobs
 from core.errors import FencepostError
 from core.export.job_columns import export_query
 from core.export.nodes import Node, Part, find_group, find_parts
@@ -27,15 +30,22 @@ from core.jobs.query import WHOLE, boundary_query, count_query
 
 Result = TypeVar("Result")
 
+# What reads a slice from a node.
+Reading = asyncio.Task[tuple[list[bytes], float]]
+
 # A connection to a node, and what the node has.
 Asked = tuple[psycopg.AsyncConnection, Sequence[Part]]
 
 # Jobs of the first slice: few, so that its rows come at once.
 FIRST_JOBS = 500
 
+# Slices that are read or held at once.
+AT_ONCE = 2
+
 # A record has the time before it, at fixed width, and begins with its id: as bytes, records are in the order of the
 # export.
-_KEY_SIZE = len("2026-01-01T00:00:00.000000Z,")
+_KEY_SIZE = len(r"\x0002ebc6a3f4c000,")
+_NEGATIVE = rb"\x8"
 
 
 class NodesUnusable(FencepostError):
@@ -102,53 +112,49 @@ class NodeCopy:
                 for place in range(0, len(records), step):
                     block = records[place : place + step]
                     yield Block(b"".join([record[_KEY_SIZE:] for record in block]), len(block))
+                # Given back at once, not when the next ones are there.
+                records.clear()
 
     async def _slices(self, nodes: Sequence[Asked]) -> AsyncGenerator[tuple[list[bytes], int]]:
-        """Yield the records of slice after slice, and their bytes; each is read while the one before is taken."""
+        """Yield the records of slice after slice, and their bytes.
+
+        The one that is next is asked for already: a node goes on to it while another still sends of this one, and
+        while that is put in order and taken. More than these two are never held.
+        """
         if self._with_total:
             query = self._render(count_query(self._filter, self._access))
             self.total = sum(
                 count for of_node in await _together(_fetch(node, query) for node in nodes) for (count,) in of_node
             )
         slices = TimeSlices(self._filter.range, await self._find_first(nodes))
-        reading: asyncio.Task[tuple[list[bytes], int]] | None = None
+        asked = deque[tuple[DateRange, list[Reading]]]()
+        before: Sequence[Reading | None] = [None] * len(nodes)
         try:
             while True:
-                records, size = ([], 0) if reading is None else await reading
-                part = slices.cut()
-                reading = None if part is None else asyncio.create_task(self._read(nodes, part, slices))
+                while len(asked) < AT_ONCE and (part := slices.cut()) is not None:
+                    query = self._render(_with_key(export_query(replace(self._filter, range=part), self._access)))
+                    reading = [
+                        asyncio.create_task(_read(node, query, after))
+                        for node, after in zip(nodes, before, strict=True)
+                    ]
+                    asked.append((part, reading))
+                    before = reading
+                if not asked:
+                    return
+                part, reading = asked[0]
+                with _named_node():
+                    given = await asyncio.gather(*reading)
+                asked.popleft()
+                records = _merge([of_node for of_node, _ in given])
+                size = sum(map(len, records))
+                slices.learn(part, size, max(seconds for _, seconds in given))
                 if records:
                     yield records, size
-                if reading is None:
-                    return
         finally:
-            if reading is not None:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
-
-    async def _read(self, nodes: Sequence[Asked], part: DateRange, slices: TimeSlices) -> tuple[list[bytes], int]:
-        """Read the records of a slice, each with its time before it, from all nodes, and put them in order.
-
-        A node gives its parts one after the other: in the order of the export it would go from part to part with each
-        row, and find none of their pages in the processor's cache, which costs more than all the rest.
-        """
-        query = self._render(export_query(replace(self._filter, range=part), self._access).order_by(None))
-        began = time.perf_counter()
-        with _named_node():
-            given = await _together(
-                copy_rows(
-                    connection, f"SELECT parts.created_at AS key, parts.* FROM ({_of_each(parts, query)}) AS parts"
-                )
-                for connection, parts in nodes
-            )
-        records = given[0]
-        for of_node in given[1:]:
-            records += of_node
-        # Mostly stretches that are in order already, which Python's sort merges.
-        records.sort()
-        size = sum(map(len, records))
-        slices.learn(part, size, time.perf_counter() - began)
-        return records, size
+            left = [task for _, reading in asked for task in reading]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _find_first(self, nodes: Sequence[Asked]) -> First | None:
         """Find the first jobs, those of the first slice; None where everything is one slice."""
@@ -167,6 +173,41 @@ class NodeCopy:
 
     def _render(self, query: Select[Any]) -> str:
         return render(self._coordinator, query, self._access.topology)
+
+
+async def _read(node: Asked, query: str, after: Reading | None) -> tuple[list[bytes], float]:
+    """Read what a node has of a slice, once it has given what it has of the one before; tell how long it took.
+
+    A node gives its parts one after the other: in the order of the export it would go from part to part with each
+    row, and find none of their pages in the processor's cache, which costs more than all the rest.
+    """
+    if after is not None:
+        await asyncio.wait({after})
+        after.result()
+    connection, parts = node
+    began = time.perf_counter()
+    return await copy_rows(connection, _of_each(parts, query)), time.perf_counter() - began
+
+
+def _with_key(query: Select[Any]) -> Select[Any]:
+    """Put the time before each record: as eight bytes, because it need only be compared, not read."""
+    key = func.timestamptz_send(jobs.c.created_at)
+    return query.order_by(None).with_only_columns(key, *query.selected_columns)
+
+
+def _merge(given: Sequence[list[bytes]]) -> list[bytes]:
+    """Put the records of several nodes in order; what is returned holds all of them, and nothing else does."""
+    records = given[0]
+    for of_node in given[1:]:
+        records += of_node
+        of_node.clear()
+    # Mostly stretches that are in order already, which Python's sort merges.
+    records.sort()
+    # Times before 2000 are negative, and so behind all others.
+    first = bisect_left(records, _NEGATIVE)
+    if first < len(records):
+        records[:] = records[first:] + records[:first]
+    return records
 
 
 def _of_each(parts: Sequence[Part], query: str) -> str:

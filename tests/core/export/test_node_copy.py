@@ -30,7 +30,7 @@ from tests.support.citus import CATALOGUE, JOBS, LOGS, TABLES, distribute
 from tests.support.citus import copy_rows as copy_tables
 from tests.support.debian import find_programs, running_server
 from tests.support.documents import april, export_document, read_records
-from tests.support.rows import insert_large_jobs
+from tests.support.rows import insert_job, insert_large_jobs
 from tests.support.sources import FILTERS
 
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)
@@ -172,6 +172,24 @@ def test_nodes_say_how_many_records_there_are(cluster: Cluster) -> None:
     total, rows = asyncio.run(count())
 
     assert total == rows > 100
+
+
+def test_jobs_of_the_last_century_come_before_those_of_this_one(cluster: Cluster) -> None:
+    """PostgreSQL counts times from 2000 on, and those before backwards: a slice with both is in order."""
+    times = ["1999-12-30T23:59:59.999999Z", "1999-12-31T23:59:59.999998Z", "1999-12-31T23:59:59.999999Z"]
+    times += ["2000-01-01T00:00:00.000000Z", "2000-01-01T00:00:00.000001Z"]
+    for place, moment in enumerate(times):
+        part, node = (100, 1) if place % 2 else (101, 2)
+        with psycopg.connect(cluster.servers[node], autocommit=True) as connection:
+            insert_job(connection, client_id="old", created_at=moment)
+            connection.execute(f"INSERT INTO jobs_{part} SELECT * FROM jobs; TRUNCATE jobs".encode())
+    old = JobFilter.from_params({"from": "1999-07-01T00:00:00Z", "to": "2000-06-01T00:00:00Z"}.items())
+
+    document = export_document(cluster.databases, old)
+
+    cluster.run("DELETE FROM jobs_100 WHERE client_id = 'old'", 1)
+    cluster.run("DELETE FROM jobs_101 WHERE client_id = 'old'", 2)
+    assert [record[4] for record in read_records(document)] == times
 
 
 # What keeps the nodes from being asked, how it is undone, where both happen, and what `core check` says of it.
