@@ -27,6 +27,49 @@ KNOWN = (
 )
 
 
+class Keys(dict[str, str]):
+    """The keys of those who ask, each made when a test names it: most tests name one of ten."""
+
+    def __init__(self, databases: Databases, connection: psycopg.Connection) -> None:
+        self._databases = databases
+        self._connection = connection
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._make(name)
+        return self[name]
+
+    def _make(self, name: str) -> str:
+        match name:
+            case "acme":
+                return make_key(self._databases)
+            case "other":
+                return make_key(self._databases, "other")
+            case "scopeless":
+                return make_key(self._databases, scopes=frozenset[Scope]())
+            case "admin_only":
+                return make_key(self._databases, scopes=frozenset({Scope.ADMIN_CONFIG}))
+            case "unknown":
+                key = make_key(self._databases)
+                self._connection.execute("DELETE FROM api_keys WHERE key_id = %s", [_key_id(key)])
+                return key
+            case "expired":
+                key = make_key(self._databases, expires_at=datetime.now(UTC) + timedelta(days=1))
+                self._connection.execute("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", [_key_id(key)])
+                return key
+            case "revoked":
+                key = make_key(self._databases)
+                revoke_key(self._databases, COMMAND_LINE, _key_id(key))
+                return key
+            case "wrong_secret":
+                # The key id of one key, the secret of another: well-formed, and its checksum is right.
+                return with_secret_of(self["other"], self["acme"])
+            case "wrong_checksum":
+                return self["acme"][:-1] + ("0" if self["acme"][-1] != "0" else "1")
+            case "malformed":
+                return self["acme"][:-1]
+        raise KeyError(name)
+
+
 class House:
     """An API, the keys of those who ask it, and what a test can do to it."""
 
@@ -38,27 +81,7 @@ class House:
         self._opened: list[Databases] = []
         self._broken = False
         self.api = create_api(databases, settings)
-        acme = make_key(databases)
-        other = make_key(databases, "other")
-        unknown = make_key(databases)
-        connection.execute("DELETE FROM api_keys WHERE key_id = %s", [_key_id(unknown)])
-        expired = make_key(databases, expires_at=datetime.now(UTC) + timedelta(days=1))
-        connection.execute("UPDATE api_keys SET expires_at = now() WHERE key_id = %s", [_key_id(expired)])
-        revoked = make_key(databases)
-        revoke_key(databases, COMMAND_LINE, _key_id(revoked))
-        self.keys = {
-            "acme": acme,
-            "other": other,
-            "scopeless": make_key(databases, scopes=frozenset[Scope]()),
-            "admin_only": make_key(databases, scopes=frozenset({Scope.ADMIN_CONFIG})),
-            "unknown": unknown,
-            "expired": expired,
-            "revoked": revoked,
-            # The key id of one key, the secret of another: well-formed, and its checksum is right.
-            "wrong_secret": with_secret_of(other, acme),
-            "wrong_checksum": acme[:-1] + ("0" if acme[-1] != "0" else "1"),
-            "malformed": acme[:-1],
-        }
+        self.keys = Keys(databases, connection)
 
     def authorization(self, names: tuple[str, ...]) -> list[str]:
         return [name.format_map(self.keys) for name in names]
