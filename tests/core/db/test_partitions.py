@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy import Select
 
@@ -61,8 +60,7 @@ def made(server: TestServer, template: str | None = None) -> Iterator[str]:
         url = server.create_empty(name)
         migrate(Settings(database_url=SecretStr(url)), partitioned=True)
     else:
-        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, template))))
-        url = server.url_of(name)
+        url = server.create_migrated(name, template)
     yield url
     server.drop(name)
 
