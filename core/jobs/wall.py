@@ -60,6 +60,14 @@ class Wall:
         return None if self.clients is None else sorted(self.clients)
 
 
+def no_row(column: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """List conditions that no row meets: never both, and no constant.
+
+    Citus refuses a constant beside the logs, where PostgreSQL is older than 17.
+    """
+    return [column.is_(None), column.is_not(None)]
+
+
 def of_clients(column: ColumnElement[Any], wall: Wall, client_id: str | None = None) -> list[ColumnElement[bool]]:
     """List the conditions under which a row, whose client stands in `column`, may be seen and is of `client_id`.
 
@@ -69,8 +77,7 @@ def of_clients(column: ColumnElement[Any], wall: Wall, client_id: str | None = N
     if wanted is None:
         return []
     if not wanted:
-        # Never both, and no constant: Citus refuses one beside the logs, where PostgreSQL is older than 17.
-        return [column.is_(None), column.is_not(None)]
+        return no_row(column)
     return [column == wanted[0] if len(wanted) == 1 else column.in_(wanted)]
 
 

@@ -7,6 +7,7 @@ one PostgreSQL that has the catalogue of Citus.
 import io
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -121,6 +122,11 @@ def test_everything_is_as_on_one_server(
         asked = spring(client_id="demo-studio-b")
         assert page_jobs(connection, asked, others, after=None, limit=20, texts=Texts.ALL).rows == []
         assert count_jobs(connection, asked, others) == 0
+        # A source need not tell which API key a job came by.
+        without_keys = replace(make_access(distributed, Wall(None)), tells_api_keys=False)
+        asked = spring(api_key_id="key-1")
+        assert page_jobs(connection, asked, without_keys, after=None, limit=20, texts=Texts.ALL).rows == []
+        assert count_jobs(connection, asked, without_keys) == 0
 
 
 def test_an_import_is_one_there_too(databases: Databases, distributed: Databases) -> None:
