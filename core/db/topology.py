@@ -93,6 +93,14 @@ def topology_of(connection: Connection) -> Topology:
     return found
 
 
+def no_row(column: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """List conditions that no row meets: never both, and no constant.
+
+    Citus refuses a constant beside the logs, where PostgreSQL is older than 17.
+    """
+    return [column.is_(None), column.is_not(None)]
+
+
 _NO_PARTS: list[tuple[str, InternalTraversal]] = []
 
 

@@ -37,10 +37,10 @@ from sqlalchemy.exc import DBAPIError
 
 from core.db.folding import Folding
 from core.db.schema import jobs, moderation_logs
-from core.db.topology import IsOnOneNode
+from core.db.topology import IsOnOneNode, no_row
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.wall import is_told, no_row, of_clients
+from core.jobs.wall import is_told, of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
 # an outer one, drops none.

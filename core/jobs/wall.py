@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, false, func, liter
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from core.db.schema import jobs, moderation_logs
-from core.db.topology import IsOnOneNode, topology_of
+from core.db.topology import IsOnOneNode, no_row, topology_of
 from core.jobs.filter import Category
 
 
@@ -58,14 +58,6 @@ class Wall:
         if client_id is not None:
             return [client_id] if self.allows(client_id) else []
         return None if self.clients is None else sorted(self.clients)
-
-
-def no_row(column: ColumnElement[Any]) -> list[ColumnElement[bool]]:
-    """List conditions that no row meets: never both, and no constant.
-
-    Citus refuses a constant beside the logs, where PostgreSQL is older than 17.
-    """
-    return [column.is_(None), column.is_not(None)]
 
 
 def of_clients(column: ColumnElement[Any], wall: Wall, client_id: str | None = None) -> list[ColumnElement[bool]]:
