@@ -30,21 +30,7 @@ JOBS, SIZE = 400, 100_000
 
 
 @pytest.fixture
-def database_url(emptied_url: str) -> str:
-    """One database for all of these tests, emptied for each."""
-    return emptied_url
-
-
-@pytest.fixture(scope="module")
-def api(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
-    """One process for all tests after which it serves on."""
-    with serve_api(shared_url, tmp_path_factory.mktemp("api") / "api.log") as running:
-        yield running
-
-
-@pytest.fixture
-def own_api(database_url: str, tmp_path: Path) -> Iterator[ApiProcess]:
-    """A process that a test may end, or whose whole log it reads."""
+def api(database_url: str, tmp_path: Path) -> Iterator[ApiProcess]:
     with serve_api(database_url, tmp_path / "api.log") as running:
         yield running
 
@@ -164,44 +150,40 @@ def test_reader_that_stops_reading_is_dropped(
 
 
 @pytest.mark.usefixtures("large")
-def test_server_that_is_terminated_cuts_its_exports(
-    own_api: ApiProcess, key: str, connection: psycopg.Connection
-) -> None:
+def test_server_that_is_terminated_cuts_its_exports(api: ApiProcess, key: str, connection: psycopg.Connection) -> None:
     """After SIGTERM and a time of grace the server cuts what still runs, says that it failed, and exits 0."""
-    curl = start_reading(own_api, key)
+    curl = start_reading(api, key)
 
-    own_api.process.send_signal(signal.SIGTERM)
+    api.process.send_signal(signal.SIGTERM)
 
-    assert own_api.process.wait(timeout=60) == 0
+    assert api.process.wait(timeout=60) == 0
     assert ends(connection) == ["failed"]
     wait_until_idle(connection)
     finish_reading(curl)
     assert curl.returncode == CUT
-    assert "fp_" not in own_api.log()
+    assert "fp_" not in api.log()
 
 
-def test_server_that_is_terminated_lets_exports_end(
-    own_api: ApiProcess, key: str, connection: psycopg.Connection
-) -> None:
+def test_server_that_is_terminated_lets_exports_end(api: ApiProcess, key: str, connection: psycopg.Connection) -> None:
     """A running export that ends within the time of grace is complete, and the server exits 0."""
     insert_large_jobs(connection, JOBS, size=SIZE)
-    curl = start_reading(own_api, key)
+    curl = start_reading(api, key)
 
-    own_api.process.send_signal(signal.SIGTERM)
+    api.process.send_signal(signal.SIGTERM)
     body = finish_reading(curl)
 
-    assert own_api.process.wait(timeout=60) == 0
+    assert api.process.wait(timeout=60) == 0
     assert curl.returncode == 0
     assert connection.execute("SELECT status, bytes FROM exports").fetchall() == [("complete", len(body))]
 
 
 @pytest.mark.usefixtures("large")
 def test_export_of_a_killed_server_is_closed_by_another(
-    own_api: ApiProcess, key: str, connection: psycopg.Connection, database_url: str, tmp_path: Path
+    api: ApiProcess, key: str, connection: psycopg.Connection, database_url: str, tmp_path: Path
 ) -> None:
     """A server that is killed leaves a running receipt, which counts as failed once its heartbeat is 60 s old."""
-    curl = start_reading(own_api, key)
-    own_api.process.kill()
+    curl = start_reading(api, key)
+    api.process.kill()
     finish_reading(curl)
     export_id = connection.execute("SELECT export_id FROM exports").fetchall()[0][0]
     target = f"/api/v1/exports/{export_id}"
@@ -243,24 +225,23 @@ def test_slow_reader_costs_no_memory(api: ApiProcess, key: str, connection: psyc
 
 
 @pytest.mark.usefixtures("large")
-def test_log_tells_nothing_confidential(own_api: ApiProcess, key: str, connection: psycopg.Connection) -> None:
+def test_log_tells_nothing_confidential(api: ApiProcess, key: str, connection: psycopg.Connection) -> None:
     """After a success, refusals, a reader who left and a database that went, the log holds no key, prompt or query."""
-    own_api.get(f"{EXPORT}&q=secret-word&type=none", key)
-    own_api.get(f"{EXPORT}&q=secret-word&type=", key)
-    own_api.get(f"{EXPORT}&secret-word=1", key[:-1])
-    own_api.get(f"/api/{key.removeprefix('Bearer ')}", key)
-    curl = start_reading(own_api, key)
+    api.get(f"{EXPORT}&q=secret-word&type=none", key)
+    api.get(f"{EXPORT}&q=secret-word&type=", key)
+    api.get(f"{EXPORT}&secret-word=1", key[:-1])
+    api.get(f"/api/{key.removeprefix('Bearer ')}", key)
+    curl = start_reading(api, key)
     curl.kill()
     finish_reading(curl)
     wait_for(lambda: ends(connection) == ["complete", "interrupted"], "the receipt")
-    curl = start_reading(own_api, key)
+    curl = start_reading(api, key)
     terminate_exports(connection)
     finish_reading(curl)
     connection.execute("ALTER TABLE jobs ALTER COLUMN created_at TYPE text")
-    own_api.get(f"{EXPORT}&q=secret-word", key)
-    connection.execute("ALTER TABLE jobs ALTER COLUMN created_at TYPE timestamptz USING created_at::timestamptz")
+    api.get(f"{EXPORT}&q=secret-word", key)
 
-    log = own_api.log()
+    log = api.log()
 
     assert "was cut" in log
     assert "internal error: NotPossible" in log
