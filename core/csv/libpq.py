@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import sys
 import termios
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import pq
@@ -15,8 +16,13 @@ from core.csv.format import _COPY
 # wait until somebody reads.
 ENOUGH, ARRIVAL = 32 * 1024, 0.0005
 
-# Nothing is read for longer while other connections wait.
-MOST_READS = 16
+# libpq begins with 16 KiB, and may take in twice as much whenever that is full. So often it may be asked to for this
+# alone, in the life of a connection: half a megabyte is more than a socket holds. Asked as long as something arrives it
+# would take in a whole export, which a server sends as quickly as it is read, and keep the memory.
+MOST_DOUBLINGS = 5
+
+# How often each connection still may.
+_left = WeakKeyDictionary[pq.abc.PGconn, int]()
 
 
 async def begin_copy(pgconn: pq.abc.PGconn, statement: str) -> None:
@@ -30,15 +36,16 @@ async def begin_copy(pgconn: pq.abc.PGconn, statement: str) -> None:
 
 
 async def take_in(pgconn: pq.abc.PGconn) -> None:
-    """Let libpq take in what will arrive, all of it: the server fills the socket anew while its rows are taken."""
+    """Let libpq take in what the socket holds: the server fills it anew while its rows are taken."""
     await _readable(pgconn)
     if _count_arrived(pgconn) < ENOUGH:
         await asyncio.sleep(ARRIVAL)
-    # libpq begins with 16 KiB at a time.
-    for _ in range(MOST_READS):
+    pgconn.consume_input()
+    left = _left.get(pgconn, MOST_DOUBLINGS)
+    while left and _count_arrived(pgconn):
         pgconn.consume_input()
-        if _count_arrived(pgconn) == 0:
-            break
+        left -= 1
+    _left[pgconn] = left
 
 
 def _count_arrived(pgconn: pq.abc.PGconn) -> int:

@@ -2,8 +2,11 @@
 
 import asyncio
 import hashlib
+import time
+from typing import Any
 
 import psycopg
+from psycopg import pq
 
 from core.csv.libpq import begin_copy, finish, take_in
 from tests.support.debian import find_programs, running_server
@@ -52,3 +55,45 @@ def test_rows_of_any_length_come_whole_over_tls() -> None:
         for n in LENGTHS
     ]
     assert [row.decode() for row in rows] == [f"{text}\n" for text in expected] * 20
+
+
+class Interrupted:
+    """A connection whose process stops after each read, until the server has filled the socket anew."""
+
+    def __init__(self, pgconn: pq.abc.PGconn) -> None:
+        self._pgconn = pgconn
+        self.taken_in = [0]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pgconn, name)
+
+    def consume_input(self) -> None:
+        self._pgconn.consume_input()
+        time.sleep(0.01)
+
+
+def test_no_more_is_taken_in_than_a_socket_holds(database_url: str) -> None:
+    """However quickly a server sends, and however often a reader is stopped meanwhile: libpq holds little of it.
+
+    What it has once made room for it keeps, so that it counts for as long as the connection is there.
+    """
+
+    async def copy() -> list[int]:
+        connection = await psycopg.AsyncConnection.connect(database_url)
+        async with connection:
+            pgconn = Interrupted(connection.pgconn)
+            for _ in range(3):
+                await begin_copy(pgconn, "SELECT repeat('x', 10_000) FROM generate_series(1, 2_000)")  # type: ignore[arg-type]
+                while (taken := pgconn.get_copy_data(1))[0] >= 0:
+                    if taken[0]:
+                        pgconn.taken_in[-1] += taken[0]
+                    else:
+                        pgconn.taken_in.append(0)
+                        await take_in(pgconn)  # type: ignore[arg-type]
+                await finish(pgconn, None)  # type: ignore[arg-type]
+            return pgconn.taken_in
+
+    taken_in = asyncio.run(copy())
+
+    assert sum(taken_in) == 3 * 2_000 * 10_001
+    assert max(taken_in) < 1_000_000
