@@ -33,6 +33,8 @@ COMPILE_ONCE = "--js-flags=--no-opt --no-maglev"
 # A process of its own for each of these sites, and not for each page.
 SITES = ("http://127.0.0.1/", "http://localhost/")
 JOBS = 20_000
+# Where the demo's jobs end. The same for all tests: the next day may begin while they run.
+UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 # Not for the session: while it lives, Playwright's event loop runs, and other tests could not run one of theirs.
@@ -112,8 +114,7 @@ def seeded_url(server: TestServer) -> Iterator[str]:
     name = f"fencepost_test_browser_{uuid4().hex[:8]}"
     url = server.create_migrated(name)
     databases = open_databases(Settings(database_url=SecretStr(url)))
-    until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    seed_jobs(databases, JOBS, seed=7, until=until)
+    seed_jobs(databases, JOBS, seed=7, until=UNTIL)
     databases.close()
     yield url
     server.drop(name)

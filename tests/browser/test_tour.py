@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.intake.demo_jobs import MISSING_LOGS_DAY, WAVE_CLIENT, WAVE_DAY
 from core.intake.demo_texts import NEW_REASON, WRONG_REASON, WRONG_SUBJECTS
+from tests.browser.conftest import UNTIL
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
@@ -51,8 +52,7 @@ def clicks(dashboard: RunningServer, page: Page) -> Clicks:
 
 def days_before_the_end(days: float) -> set[str]:
     """Name the days, of which two touch the demo's one in a zone that is not UTC."""
-    until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-    return {f"{day.day} {day:%b}" for day in (until - timedelta(days=days), until - timedelta(days=days - 1))}
+    return {f"{day.day} {day:%b}" for day in (UNTIL - timedelta(days=days), UNTIL - timedelta(days=days - 1))}
 
 
 def test_the_day_without_logs_and_the_new_rule(clicks: Clicks) -> None:
