@@ -47,7 +47,5 @@ def main(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    # What is loaded stays, and need not be looked at again.
-    gc.freeze()
     gc.enable()
     run_command(main, "python -m api")

@@ -77,7 +77,5 @@ def _seed_first_time(databases: Databases, settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    # What is loaded stays, and need not be looked at again.
-    gc.freeze()
     gc.enable()
     run_command(main, "python -m dashboard")

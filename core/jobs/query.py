@@ -245,7 +245,7 @@ def conditions_of(job_filter: JobFilter, access: JobAccess) -> list[ColumnElemen
     if job_filter.job_id:
         conditions.append(_begins_with_any(job_filter))
     if job_filter.api_key_id and access.tells_api_keys:
-        conditions.append(cast(jobs.c.api_key_id, Text).in_(job_filter.api_key_id))
+        conditions.append(key_column(access, jobs.c.api_key_id).in_(job_filter.api_key_id))
     elif job_filter.api_key_id:
         conditions += no_row(jobs.c.job_id)
     return conditions

@@ -20,7 +20,6 @@ from core.auth.claims import name_person
 from core.auth.live_sessions import end_by_provider
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
-from dashboard.server.sign_in_failure import BACKCHANNEL_PATH as BACKCHANNEL_PATH
 from dashboard.server.sign_in_settings import Provider
 
 # The member of `events` that makes a token a logout token (section 2.4).
@@ -58,7 +57,7 @@ class _Published:
 
 
 class BackchannelLogout:
-    """The ASGI application at `BACKCHANNEL_PATH`."""
+    """The ASGI application at `/auth/backchannel-logout`."""
 
     def __init__(self, databases: Databases, providers: tuple[Provider, ...]) -> None:
         self._databases = databases

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dashboard.server.backchannel_logout import BACKCHANNEL_PATH
+from dashboard.server.sign_in_failure import BACKCHANNEL_PATH
 from tests.browser.conftest import PATIENCE, clear, keep_processes, new_profile
 from tests.support.axe import find_faults
 from tests.support.provider import Provider, running_provider
