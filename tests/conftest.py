@@ -202,10 +202,11 @@ def empty_database_url(server: TestServer) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(server: TestServer) -> Iterator[str]:
-    """The URL of a migrated database without jobs."""
+def database_url(request: pytest.FixtureRequest, server: TestServer) -> Iterator[str]:
+    """The URL of a migrated database without jobs; where a test asks for a `template`, of a copy of that one."""
     name = f"fencepost_test_{uuid4().hex[:12]}"
-    yield server.create_migrated(name)
+    template = request.getfixturevalue("template") if "template" in request.fixturenames else None
+    yield server.create_migrated(name, template)
     server.drop(name)
 
 

@@ -110,7 +110,7 @@ def step_to(page: Page, address: str) -> None:
 
 @pytest.fixture(scope="package")
 def seeded_url(server: TestServer) -> Iterator[str]:
-    """A database with demo jobs up to the end of tomorrow, so that today's view is full at any time of the day."""
+    """A database with demo jobs up to the end of today, so that today's view is full at any time of the day."""
     name = f"fencepost_test_browser_{uuid4().hex[:8]}"
     url = server.create_migrated(name)
     databases = open_databases(Settings(database_url=SecretStr(url)))

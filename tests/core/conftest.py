@@ -1,4 +1,4 @@
-"""Databases that are made once and copied for each test: what a file says, and such whose jobs are in months."""
+"""Databases whose jobs are in one table, or in months: made once, and copied for each test."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,16 +14,6 @@ from core.db.startup import migrate, open_databases
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.facts import START
-
-
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest, server: TestServer) -> Iterator[str]:
-    """The URL of a migrated database without jobs; where a test asks for a `template`, of a copy of that one."""
-    name = f"fencepost_test_{uuid4().hex[:12]}"
-    yield server.create_migrated(
-        name, request.getfixturevalue("template") if "template" in request.fixturenames else None
-    )
-    server.drop(name)
 
 
 @pytest.fixture(scope="session")
