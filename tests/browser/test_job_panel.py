@@ -1,6 +1,7 @@
 """One job beside the list, read by keyboard; the way through the list; and a database that goes and comes back."""
 
 import json
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,17 @@ from tests.support.servers import RunningServer, serving_dashboard
 # Of a job whose reason is the name of a rule, its prompt alone.
 HIDDEN = re.compile("(The prompt is|Prompt and reason are) hidden: ")
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
+
+# What the server says is heard later: Chromium slows no socket that is open.
+SLOW = """
+const Plain = window.WebSocket;
+window.WebSocket = class extends Plain {
+  addEventListener(type, listener, options) {
+    const late = (event) => setTimeout(() => listener(event), window.latency ?? 0);
+    super.addEventListener(type, type === "message" ? late : listener, options);
+  }
+};
+"""
 
 
 def open_job(page: Page, key: str) -> str:
@@ -123,6 +135,22 @@ def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
         # For a moment the list of the other layout is still there, too.
         expect(page.get_by_role("button", name="Older").first).to_be_visible()
         page.wait_for_timeout(1000)
+
+
+def test_a_slow_network_and_quick_keys_do_not_break_the_page(dashboard: RunningServer, page: Page) -> None:
+    """What the browser has forgotten between asking for a run and hearing of it is sent to it anew."""
+    page.add_init_script(SLOW)
+    open_jobs(page, dashboard.url)
+    page.evaluate("window.latency = 300")
+
+    quick = random.Random(7)
+    for _ in range(40):
+        page.keyboard.press(quick.choice(("j", "k", "Escape")))
+        page.wait_for_timeout(quick.choice((50, 100, 150, 200, 250, 300)))
+    wait_until_still(page)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+    page.evaluate("window.latency = 0")
+    open_job(page, "j")
 
 
 def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, page: Page) -> None:
