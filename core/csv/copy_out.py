@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import Select
 
 from core.csv.format import make_dialect
-from core.csv.libpq import begin_copy, finish, take_in
+from core.csv.libpq import begin_copy, finish
 from core.db.topology import ONE_SERVER, Topology
 
 # Bytes. Large enough that the work for a block (a hash, a send) does not count, small enough to stay flat in memory.
@@ -32,7 +32,7 @@ async def copy_csv(
     nothing else until the last block was taken; whoever stops earlier closes it, which ends the statement.
     """
     pgconn = connection.pgconn
-    await begin_copy(pgconn, render(connection, query, topology))
+    copy = await begin_copy(pgconn, render(connection, query, topology))
     # Copied at once: rows that are kept until there is a block cost half as much again.
     data, rows = bytearray(), 0
     take = pgconn.get_copy_data
@@ -47,7 +47,7 @@ async def copy_csv(
                 data.clear()
                 rows = 0
         elif length == 0:
-            await take_in(pgconn)
+            await copy.take_in()
         else:
             break
     await finish(pgconn, None)
@@ -61,7 +61,7 @@ async def copy_rows(connection: psycopg.AsyncConnection, statement: str) -> list
     Who is cancelled meanwhile closes the connection, as with `copy_csv`.
     """
     pgconn = connection.pgconn
-    await begin_copy(pgconn, statement)
+    copy = await begin_copy(pgconn, statement)
     rows = list[bytes]()
     take = pgconn.get_copy_data
     while True:
@@ -70,7 +70,7 @@ async def copy_rows(connection: psycopg.AsyncConnection, statement: str) -> list
             # Copied, because what libpq lends is larger.
             rows.append(bytes(row))
         elif length == 0:
-            await take_in(pgconn)
+            await copy.take_in()
         else:
             break
     await finish(pgconn, None)

@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import sys
 import termios
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import pq
@@ -16,16 +15,36 @@ from core.csv.format import _COPY
 # wait until somebody reads.
 ENOUGH, ARRIVAL = 32 * 1024, 0.0005
 
-# libpq begins with 16 KiB, and may take in twice as much whenever that is full. So often it may be asked to for this
-# alone, in the life of a connection: half a megabyte is more than a socket holds. Asked as long as something arrives it
-# would take in a whole export, which a server sends as quickly as it is read, and keep the memory.
-MOST_DOUBLINGS = 5
-
-# How often each connection still may.
-_left = WeakKeyDictionary[pq.abc.PGconn, int]()
+# Over TLS libpq takes in a record at a time, which PostgreSQL makes of each 8 KiB; else all that it has room for, which
+# `connect_for_export` makes. So many records are taken in before others have their turn.
+TLS_RECORDS = 8
 
 
-async def begin_copy(pgconn: pq.abc.PGconn, statement: str) -> None:
+class CopyOut:
+    """A COPY that has begun, as libpq reads it.
+
+    What libpq has taken in is taken from it before it takes in more: it makes room for what comes on top, and keeps
+    that. It would hold a whole export, which a server sends as quickly as it is read.
+    """
+
+    def __init__(self, pgconn: pq.abc.PGconn) -> None:
+        self._pgconn = pgconn
+        self._records = 0
+
+    async def take_in(self) -> None:
+        """Let libpq take in what the socket holds: the server fills it anew while its rows are taken."""
+        pgconn = self._pgconn
+        if pgconn.ssl_in_use and self._records < TLS_RECORDS and _count_arrived(pgconn):
+            self._records += 1
+        else:
+            self._records = 1
+            await _readable(pgconn)
+            if _count_arrived(pgconn) < ENOUGH:
+                await asyncio.sleep(ARRIVAL)
+        pgconn.consume_input()
+
+
+async def begin_copy(pgconn: pq.abc.PGconn, statement: str) -> CopyOut:
     """Send a statement as a COPY; raise what the server has against it."""
     pgconn.send_query(_COPY.format(statement).encode())
     await _flush(pgconn)
@@ -33,19 +52,7 @@ async def begin_copy(pgconn: pq.abc.PGconn, statement: str) -> None:
     if started is None or started.status != pq.ExecStatus.COPY_OUT:
         await finish(pgconn, started)
         raise AssertionError("COPY … TO STDOUT gave no error and no data")
-
-
-async def take_in(pgconn: pq.abc.PGconn) -> None:
-    """Let libpq take in what the socket holds: the server fills it anew while its rows are taken."""
-    await _readable(pgconn)
-    if _count_arrived(pgconn) < ENOUGH:
-        await asyncio.sleep(ARRIVAL)
-    pgconn.consume_input()
-    left = _left.get(pgconn, MOST_DOUBLINGS)
-    while left and _count_arrived(pgconn):
-        pgconn.consume_input()
-        left -= 1
-    _left[pgconn] = left
+    return CopyOut(pgconn)
 
 
 def _count_arrived(pgconn: pq.abc.PGconn) -> int:

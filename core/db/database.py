@@ -46,6 +46,10 @@ SILENCE = SILENCE | {"tcp_user_timeout": 10_000}
 # Seconds in which a connection of the pool has to answer before it is used.
 PING_TIMEOUT = 2
 
+# Tells whether a pooler is in between. A long row makes libpq keep room for 256 KiB: it begins with 16, and would take
+# a COPY in by as few.
+BEGIN_EXPORT = "SELECT pg_backend_pid(), repeat(' ', 200000)"
+
 # Connections of a process for short transactions, at most.
 POOL_SIZE = 16
 
@@ -147,8 +151,8 @@ class Database:
         with self.translated_errors():
             connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
             try:
-                found = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
-                is_pooled = found != (connection.info.backend_pid,)
+                found = await (await connection.execute(BEGIN_EXPORT)).fetchone()
+                is_pooled = found is None or found[0] != connection.info.backend_pid
                 if is_pooled:
                     connection.prepare_threshold = None
                 else:

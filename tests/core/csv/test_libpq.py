@@ -3,12 +3,17 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import pq
+from pydantic import SecretStr
 
-from core.csv.libpq import begin_copy, finish, take_in
+from core.csv.libpq import begin_copy, finish
+from core.db.startup import open_databases
+from core.settings import Settings
 from tests.support.debian import find_programs, running_server
 from tests.support.serving import free_port
 
@@ -17,7 +22,13 @@ from tests.support.serving import free_port
 LENGTHS = (1, 8_190, 8_192, 16_383, 16_384, 16_385, 24_570, 65_536, 300_000, 5, 3_000_000, 100_001)
 
 
-def test_rows_of_any_length_come_whole_over_tls() -> None:
+@pytest.fixture(scope="module")
+def tls_url() -> Iterator[str]:
+    with running_server(find_programs("plpgsql"), locale="C.UTF-8", tls_port=free_port()) as url:
+        yield url
+
+
+def test_rows_of_any_length_come_whole_over_tls(tls_url: str) -> None:
     """What OpenSSL has read of the socket and libpq has not, nobody sees on the socket: it is not waited for."""
     # No compression, which a row of one letter would be all of.
     statement = f"""
@@ -35,20 +46,19 @@ def test_rows_of_any_length_come_whole_over_tls() -> None:
             pgconn = connection.pgconn
             assert pgconn.ssl_in_use
             rows = []
-            await begin_copy(pgconn, statement)
+            copy = await begin_copy(pgconn, statement)
             while True:
                 length, row = pgconn.get_copy_data(1)
                 if length > 0:
                     rows.append(bytes(row))
                 elif length == 0:
-                    await asyncio.wait_for(take_in(pgconn), timeout=30)
+                    await asyncio.wait_for(copy.take_in(), timeout=30)
                 else:
                     break
             await finish(pgconn, None)
             return rows
 
-    with running_server(find_programs("plpgsql"), locale="C.UTF-8", tls_port=free_port()) as url:
-        rows = asyncio.run(copy(url))
+    rows = asyncio.run(copy(tls_url))
 
     expected = [
         "".join(hashlib.md5(f"{n}{i}".encode(), usedforsecurity=False).hexdigest() for i in range(1, n // 32 + 2))
@@ -72,28 +82,42 @@ class Interrupted:
         time.sleep(0.01)
 
 
-def test_no_more_is_taken_in_than_a_socket_holds(database_url: str) -> None:
+async def take_in_interrupted(connection: psycopg.AsyncConnection) -> list[int]:
+    """Copy 60 MB, and return how much of it was taken in at a time."""
+    pgconn = Interrupted(connection.pgconn)
+    for _ in range(3):
+        copy = await begin_copy(pgconn, "SELECT repeat('x', 10000) FROM generate_series(1, 2000)")  # type: ignore[arg-type]
+        while (taken := pgconn.get_copy_data(1))[0] >= 0:
+            if taken[0]:
+                pgconn.taken_in[-1] += taken[0]
+            else:
+                pgconn.taken_in.append(0)
+                await copy.take_in()
+        await finish(pgconn, None)  # type: ignore[arg-type]
+    assert sum(pgconn.taken_in) == 3 * 2_000 * 10_001
+    return pgconn.taken_in
+
+
+def test_as_much_is_taken_in_as_a_socket_holds_and_no_more(database_url: str) -> None:
     """However quickly a server sends, and however often a reader is stopped meanwhile: libpq holds little of it.
 
-    What it has once made room for it keeps, so that it counts for as long as the connection is there.
+    What it has once made room for it keeps, so that it counts for as long as the connection is there. Little at a time
+    costs more than the rows.
     """
 
-    async def copy() -> list[int]:
-        connection = await psycopg.AsyncConnection.connect(database_url)
-        async with connection:
-            pgconn = Interrupted(connection.pgconn)
-            for _ in range(3):
-                await begin_copy(pgconn, "SELECT repeat('x', 10_000) FROM generate_series(1, 2_000)")  # type: ignore[arg-type]
-                while (taken := pgconn.get_copy_data(1))[0] >= 0:
-                    if taken[0]:
-                        pgconn.taken_in[-1] += taken[0]
-                    else:
-                        pgconn.taken_in.append(0)
-                        await take_in(pgconn)  # type: ignore[arg-type]
-                await finish(pgconn, None)  # type: ignore[arg-type]
-            return pgconn.taken_in
+    async def of_export() -> list[int]:
+        database = open_databases(Settings(database_url=SecretStr(database_url))).source
+        async with await database.connect_for_export() as connection:
+            return await take_in_interrupted(connection)
 
-    taken_in = asyncio.run(copy())
+    assert 60_000 < max(asyncio.run(of_export())) < 500_000
 
-    assert sum(taken_in) == 3 * 2_000 * 10_001
-    assert max(taken_in) < 1_000_000
+
+def test_several_records_of_tls_are_taken_in_at_a_time(tls_url: str) -> None:
+    """Each is only 8 KiB, which would cost a wait each."""
+
+    async def over_tls() -> list[int]:
+        async with await psycopg.AsyncConnection.connect(tls_url) as connection:
+            return await take_in_interrupted(connection)
+
+    assert max(asyncio.run(over_tls())) < 500_000
