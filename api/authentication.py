@@ -22,7 +22,8 @@ async def authenticate(request: Request, services: Services, *scopes: Scope) -> 
     cannot be one of ours; then 503, 403, 429.
     """
     headers = request.headers.getlist("authorization")
-    match = _BEARER.fullmatch(headers[0]) if len(headers) == 1 else None
+    # The parser leaves the blanks behind a value, which are no part of it (RFC 9110, section 5.5).
+    match = _BEARER.fullmatch(headers[0].strip(" \t")) if len(headers) == 1 else None
     presented = parse_key(match[1]) if match else None
     if presented is None:
         raise unauthorized()

@@ -1,12 +1,24 @@
-"""A key that comes from elsewhere than it may."""
+"""How a key may stand in its header, and a key that comes from elsewhere than it may."""
 
 import json
 
 import psycopg
+import pytest
 
 from core.db.databases import Databases
 from core.settings import Settings
 from tests.support.asgi import EXPORT, ask, create_api, make_key
+
+
+@pytest.mark.parametrize("header", ["{} ", "{} \t ", "bearer {key}", "BEARER {key}", "Bearer   {key}"])
+def test_a_key_is_taken_in_every_form_that_http_has_for_it(
+    databases: Databases, settings: Settings, header: str
+) -> None:
+    """Blanks around a value are no part of it, and the case of a scheme says nothing (RFC 9110, 5.5 and 11.1)."""
+    authorization = make_key(databases)
+    given = header.format(authorization, key=authorization.removeprefix("Bearer "))
+
+    assert ask(create_api(databases, settings), EXPORT, given).status == 200
 
 
 def test_a_key_from_another_network_is_refused_and_recorded(
