@@ -111,10 +111,15 @@ def _fault(relation: Relation, column: "Column[object]", found: ColumnOf | None)
     name, wanted = f"{relation.name}.{column.name}", type_of(column)
     if found is None:
         return problem(f"There is no column {name}, a {wanted}: add it, or give it in a view.")
-    if found.type == wanted:
-        return None
     if _is_foreign(wanted, found.type):
         return problem(f"{name} is {found.type}, and queries need {wanted}: cast it in a view.")
+    if found.takes_as_equal:
+        return problem(
+            f"The collation of {name} takes different texts for the same, so that a key sees the jobs of another "
+            "client, or a filter finds what it should not: give it another one in a view."
+        )
+    if found.type == wanted:
+        return None
     if wanted == "text":
         return advice(f"{name} is {found.type}, which is read as text is; a view can cast it.")
     return None
@@ -152,7 +157,8 @@ def _expression(column: "Column[object]", found: ColumnOf | None) -> str | None:
     wanted = type_of(column)
     if found is None:
         return f"NULL::{wanted}" if column.nullable else _CONSTANTS.get(column.name)
+    collation = ' COLLATE "default"' if wanted == "text" and found.takes_as_equal else ""
     if found.type == wanted or (wanted != "text" and not _is_foreign(wanted, found.type)):
-        return column.name
+        return column.name + collation
     cast = next(cast for pattern, cast in _CASTS[wanted] if re.fullmatch(pattern, found.type))
-    return cast.format(column.name)
+    return cast.format(column.name) + collation

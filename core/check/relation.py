@@ -22,11 +22,15 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class ColumnOf:
-    """A column as it is; the type of a domain is the one beneath it."""
+    """A column as it is; the type of a domain is the one beneath it.
+
+    `takes_as_equal`: its collation (a nondeterministic one) takes texts for equal that are not the same.
+    """
 
     type: str
     is_nullable: bool
     is_readable: bool
+    takes_as_equal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,9 @@ _FIND = text("""
 
 _COLUMNS = text("""
     SELECT attname, NOT attnotnull AS is_nullable, has_column_privilege(attrelid, attnum, 'SELECT') AS is_readable,
+        NOT coalesce(collisdeterministic, true) AS takes_as_equal,
         CASE typtype WHEN 'd' THEN format_type(typbasetype, typtypmod) ELSE format_type(atttypid, atttypmod) END AS type
-    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+    FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid LEFT JOIN pg_collation ON pg_collation.oid = attcollation
     WHERE attrelid = :oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """)
 
@@ -98,7 +103,7 @@ def find_relation(connection: Connection, name: str) -> Relation | None:
     if found is None:
         return None
     columns = {
-        row.attname: ColumnOf(row.type, row.is_nullable, row.is_readable)
+        row.attname: ColumnOf(row.type, row.is_nullable, row.is_readable, row.takes_as_equal)
         for row in connection.execute(_COLUMNS, {"oid": found.oid})
     }
     behind = list(connection.execute(_BEHIND, {"relation": name}))

@@ -24,6 +24,8 @@ SESSION = TIMES | {
     # A statement asked for the tenth time would get one plan for all values, which cannot use an index that has some of
     # them only, such as that of the rare statuses.
     "plan_cache_mode": "force_custom_plan",
+    # Of names that need no quotes PostgreSQL would say that they do, those of types among them, which are looked at.
+    "quote_all_identifiers": "off",
     # Up to PostgreSQL 17 that makes some plans look dear enough to be compiled, which takes longer than they do.
     "jit": "off",
 }

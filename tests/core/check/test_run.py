@@ -16,11 +16,12 @@ from core.check.indexes import EVERYTHING, FILTERS, ONE_JOB
 from core.check.run import run_checks
 from core.db.databases import Databases
 from core.db.startup import migrate, open_databases
+from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.rules.test_grants import as_role
 from tests.support.debian import find_programs, running_server
-from tests.support.documents import april, export_document
+from tests.support.documents import april, export_document, read_records
 from tests.support.rows import insert_job, insert_log
 
 RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -419,6 +420,21 @@ def test_other_types_are_cast_by_the_view_that_is_suggested(
     )
 
 
+def test_a_role_whose_names_are_all_quoted_is_told_the_same(
+    ours: str, source: psycopg.Connection, empty_database_url: str
+) -> None:
+    """`quote_all_identifiers` of a role or a server changes no finding."""
+    source.execute(BARE.format("").encode())
+    before = check(ours, empty_database_url)
+    source.execute(
+        sql.SQL("ALTER DATABASE {} SET quote_all_identifiers = on").format(sql.Identifier(source.info.dbname))
+    )
+
+    after = check(ours, empty_database_url)
+
+    assert after == before
+
+
 @pytest.fixture
 def reader(source: psycopg.Connection) -> Iterator[str]:
     """A role that may do nothing."""
@@ -602,3 +618,28 @@ def test_on_a_server_with_pg_trgm_its_index_is_suggested_and_helps() -> None:
     assert [of(findings, Level.PROBLEM) for findings in (before, after, foreign)] == [[], [], []]
     assert any("an export uses one connection" in text for text in of(foreign, Level.ADVICE))
     assert any(text.startswith("The indexes of foreign tables") for text in of(foreign, Level.ADVICE))
+
+
+def test_a_collation_that_takes_texts_as_equal_is_told(ours: str) -> None:
+    """Where `Acme` is `acme` a key would see both; behind the view that is suggested it sees its own client's jobs."""
+    careless = "client_id text COLLATE careless"
+    with running_server(find_programs("plpgsql"), locale="C") as service:
+        with psycopg.connect(service, autocommit=True) as connection:
+            connection.execute(
+                "CREATE COLLATION careless (provider=icu, locale='und-u-ks-level2', deterministic=false)"
+            )
+            connection.execute(BARE.format("").replace("client_id text", careless).encode())
+            for client in ("acme", "Acme"):
+                insert_job(connection, client_id=client, prompt=f"of {client}")
+            before = check(ours, service)
+            mend(connection, before, "This view gives")
+        after = check(ours, service)
+        with opened(ours, service) as (databases, _):
+            document = export_document(databases, april(), Wall("acme"))
+
+    assert of(before, Level.PROBLEM) == [
+        "The collation of jobs.client_id takes different texts for the same, so that a key sees the jobs of another "
+        "client, or a filter finds what it should not: give it another one in a view."
+    ]
+    assert of(after, Level.PROBLEM) == []
+    assert [record[6] for record in read_records(document)] == ["of acme"]
