@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 
 from core.actor import COMMAND_LINE
-from core.cli.output import open_output, progress_bar
+from core.cli.output import STANDARD_OUTPUT, open_output, progress_bar
 from core.cli.runner import open_checked
 from core.db.databases import Databases
 from core.export.export import Export, Reader, start_export
@@ -42,23 +42,19 @@ def parameter_options(parameters: Mapping[str, Parameter[Any]]) -> Callable[[Com
 @click.command(short_help="Write jobs as CSV: the bytes of the API's export.")
 @parameter_options(PARAMETERS)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="A file [default: standard output]."
+    *("-o", "--output"),
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default=STANDARD_OUTPUT,
+    help="A file, or - for standard output [default: standard output].",
 )
-def export(output: Path | None, **given: tuple[str, ...]) -> None:
+def export(output: Path, **given: tuple[str, ...]) -> None:
     """Write the bytes of GET /api/v1/jobs/export to a file or to standard output.
 
     The parameters are those of the API, with hyphens for underscores.
     """
     job_filter = JobFilter.from_params((name, value) for name in PARAMETERS for value in given[name])
-    with open_checked(load_settings()) as databases:
-        if output is None:
-            if sys.stdout.isatty():
-                raise click.UsageError("Give a file with -o FILE, or redirect standard output.")
-            asyncio.run(_export(databases, job_filter, sys.stdout.buffer))
-            sys.stdout.flush()
-            return
-        with open_output(output) as file:
-            asyncio.run(_export(databases, job_filter, file))
+    with open_checked(load_settings()) as databases, open_output(output) as file:
+        asyncio.run(_export(databases, job_filter, file))
 
 
 @click.group()

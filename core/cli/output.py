@@ -18,6 +18,9 @@ from core.intake.job_file import ASIDE
 
 _DESCRIPTORS = Path("/proc/self/fd")
 
+# What an option for a file calls standard output (POSIX, Utility Syntax Guideline 13).
+STANDARD_OUTPUT = Path("-")
+
 
 @contextmanager
 def progress_bar(length: int, label: str) -> Iterator[Callable[[int], None]]:
@@ -38,7 +41,13 @@ def echo_table(lines: Sequence[Sequence[str]]) -> None:
 
 @contextmanager
 def open_output(path: Path) -> Iterator[BinaryIO]:
-    """Open what an export is written to: a new file, or a pipe or device that is there already."""
+    """Open what an export is written to: a new file, a pipe or device that is there already, or standard output."""
+    if path == STANDARD_OUTPUT:
+        if sys.stdout.isatty():
+            raise click.UsageError("Give a file with -o FILE, or redirect standard output.")
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
     try:
         is_special = path.exists() and not path.is_file()
         with path.open("wb") if is_special else _new_file(path.resolve()) as file:

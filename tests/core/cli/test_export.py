@@ -51,13 +51,14 @@ def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
 
+@pytest.mark.parametrize("options", [(), ("-o", "-")], ids=["nothing said", "a dash"])
 def test_an_export_to_standard_output_is_the_document(
-    run_core: RunCore, databases: Databases, connection: psycopg.Connection
+    run_core: RunCore, databases: Databases, connection: psycopg.Connection, options: tuple[str, ...]
 ) -> None:
     """Standard output holds the bytes of the endpoint and nothing else; the summary goes to standard error."""
     insert_job(connection, prompt="É\r\n")
 
-    done = run_core(*EXPORT)
+    done = run_core(*EXPORT, *options)
 
     row = connection.execute("SELECT export_id FROM exports").fetchone()
     assert row is not None
