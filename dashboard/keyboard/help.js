@@ -27,7 +27,16 @@ const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 // answer any more.
 const TWICE = 100, UNSEEN = 300, LATE = 3000;
 
-const STATE = "data-test-script-state";
+const STATE = "data-test-script-state", CONNECTION = "data-test-connection-state";
+
+// Milliseconds within which somebody still writes who has lost the field with the connection: since then, and a key.
+const UNHEARD = 10_000, WRITES_ON = 2000;
+
+// Until a dialog of Streamlit's is gone.
+const GONE = 250;
+
+// What leads into a field, or out of it.
+const LEADS = ["focusin", "focusout", "pointerdown"];
 
 // The grid of the list of jobs; pixels of its heading, and of the column with the boxes.
 const GRID = ".st-key-jobs .dvn-scroller", HEADING = 35, BOXES = 36;
@@ -36,6 +45,11 @@ let forget = () => {};
 let last = { key: "", at: 0 }, acted = -UNSEEN;
 // A step that was asked for before its button was there: it is taken once the page is, if nothing else was pressed.
 let awaited = null;
+// The field that somebody writes in. While the connection is lost Streamlit takes it away, and a dialog of its own the
+// focus: what is typed on is text all the same, and no verdict on a job.
+let written = null;
+// When the connection was lost or came back last, and when the key was pressed last that was text.
+let changed = -UNHEARD, wrote = 0;
 // The showing of a job that was left last, until the answer is there: whatever else is pressed on it meanwhile is not
 // meant for it, and would take the verdict's place where both reach the server at once.
 let left = { showing: null, at: 0 };
@@ -65,6 +79,35 @@ function findControl(starts, within) {
 
 function isRunning() {
   return document.querySelector(`[${STATE}]:not([${STATE}=notRunning])`) !== null;
+}
+
+function isConnected() {
+  return document.querySelector(`[${CONNECTION}]`)?.getAttribute(CONNECTION) === "CONNECTED";
+}
+
+// Who moves on leaves the field; without a connection it is Streamlit that takes the focus.
+function noteWritten(event) {
+  const at = event.composedPath()[0];
+  if (event.type === "focusin" && isTyped(at)) written = at;
+  else if (event.type === "focusout" && at === written && isConnected()) written = null;
+  else if (event.type === "pointerdown" && at !== written && !at.closest?.("[role=dialog]")) written = null;
+}
+
+// Lets somebody write on while the connection is lost, and when it is back: what is in the field is sent then.
+function keepWritten() {
+  if (!written?.isConnected) return;
+  if (!isConnected()) written.disabled = false;
+  const covered = [...document.querySelectorAll("[role=dialog]")].some((one) => !one.contains(written));
+  if (!covered && document.activeElement !== written) written.focus();
+}
+
+// Whether a key that reached no field is text: the connection took the field's focus, or its return the field.
+function isWriting(key, now) {
+  if (written === null) return false;
+  const isLost = now - changed < UNHEARD && now - wrote < WRITES_ON;
+  if (written.isConnected) keepWritten();
+  if (key === "escape" || (document.activeElement !== written && !isLost)) written = null;
+  return written !== null;
 }
 
 // Of which job a button is, and of which showing of it.
@@ -121,10 +164,18 @@ export default function ({ data, setTriggerValue }) {
       event.stopImmediatePropagation();
     };
     if (isTyped(at)) {
+      wrote = event.timeStamp;
       if (key === "escape" && at.matches("textarea")) {
         stop();
         at.blur();
+        written = null;
       }
+      return;
+    }
+    if (written !== null && at.closest("[role=dialog]")) return;
+    if (isWriting(key, event.timeStamp)) {
+      wrote = event.timeStamp;
+      if (document.activeElement !== written) stop();
       return;
     }
     // A button that has the focus is pressed once, however long its key is held.
@@ -169,20 +220,26 @@ export default function ({ data, setTriggerValue }) {
       left = { showing, at: now };
     }
   };
-  const answers = new MutationObserver(() => {
+  const answers = new MutationObserver((changes) => {
     if (!isRunning()) left = { showing: null, at: 0 };
+    if (!changes.some((change) => change.attributeName === CONNECTION)) return;
+    changed = performance.now();
+    keepWritten();
+    setTimeout(keepWritten, GONE);
   });
-  answers.observe(document.body, { subtree: true, attributeFilter: [STATE] });
+  answers.observe(document.body, { subtree: true, attributeFilter: [STATE, CONNECTION] });
   // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
   // worth it say so themselves.
   document.documentElement.translate = false;
   window.addEventListener("keydown", hear, true);
   window.addEventListener("click", once, true);
   window.addEventListener("click", openRow, true);
+  for (const type of LEADS) window.addEventListener(type, noteWritten, true);
   forget = () => {
     window.removeEventListener("keydown", hear, true);
     window.removeEventListener("click", once, true);
     window.removeEventListener("click", openRow, true);
+    for (const type of LEADS) window.removeEventListener(type, noteWritten, true);
     answers.disconnect();
   };
   return forget;

@@ -105,6 +105,56 @@ def test_keys_are_letters_while_somebody_types_a_note(
     assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
 
 
+# The socket of the page, so that it can be lost.
+KEEPS_SOCKET = """
+window.WebSocket = class extends WebSocket {
+  constructor(...how) {
+    super(...how);
+    window.socket = this;
+  }
+};
+"""
+
+
+def lose_connection(page: Page) -> None:
+    page.context.set_offline(True)
+    page.evaluate("window.socket.close()")
+    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+
+
+def test_a_note_is_written_on_while_the_connection_is_lost(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Its letters stay letters, also where a dialog takes the focus meanwhile; once it is back all of them are kept."""
+    before = rows.execute("SELECT count(*) FROM reviews").fetchone()
+    page.add_init_script(KEEPS_SOCKET)
+    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    page.get_by_role("button", name="Start").click()
+    job_id = settle(page)
+    note = page.get_by_role("textbox", name="Note")
+    note.click()
+    page.keyboard.type("No")
+
+    lose_connection(page)
+    page.keyboard.type(" one")
+    expect(note).to_have_value("No one")
+    expect(page.get_by_role("dialog", name="Connection error")).to_be_visible()
+    page.keyboard.type("aonvu")
+    page.context.set_offline(False)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.type(" and on")
+
+    expect(note).to_have_value("No one and on")
+    assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
+    query = "SELECT note FROM review_drafts WHERE job_id = %s"
+    wait_for(page, partial(holds, rows, query, job_id, "No one and on"))
+    page.keyboard.press("Escape")
+    assert settle(page) == job_id
+    page.keyboard.press("a")
+    query = "SELECT note FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
+    wait_for(page, partial(holds, rows, query, job_id, "No one and on"))
+
+
 def test_a_verdict_that_cannot_be_recorded_is_said(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
