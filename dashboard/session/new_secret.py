@@ -33,7 +33,7 @@ def ask_to_make(label: str, *, icon: str, key: str) -> bool:
 
 
 def show_new_secret(place: DeltaGenerator, make: Callable[[], str], what: str, *, explain: Callable[[], None]) -> None:
-    """Make a secret and put it in the place of the questions, or say why there is none.
+    """Make a secret and show it instead of the questions in their place, or say why there is none.
 
     The page forgets it when the dialog is closed (`forget_made`); it is in no argument of the dialog, which the session
     would keep.
@@ -43,10 +43,9 @@ def show_new_secret(place: DeltaGenerator, make: Callable[[], str], what: str, *
     except (InvalidParameter, NotPossible, Forbidden) as error:
         show_refusal(error)
         return
-    # Emptied first: what follows is shorter than the questions, and the rest of them would stay.
+    # Not in that place itself: what is sent at once may be sent as its end alone, and the rest of the questions stayed.
     place.empty()
-    with place.container():
-        st.warning(f"{what} It will not be shown again: copy it before you close this.", icon=":material/key:")
-        st.code(secret, language=None, wrap_lines=True)
-        explain()
-        st.button("Done", key=DONE)
+    st.warning(f"{what} It will not be shown again: copy it before you close this.", icon=":material/key:")
+    st.code(secret, language=None, wrap_lines=True)
+    explain()
+    st.button("Done", key=DONE)

@@ -38,6 +38,8 @@ def create(page: Page, name: str, client: str | None) -> str:
 def shown_key(page: Page) -> str:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("This is the key.")).to_be_visible()
+    # Nothing of the questions is left, of which a second press would make another key.
+    expect(dialog.get_by_role("button", name="Cancel")).to_have_count(0)
     code = dialog.get_by_test_id("stCode").first
     expect(code).to_have_text(re.compile(r"^fp_\w{12}_\w{43}_\w{6}$"))
     return (code.text_content() or "").strip()
