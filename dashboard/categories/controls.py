@@ -63,7 +63,8 @@ def show_further_filter(view: View) -> None:
     if further is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"Only these are counted: {describe_filter(further, longest=SHORT)}")
+        said = describe_filter(further, longest=SHORT, zone=shown_zone(view))
+        st.text(f"Only these are counted: {said}")
         plain = view.filtered(without_further(view.job_filter))
         st.button("Clear", icon=":material/close:", on_click=admitted(go), args=(plain,), key="categories_clear")
 

@@ -53,7 +53,7 @@ def show_in_list(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
             show_step(
                 f"Receipt {export_id[:8]}", ":material/receipt_long:", {"export": export_id}, key=f"open_{export_id}"
             )
-        st.text(_sentence(receipt, SHORT))
+        st.text(_sentence(receipt, SHORT, zone))
         st.text(
             f"{name_time(receipt.started_at, zone)} · {_took(receipt)} {name_duration(_duration(receipt))}"
             f" · by {name_requester(receipt, person)}{'' if receipt.via == Via.CLI else f' {DOORS[receipt.via]}'}"
@@ -65,7 +65,7 @@ def show_whole(receipt: Row[Any], person: str, zone: ZoneInfo) -> None:
     with st.container(border=True):
         show_badge(receipt)
         st.text(MEANINGS[receipt.status])
-        _show_fact("What", _sentence(receipt, None))
+        _show_fact("What", _sentence(receipt, None, zone))
         if receipt.clients is not None:
             _show_fact("Of these clients", ", ".join(map(quote, receipt.clients)) or "none")
         job_filter = find_filter(receipt)
@@ -120,11 +120,11 @@ def name_requester(receipt: Row[Any], person: str) -> str:
     return quote(receipt.address or receipt.requested_by, SHORT)
 
 
-def _sentence(receipt: Row[Any], longest: int | None) -> str:
+def _sentence(receipt: Row[Any], longest: int | None, zone: ZoneInfo) -> str:
     job_filter = find_filter(receipt)
     if job_filter is not None:
         verdicts = "" if receipt.contents == Contents.JOBS else "Verdicts on these: "
-        return f"{verdicts}{describe_filter(job_filter, longest=longest)}"
+        return f"{verdicts}{describe_filter(job_filter, longest=longest, zone=zone)}"
     return ", ".join(f"{name} = {quote(str(value), longest)}" for name, value in receipt.filter.items())
 
 

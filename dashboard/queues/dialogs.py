@@ -22,6 +22,7 @@ from core.review.saved_queues import (
     read_settings,
     save_queue,
 )
+from dashboard.address.zones import browser_zone
 from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
@@ -83,7 +84,7 @@ def close_dialog(person: Actor, queue_id: UUID) -> None:
 
 def _ask(began: Settings, *, key: str) -> Settings:
     """Ask for all settings, beginning with some."""
-    st.text(describe_filter(began.job_filter, longest=60))
+    st.text(describe_filter(began.job_filter, longest=60, zone=browser_zone()))
     name = st.text_input("Name", began.name, max_chars=LONGEST_NAME, key=f"{key}_name", placeholder="What is it for?")
     is_growing = st.toggle("Include jobs that arrive later", value=began.is_growing, key=f"{key}_growing")
     kinds = list(QUEUES)
