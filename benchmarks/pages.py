@@ -199,7 +199,7 @@ def _measure(browser: Browser, databases: Databases, times: int) -> Iterator[tup
     # The first one lays the list and the job out side by side.
     yield "next job", [_press_key(page, "j") for _ in range(times + 1)][1:], theirs
     page.goto(f"http://127.0.0.1:{JOBS_PORT}/reviews?from={WEEK['from']}&to={WEEK['to']}&decision=pass&category=none")
-    page.get_by_role("button", name="Keys ?").wait_for()
+    page.get_by_role("button", name="Keyboard ?").wait_for()
     page.wait_for_timeout(1500)
     _press_key(page, "j")
     yield "verdict to next job", [_press_key(page, "a") for _ in range(times + 1)][1:], theirs

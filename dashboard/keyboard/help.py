@@ -75,11 +75,11 @@ def show_keyboard(_: Actor) -> None:
     """Show the button for the list of keys, and hear `?`: and let each key press its button, whatever has the focus."""
     with st.container(horizontal=True, horizontal_alignment="right"):
         asked = _KEYBOARD(key="keyboard", data=CONTROLS, on_asked_change=lambda: None, width="content").asked
-        if st.button("Keys ?", icon=":material/keyboard:", type="tertiary", key="show_keys") or asked:
+        if st.button("Keyboard ?", icon=":material/keyboard:", type="tertiary", key="show_keys") or asked:
             _show_keys()
 
 
-@dialog("Keys", scopes=ANY, width="medium")
+@dialog("Keyboard", scopes=ANY, width="medium")
 def _show_keys(_: Actor) -> None:
     for place, keys in KEYS.items():
         st.subheader(place)

@@ -27,7 +27,7 @@ Tour = Callable[[Page], Iterator[str]]
 
 
 def jobs(page: Page) -> Iterator[str]:
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     # Until the size of the window is known the list of the wide layout may be there, too.
     expect(page.get_by_role("button", name="Older").first).to_be_visible()
     wait_until_still(page)
@@ -48,7 +48,7 @@ def jobs(page: Page) -> Iterator[str]:
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
     yield "a job, revealed"
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     yield "the keys of the keyboard"
 
 
@@ -65,7 +65,7 @@ def categories(page: Page) -> Iterator[str]:
 
 def reviews(page: Page) -> Iterator[str]:
     expect(page.get_by_role("button", name="Start")).to_be_visible()
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     wait_until_still(page)
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
@@ -332,7 +332,7 @@ def test_a_screen_reader_hears_what_is_open_and_what_was_recorded(
     browser_door.send("Accessibility.enable")
     page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
 
     page.keyboard.press("j")
     wait_for(page, lambda: any(text.startswith("Job opened: Passed, ") for text in said(browser_door)))

@@ -229,7 +229,7 @@ def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Pag
     field.click()
     page.keyboard.type("J?")
     expect(field).to_have_value("J?")
-    expect(page.get_by_role("dialog", name="Keys")).not_to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard")).not_to_be_visible()
     field.fill("LIGHTHOUSE")
     page.get_by_role("button", name="Apply").click()
     page.wait_for_url("**q=LIGHTHOUSE")

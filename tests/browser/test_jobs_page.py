@@ -35,7 +35,7 @@ def open_jobs(page: Page, url: str, query: str = "") -> None:
     # A list, or a job that stands open.
     expect(page.locator(".st-key-download, .st-key-close_job").first).to_be_visible()
     # What hears the keys comes last.
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     # The first run learns how large the window is, and what it drew is laid out once more.
     wait_until_still(page)
 

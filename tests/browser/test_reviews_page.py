@@ -20,7 +20,7 @@ def open_id(page: Page) -> str | None:
 def settle(page: Page) -> str:
     """Wait until the job of the address can be judged, and return it: what is pressed before is for the one before."""
     # What hears the keys comes last; after a verdict the buttons do.
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     wait_until_still(page)
     wait_for(page, lambda: page.locator(f'[class*="st-key-take_back_{open_id(page)}"]').count() > 0)
     wait_for(page, lambda: page.locator(".st-key-open_job_id code").all_text_contents() == [open_id(page)])
@@ -222,7 +222,7 @@ def test_many_verdicts_are_on_the_jobs_that_were_on_screen(
     page.add_init_script(NOTES_KEYS)
     # Nothing of these is hidden.
     page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     page.keyboard.press("j")
 
@@ -293,7 +293,7 @@ def test_keys_without_a_pause_judge_nothing_unseen(
     page.add_init_script(NOTES_KEYS)
     page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
-    expect(page.get_by_role("button", name="Keys ?")).to_be_visible()
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     page.keyboard.press("j")
     wait_for(page, lambda: open_id(page) is not None)
     settle(page)
