@@ -47,11 +47,12 @@ def show() -> None:
     )
     erasures = list_erasures(databases, limit=MOST_LISTED)
     if not erasures:
-        st.caption("Nothing was erased yet.")
+        st.caption("Nothing has been erased yet.")
     else:
         show_erasures(erasures, zone)
-    shown = f"The latest {MOST_LISTED:,} of all. " if len(erasures) == MOST_LISTED else ""
-    st.caption(f"{shown}Times are those of {zone.key}.")
+    if holds or erasures:
+        shown = f"The latest {MOST_LISTED:,} of all. " if len(erasures) == MOST_LISTED else ""
+        st.caption(f"{shown}Times are those of {zone.key}.")
 
 
 def _show_ending(holds: Sequence[Row[Any]]) -> None:

@@ -38,6 +38,8 @@ def place(page: AppTest, **said: str | date) -> None:
     for key, value in said.items():
         if isinstance(value, date):
             page.date_input(key=f"hold_{key}").set_value(value)
+        elif key == "client":
+            page.selectbox(key="hold_client").set_value(value)
         elif key == "reason":
             page.text_area(key="hold_reason").input(value)
         else:
@@ -47,6 +49,7 @@ def place(page: AppTest, **said: str | date) -> None:
 
 def test_a_hold_is_placed_and_ended(page: AppTest, databases: Databases, connection: psycopg.Connection) -> None:
     """What is wrong is said and stays; days are those of UTC, the last one with it; both acts are in the audit."""
+    insert_job(connection, client_id="acme")
     page.run()
     page.button(key="open_place").click().run()
     place(page, job="x", reason="a letter")
