@@ -168,7 +168,17 @@ def _show_list(view: View, page: Page, person: Actor, texts: Texts, window: Wind
             width = (width - GAP) * shares[0] // sum(shares)
         on_open = partial(_open, view)
         wall = person.wall
-        show_jobs(page.rows, zone, texts=texts, wall=wall, opened=view.job, on_open=on_open, width=width, height=height)
+        show_jobs(
+            page.rows,
+            zone,
+            texts=texts,
+            wall=wall,
+            opened=view.job,
+            on_open=on_open,
+            is_of_one_decision=len(view.job_filter.decision) == 1,
+            width=width,
+            height=height,
+        )
     elif page.searched_to is None:
         _show_nothing(view, person)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

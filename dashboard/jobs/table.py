@@ -46,6 +46,11 @@ PRIORITIES: tuple[tuple[str, ...], ...] = (
     *(("reason",), ("prompt",), ("type",), ("client",), ("status",), ("id",)),
 )
 
+# The same where the filter asks for one decision, which is then in each row: it gives way before reason and categories,
+# and the reason is not pressed to the least for its sake.
+OF_ONE_DECISION = (("time",), ("reason",), PRIORITIES[1], ("decision",), *PRIORITIES[3:])
+ROOMY_REASON = 120
+
 # Pixels of a time that says its offset, too.
 OFFSET_WIDTH = 52
 
@@ -67,12 +72,14 @@ def show_jobs(
     wall: Wall,
     opened: UUID | None,
     on_open: Callable[[UUID | None], None],
+    is_of_one_decision: bool,
     width: int,
     height: int,
 ) -> None:
     """Show jobs in the order given, and those of their texts that were read, in as many columns as the width holds.
 
     The job that is `opened` is the chosen row; `on_open` hears which one somebody chooses (None: none any more).
+    `is_of_one_decision` says that the filter asks for one.
     """
     chosen = [number for number, row in enumerate(rows) if row.job_id == opened]
     st.session_state[KEY] = {"selection": {"rows": chosen, "columns": [], "cells": []}}
@@ -91,7 +98,7 @@ def show_jobs(
 
     frame = to_frame(rows, zone, texts=texts, wall=wall)
     widen = OFFSET_WIDTH if frame["time"].str.len().max() > len("2026-04-15 12:00:00") else 0
-    order = list_columns([str(name) for name in frame], width - widen)
+    order = list_columns([str(name) for name in frame], width - widen, is_of_one_decision=is_of_one_decision)
     st.dataframe(
         frame,
         hide_index=True,
@@ -131,12 +138,13 @@ def _first_line(text: str | None) -> str:
     return next((line for line in (text or "").splitlines() if line.strip()), "")
 
 
-def list_columns(names: Sequence[str], width: int) -> list[str]:
+def list_columns(names: Sequence[str], width: int, *, is_of_one_decision: bool = False) -> list[str]:
     """Choose the columns that a width in pixels holds whole, the most telling ones first."""
     shown, left = [], width - MARK_WIDTH
-    for group in PRIORITIES:
+    widths = WIDTHS | ({"reason": ROOMY_REASON} if is_of_one_decision else {})
+    for group in OF_ONE_DECISION if is_of_one_decision else PRIORITIES:
         wanted = [name for name in group if name in names]
-        left -= sum(WIDTHS[name] for name in wanted)
+        left -= sum(widths[name] for name in wanted)
         if left < 0:
             break
         shown += wanted

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.instants import print_local
-from dashboard.jobs.table import MARK_WIDTH, WIDTHS, fit_widths, list_columns
+from dashboard.jobs.table import MARK_WIDTH, ROOMY_REASON, WIDTHS, fit_widths, list_columns
 
 SHORT = ["time", "decision", "ai_adult_general", "underage", "nsfw"]
 
@@ -33,6 +33,25 @@ def test_columns_are_whole_or_not_there(width: int, shown: list[str]) -> None:
 
     assert found == [name for name in WIDTHS if name in shown]
     assert sum(WIDTHS[name] for name in found) <= width
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (358, ["time", "reason"]),
+        (607, ["time", *SHORT[2:], "reason"]),
+        (673, [*SHORT, "reason"]),
+        (1120, [*SHORT, "reason", "prompt", "type"]),
+    ],
+)
+def test_a_decision_that_the_filter_says_gives_way_to_the_reason(width: int, shown: list[str]) -> None:
+    """A telephone shows why, not the same word in each row; and beside a job there is room for a reason."""
+    columns = [*SHORT, "reason", "prompt", "type", "status", "client", "id"]
+
+    found = list_columns(columns, width, is_of_one_decision=True)
+
+    assert found == [name for name in WIDTHS if name in shown]
+    assert fit_widths(found, width)["reason"] >= ROOMY_REASON
 
 
 @pytest.mark.parametrize("width", [358, 508, 616, 682, 1240, 1760])
