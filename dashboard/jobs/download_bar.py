@@ -43,18 +43,23 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> N
     if SPREADSHEET_SAFE not in st.session_state:
         st.session_state[SPREADSHEET_SAFE] = bool(read_preference(ours, person, SPREADSHEET_SAFE))
     wanted = replace(job_filter, spreadsheet_safe=job_filter.spreadsheet_safe or st.session_state[SPREADSHEET_SAFE])
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-        exact = _exact_count(job_filter, person.wall)
-        _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
-        more = st.popover("More downloads", key="more_downloads", on_change="rerun")
-        if more.open:
-            with more:
-                _show_more(job_filter, wanted, person)
-                if (count is None or count > COUNTED) and exact is None:
-                    st.button(
-                        "Count exactly", key="count_exactly", on_click=as_person(_count, EXPORTERS), args=(job_filter,)
-                    )
-    show_receipt()
+    # Without a gap: the receipt in the corner is an element here, too, and the list must not move for it.
+    with st.container(gap=None):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            exact = _exact_count(job_filter, person.wall)
+            _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
+            more = st.popover("More downloads", key="more_downloads", on_change="rerun")
+            if more.open:
+                with more:
+                    _show_more(job_filter, wanted, person)
+                    if (count is None or count > COUNTED) and exact is None:
+                        st.button(
+                            "Count exactly",
+                            key="count_exactly",
+                            on_click=as_person(_count, EXPORTERS),
+                            args=(job_filter,),
+                        )
+        show_receipt()
 
 
 def _show_link(label: str, job_filter: JobFilter, person: Actor, *, key: str) -> None:

@@ -145,6 +145,7 @@ def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, 
     open_jobs(page, dashboard.url)
     wait_until_still(page)
 
+    list_before = page.get_by_test_id("stDataFrame").bounding_box()
     with page.expect_download() as clicked:
         page.get_by_role("link", name="Download CSV").click()
     clicked.value.save_as(downloads / "clicked.csv")
@@ -156,6 +157,7 @@ def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, 
     box = corner.bounding_box()
     assert box is not None
     assert (box["x"] + box["width"], box["y"] + box["height"]) == (1280 - 16, 1000 - 16)
+    assert page.get_by_test_id("stDataFrame").bounding_box() == list_before
     receipt = corner.get_by_role("link", name="Receipt").get_attribute("href")
     assert receipt is not None
     corner.get_by_role("button", name="Close the receipt").click()
