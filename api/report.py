@@ -37,6 +37,7 @@ table { border-collapse: collapse; width: 100%; font-size: 10pt }
 caption { text-align: left; font-weight: bold; padding: 1.2rem 0 .3rem }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid }
 th:nth-child(n+2), td:nth-child(n+2) { text-align: right; font-variant-numeric: tabular-nums }
+td:first-child { overflow-wrap: anywhere }
 tr { break-inside: avoid }
 @media print { body { margin: 0; max-width: none } }
 """
