@@ -1,6 +1,7 @@
 """The totals of the range and client in one line of words, and how they have changed since the time before."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import streamlit as st
@@ -9,7 +10,7 @@ from core.actor import Actor
 from core.counts.totals import Comparison, compare
 from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.jobs.access import make_access
-from core.jobs.filter import DateRange
+from core.jobs.filter import DateRange, JobFilter
 from core.jobs.wall import Wall
 from dashboard.address.view import View
 from dashboard.session.admission import fragment
@@ -42,7 +43,9 @@ def show_totals(person: Actor, view: View, now: datetime) -> None:
         # The page itself says so, and offers to try again.
         return
     before = BEFORE.get(view.preset or "", "the same length of time before")
-    st.markdown(say_totals(found), help="  \n".join(list_changes(found, before)))
+    plain = JobFilter(range=bounds, client_id=client_id, decision=view.job_filter.decision)
+    whole = "" if replace(view.job_filter, spreadsheet_safe=False) == plain else "Whole period: "
+    st.markdown(whole + say_totals(found), help="  \n".join(list_changes(found, before)))
 
 
 def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime) -> Comparison:

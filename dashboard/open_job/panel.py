@@ -228,8 +228,11 @@ def _show_categories(job: Row[Any]) -> None:
 
 
 def _show_one(label: str, text: str | None, marked: Sequence[str]) -> None:
-    if text:
-        show_text(text, label, key=f"text_{label.lower()}", marked=marked)
+    if text and text.isspace() and not find_invisible(text).total:
+        # In a frame it would look as if something was missing.
+        st.text(f"{label}: nothing but spaces and line breaks.")
+    elif text:
+        show_text(text, label, key=f"text_{label.lower()}", marked=marked, is_brief=label == "Reason")
     else:
         st.text(f"{label}: {'none' if text is None else 'empty'}.")
 

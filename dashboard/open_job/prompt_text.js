@@ -43,6 +43,7 @@ export default function ({ data, parentElement }) {
   const box = parentElement.querySelector("#text"), copy = parentElement.querySelector("#copy");
   parentElement.querySelector("#label").textContent = data.label;
   box.setAttribute("aria-label", data.label);
+  box.classList.toggle("brief", data.brief);
   const marked = new Set(data.marked);
   box.replaceChildren(...cut(data.text).map((piece) => show(piece, marked)));
   const say = (word) => {

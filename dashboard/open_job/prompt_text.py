@@ -15,7 +15,10 @@ _PROMPT_TEXT = st.components.v2.component(
 )
 
 
-def show_text(text: str, label: str, *, key: str, marked: Collection[str] = ()) -> None:
-    """Show a text with a button that copies it; `marked` characters are shown as their numbers."""
+def show_text(text: str, label: str, *, key: str, marked: Collection[str] = (), is_brief: bool = False) -> None:
+    """Show a text with a button that copies it; `marked` characters are shown as their numbers.
+
+    One that should be brief scrolls within a few lines where it is not, so that what follows stays in sight.
+    """
     # PostgreSQL's text is UTF-8 without NUL, so all of it fits into JSON.
-    _PROMPT_TEXT(key=key, data={"text": text, "label": label, "marked": list(marked)})
+    _PROMPT_TEXT(key=key, data={"text": text, "label": label, "marked": list(marked), "brief": is_brief})

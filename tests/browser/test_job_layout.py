@@ -96,6 +96,8 @@ def test_all_that_a_verdict_needs_is_in_sight(
     wait_until_still(sized)
 
     assert [edges(sized.get_by_role("button", name=verdict)) for verdict in VERDICTS] == places
+    # A long reason scrolls by itself: the prompt begins in sight.
+    assert edges(sized.get_by_role("region", name="Prompt"))[0] + ROW_HEIGHT <= body[1]
 
 
 def open_jobs_beside(page: Page, address: str) -> None:

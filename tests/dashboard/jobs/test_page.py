@@ -136,6 +136,8 @@ def test_totals_are_those_of_the_range_and_the_time_before(open_page: OpenPage, 
         "Undecided: 1, was 0",
         "Not evaluated: 3, was 0",
     ]
+    # Beside jobs that are fewer than those of the period, they say that they are of all of it.
+    assert "Whole period: **2** of 4 rejected" in rendered(open_page(q="a"))
 
 
 def test_what_removed_everything_is_offered_to_be_dropped(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -467,6 +469,20 @@ def test_the_name_of_a_rule_is_shown_without_its_prompt(
     assert ("quotes a secret" in sent(app)) is (preference == "show")
     looks = connection.execute("SELECT event, details->>'text' FROM audit_events WHERE details ? 'text'").fetchall()
     assert dict(looks) == {"jobs-listed": str(preference == "show").lower(), "job-opened": "false"}
+
+
+def test_a_text_that_nobody_sees_is_told(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """What is nothing but spaces and line breaks is no empty frame; invisible characters can be marked in theirs."""
+    blank = insert_job(connection, prompt=" \n\t ", reason="rule 7", is_prohibited=True)
+    invisible = insert_job(connection, prompt=" \u2003", reason="rule 7", is_prohibited=True)
+
+    pages = [open_page(job=str(job)) for job in (blank, invisible)]
+    for app in pages:
+        next(item for item in app.button if str(item.key).startswith("reveal_")).click().run()
+
+    said = "Prompt: nothing but spaces and line breaks."
+    assert [said in [text.value for text in app.text] for app in pages] == [True, False]
+    assert ":material/warning: 1 invisible character." in [caption.value for caption in pages[1].caption]
 
 
 def test_a_reveal_is_for_one_job_and_in_the_audit(open_page: OpenPage, connection: psycopg.Connection) -> None:
