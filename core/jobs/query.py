@@ -3,6 +3,7 @@
 The only module that selects jobs. Whose jobs they may be (the wall) is decided by the caller and built in here.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -66,6 +67,9 @@ _LIMIT_STATEMENTS = """
 """
 
 JOB_KEY = (jobs.c.created_at, jobs.c.job_id)
+
+# The one letter whose lower case depends on what follows: that of a Σ at the end of a word is ς (Unicode, Final_Sigma).
+_SIGMAS = re.compile("[Σσς]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +349,13 @@ def contains(column: ColumnElement[Any], sought: str, folding: Folding) -> Colum
     def fold(text: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(text if folding.collation is None else collate(text, folding.collation))
 
-    return fold(column).like(fold(literal(f"%{escaped}%")))
+    pattern = fold(literal(f"%{escaped}%"))
+    if not _SIGMAS.search(sought):
+        return fold(column).like(pattern)
+
+    def unify(text: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.replace(text, "ς", "σ")
+
+    # The first condition is the index's, the second is right.
+    wider = fold(literal(f"%{_SIGMAS.sub('_', escaped)}%"))
+    return and_(fold(column).like(wider), unify(fold(column)).like(unify(pattern)))
