@@ -12,6 +12,7 @@ from core.jobs.filter import JobFilter
 from core.jobs.pages import find_newest
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
+from core.program import COMMAND
 from dashboard.address.periods import days_range
 from dashboard.address.view import View, go
 from dashboard.address.zones import shown_zone
@@ -45,14 +46,17 @@ def _offer_newest(view: View, wall: Wall) -> None:
     """Offer the week that ends with the newest job, of the client where one is chosen."""
     client_id = view.job_filter.client_id
     said = f"{'There is no job' if client_id is None else 'This client has no job'} in this period."
+    databases = get_resources().databases
     try:
-        with get_resources().databases.source.transaction(timeout=_TIMEOUT) as connection:
+        with databases.source.transaction(timeout=_TIMEOUT) as connection:
             newest = find_newest(connection, wall, client_id)
     except QueryTooSlow:
         st.caption(f"{said} Choose another one.")
         return
     if newest is None:
-        st.caption(f"{said} Nor is there one at any other time.")
+        is_new = client_id is None and wall.sees_all and databases.jobs_are_ours
+        how = f": `{COMMAND} import` and `{COMMAND} sync` bring jobs in" if is_new else ""
+        st.caption(f"{said} Nor is there one at any other time{how}.")
         return
     # The days of the years 1 and 9999 are beyond what can be picked.
     if not MINYEAR < newest.year < MAXYEAR:

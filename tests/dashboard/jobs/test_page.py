@@ -105,11 +105,14 @@ def events(connection: psycopg.Connection) -> list[tuple[str, str | None, dict[s
 
 
 def test_no_jobs_at_all(open_page: OpenPage) -> None:
-    """An empty database shows a sentence, totals of nothing, and no table, and still offers the (empty) file."""
+    """An empty database says how jobs come in, shows totals of nothing and no table, and offers the (empty) file."""
     app = open_page()
 
     assert [info.value for info in app.info] == ["No jobs match."]
-    assert "There is no job in this period. Nor is there one at any other time." in rendered(app)
+    assert (
+        "There is no job in this period. Nor is there one at any other time: `python -m core import` and "
+        "`python -m core sync` bring jobs in."
+    ) in rendered(app)
     assert len(app.dataframe) == 0
     assert "Download CSV · 0 rows" in [text for _, text in list_said(app)]
     assert "**0** of 0 rejected · **0** undecided · **0** not evaluated" in rendered(app)
