@@ -19,6 +19,8 @@ from api.limits import Seldom
 from core.errors import NotPossible
 from core.program import VERSION
 
+log = logging.getLogger("fencepost.server")
+
 # Seconds that running requests get after SIGTERM; an export that is longer is cut and can be asked for again. What is
 # left of the watchdog's time is for closing receipts and giving connections back.
 GRACE = 10
@@ -211,7 +213,12 @@ def serve(
     # uvicorn raises the signal once more when it has shut down, which interrupts what follows.
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
-        click.echo(f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}", err=True)
+        place = f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}"
+        # Whoever reads objects reads no other line.
+        if log_form == "json":
+            log.info(place)
+        else:
+            click.echo(place, err=True)
         stack.enter_context(meanwhile)
         uvicorn.Server(config).run(sockets=sockets)
 
