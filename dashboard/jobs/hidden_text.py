@@ -16,6 +16,10 @@ from dashboard.session.resources import get_resources
 # Set until the page was drawn anew with another choice.
 CHANGED = "hiding_changed"
 
+# Whether the menu was opened. What is in it stays there when it is closed: a browser that has not heard of that yet
+# would choose what is gone, and show afterwards what was chosen before.
+OPENED = "hiding_opened"
+
 DEFAULT_WORDS = {
     Texts.NONE: "Hide all",
     Texts.UNFLAGGED: "Hide flagged",
@@ -52,15 +56,16 @@ def chosen_texts(person: Actor) -> Texts:
 def show_default(person: Actor, zone: ZoneInfo) -> None:
     """Let a person choose what is hidden at first, and say how much they have looked at today.
 
-    Nothing of it is counted or drawn before it is opened.
+    Nothing of it is drawn before it was opened, nor counted while it is closed.
     """
     ours = get_resources().databases.ours
     place = st.popover("Hidden text", icon=":material/visibility_off:", key="hidden_text", on_change="rerun")
-    if not place.open:
-        return
     if st.session_state.pop(CHANGED, False):
         # The list is no part of this fragment.
         st.rerun()
+    if not place.open and not st.session_state.get(OPENED, False):
+        return
+    st.session_state[OPENED] = True
     with place:
         # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
         st.radio(
@@ -74,9 +79,11 @@ def show_default(person: Actor, zone: ZoneInfo) -> None:
         )
         st.caption("Hidden text stays on the server. V reveals it for the open job; each reveal is in the audit.")
         st.caption("A reason that appears with five or more different prompts is a rule's name, and always shown.")
-        midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
-        looks = count_looks(ours, person, midnight)
-        st.caption(f"Today you have opened {looks.opened:,} and revealed {looks.revealed:,}. Only you can see this.")
+        if place.open:
+            midnight = datetime.combine(datetime.now(zone).date(), time(), zone).astimezone(UTC)
+            looks = count_looks(ours, person, midnight)
+            opened, revealed = f"{looks.opened:,}", f"{looks.revealed:,}"
+            st.caption(f"Today you have opened {opened} and revealed {revealed}. Only you can see this.")
 
 
 def _keep_choice(person: Actor) -> None:

@@ -17,7 +17,7 @@ from core.db.startup import migrate, open_databases
 from core.instants import parse_instant
 from core.intake.demo import seed_jobs
 from core.settings import Settings
-from tests.browser.test_jobs_page import SUBJECTS, open_jobs, wait_for
+from tests.browser.test_jobs_page import SLOW, SUBJECTS, open_jobs, wait_for
 from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
@@ -25,17 +25,6 @@ from tests.support.servers import RunningServer, serving_dashboard
 # Of a job whose reason is the name of a rule, its prompt alone.
 HIDDEN = re.compile("(The prompt is|Prompt and reason are) hidden: ")
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
-
-# What the server says is heard later: Chromium slows no socket that is open.
-SLOW = """
-const Plain = window.WebSocket;
-window.WebSocket = class extends Plain {
-  addEventListener(type, listener, options) {
-    const late = (event) => setTimeout(() => listener(event), window.latency ?? 0);
-    super.addEventListener(type, type === "message" ? late : listener, options);
-  }
-};
-"""
 
 
 def open_job(page: Page, key: str) -> str:

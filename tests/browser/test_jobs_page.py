@@ -29,6 +29,17 @@ BERLIN = ZoneInfo("Europe/Berlin")
 # What some of the demo's prompts speak of.
 SUBJECTS = (b"lighthouse", b"city made of paper", b"fox in the snow", b"two chairs by a window", "庭園".encode())
 
+# What the server says is heard later: Chromium slows no socket that is open.
+SLOW = """
+const Plain = window.WebSocket;
+window.WebSocket = class extends Plain {
+  addEventListener(type, listener, options) {
+    const late = (event) => setTimeout(() => listener(event), window.latency ?? 0);
+    super.addEventListener(type, type === "message" ? late : listener, options);
+  }
+};
+"""
+
 
 def open_jobs(page: Page, url: str, query: str = "") -> None:
     page.goto(f"{url}/{query}")
@@ -305,6 +316,32 @@ def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboa
     expect(page.get_by_role("radio", name="Hide underage only")).to_be_checked()
     page.keyboard.press("Escape")
     choose("Hide flagged")
+
+
+def test_a_choice_of_a_menu_that_was_just_closed_and_opened_counts(dashboard: RunningServer, page: Page) -> None:
+    """Where the browser has not heard yet that it was closed, too: the list and the menu say what was chosen."""
+    page.add_init_script(SLOW)
+    open_jobs(page, dashboard.url, "?range=30d&decision=reject")
+    menu, hidden = page.get_by_role("button", name="Hidden text"), page.get_by_role("radio", name="Hide all")
+    menu.click()
+    expect(hidden).not_to_be_checked()
+    wait_until_still(page)
+
+    page.evaluate("window.latency = 600")
+    page.keyboard.press("Escape")
+    menu.click()
+    page.get_by_role("radiogroup").get_by_text("Hide all", exact=True).click()
+    page.wait_for_timeout(2000)
+    page.evaluate("window.latency = 0")
+    wait_until_still(page)
+
+    expect(hidden).to_be_checked()
+    page.get_by_role("radiogroup").get_by_text("Hide flagged", exact=True).click()
+    page.keyboard.press("Escape")
+    wait_until_still(page)
+    page.reload()
+    menu.click()
+    expect(page.get_by_role("radio", name="Hide flagged")).to_be_checked()
 
 
 def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServer, page: Page) -> None:
