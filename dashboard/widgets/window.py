@@ -55,6 +55,8 @@ def read_window() -> Window:
         key=_KEY,
         data={"cookie": COOKIE, "wide": WIDE, "width": window.width, "height": window.height},
         on_size_change=lambda: None,
+        # Else there is a line of a place until it is loaded, and then the whole page moves up.
+        height=1,
     )
     return window
 
