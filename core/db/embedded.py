@@ -286,25 +286,31 @@ def _programs() -> Path:
 
 
 def _make_reachable(installed: Path, release: str) -> Path:
-    """Return where the programs of an installation are, or of a copy of it that the server's account can enter."""
+    """Return where the programs of an installation are, or of a copy of it that the server's account can enter.
+
+    They look for their libraries in the folder that auditwheel has put beside the package.
+    """
     account = _account()
     # Asked by a program of its own: what starts it has root's rights until then.
     asked = [*_as_account(account), "test", "-x", str(installed / "bin" / "postgres")]
     if os.getuid() == account.pw_uid or subprocess.run(asked, check=False).returncode == 0:
         return installed / "bin"
-    copy = PROGRAMS_OF_ROOT / f"postgresql-{MAJOR_VERSION}-{release}"
+    package = installed.parent
+    copy = PROGRAMS_OF_ROOT / f"{package.name}-{release}"
     if not copy.exists():
         what = f"its programs cannot be copied to {copy}, where its account can run them,"
         new = copy.with_name(f"{copy.name}.{os.getpid()}")
         _run_tool(["mkdir", "-p", "-m", "755", str(PROGRAMS_OF_ROOT)], what)
-        _run_tool(["cp", "-R", str(installed), str(new)], what)
+        _run_tool(["mkdir", "-p", str(new / package.name)], what)
+        _run_tool(["cp", "-R", str(installed), str(new / package.name)], what)
+        _run_tool(["cp", "-R", str(package.with_name(f"{package.name}.libs")), str(new)], what)
         _run_tool(["chmod", "-R", "a+rX,go-w", str(new)], what)
         try:
             new.rename(copy)
         except OSError:
             # Another process was quicker.
             shutil.rmtree(new, ignore_errors=True)
-    return copy / "bin"
+    return copy / package.name / installed.name / "bin"
 
 
 def _account() -> pwd.struct_passwd:

@@ -158,7 +158,7 @@ def test_one_command_leads_from_the_wheel_to_the_program(
     gone = tools.run(tool, *(["tool"] if tool == "uv" else []), "uninstall", "fencepost", cwd=tmp_path, **variables)
 
     assert done.returncode == 0, done.stderr
-    assert (imported.returncode, "1 new job" in imported.stderr) == (0, True)
+    assert (imported.returncode, "1 new job" in imported.stderr) == (0, True), imported.stderr
     assert gone.returncode == 0, gone.stderr
     assert not (tmp_path / "bin" / "fencepost").exists()
 

@@ -174,21 +174,28 @@ def test_its_superuser_reads_nothing_of_roots(running: EmbeddedServer) -> None:
 @only_root
 def test_programs_that_its_account_cannot_enter_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where root has installed the programs behind a closed directory, the server runs from one copy of them."""
-    installed = tmp_path / "closed" / "pginstall"
-    installed.parent.mkdir(mode=0o700)
-    subprocess.run(["cp", "-R", embedded._programs().parent, installed], check=True)
-    subprocess.run(["chmod", "-R", "go=", installed], check=True)
+    whole = embedded._programs().parent
+    package, installed = whole.parent, tmp_path / "closed" / whole.parent.name / whole.name
+    installed.parent.mkdir(parents=True)
+    subprocess.run(["cp", "-R", whole, installed], check=True)
+    subprocess.run(["cp", "-R", package.with_name(f"{package.name}.libs"), tmp_path / "closed"], check=True)
+    subprocess.run(["chmod", "-R", "go=", tmp_path / "closed"], check=True)
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setattr(embedded, "PROGRAMS_OF_ROOT", Path(folder) / "fencepost")
 
         first, second = (embedded._make_reachable(installed, "1") for _ in range(2))
-        asked = [*embedded._as_account(embedded._account()), str(first / "postgres"), "--version"]
-        answer = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        account = embedded._as_account(embedded._account())
+        # The second one needs a library of the wheel.
+        answers = [
+            subprocess.check_output([*account, str(first / program), "--version"], text=True).split(".")[0]
+            for program in ("postgres", "initdb")
+        ]
 
-        assert first == second == Path(folder) / "fencepost" / "postgresql-18-1" / "bin"
-        assert answer.startswith("postgres (PostgreSQL) 18")
-        assert [entry.name for entry in (Path(folder) / "fencepost").iterdir()] == ["postgresql-18-1"]
+        copy = Path(folder) / "fencepost" / f"{package.name}-1"
+        assert first == second == copy / package.name / whole.name / "bin"
+        assert answers == ["postgres (PostgreSQL) 18", "initdb (PostgreSQL) 18"]
+        assert list((Path(folder) / "fencepost").iterdir()) == [copy]
 
 
 def test_nobody_else_can_connect(running: EmbeddedServer) -> None:
