@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-STEPS, PAGES = "steps", "pages_shown"
+STEPS, PAGES, TOLD = "steps", "pages_shown", "address_told"
 
 # Seconds for which an address that was left is known: longer than a slow line takes, and sooner than anybody types one.
 LATE = 3
@@ -51,15 +51,19 @@ def write_address(params: Mapping[str, str]) -> None:
 def follow_last_step() -> bool:
     """Where the address is one that was just left, write the one that was gone to; return whether it was.
 
-    Back and Forward mean what they say.
+    Back and Forward mean what they say: the browser, which takes a step's address when it hears of it, is told so.
     """
     wanted, steps = _find_steps()
-    at = steps.get(_read_address())
-    if at is None or clock.monotonic() - at > LATE:
-        return False
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
         _forget_steps()
+        # Told once, it is to be told of the next Back as well, which it may know before.
+        if any(clock.monotonic() - at < UNHEARD for at in (*steps.values(), st.session_state.get(TOLD, -UNHEARD))):
+            st.query_params.from_dict(st.query_params.to_dict())
+            st.session_state[TOLD] = clock.monotonic()
+        return False
+    at = steps.get(_read_address())
+    if at is None or clock.monotonic() - at > LATE:
         return False
     st.query_params.from_dict(wanted)
     return True

@@ -142,6 +142,26 @@ def test_a_slow_network_and_quick_keys_do_not_break_the_page(dashboard: RunningS
     open_job(page, "j")
 
 
+def test_back_is_what_counts_after_a_step_that_is_not_answered_yet(dashboard: RunningServer, page: Page) -> None:
+    """The answer to the step, which comes later, does not leave its address above another job."""
+    page.add_init_script(SLOW)
+    open_jobs(page, dashboard.url)
+    first = open_job(page, "j")
+    open_job(page, "j")
+    page.wait_for_timeout(1000)
+    wait_until_still(page)
+
+    page.evaluate("window.latency = 600")
+    page.keyboard.press("j")
+    page.wait_for_timeout(50)
+    page.evaluate("history.back()")
+    page.wait_for_timeout(2000)
+    wait_until_still(page)
+
+    expect(page.locator(".st-key-open_job_id code")).to_have_text(first)
+    expect(page).to_have_url(re.compile(first))
+
+
 def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, page: Page) -> None:
     """What is asked stays on screen, with what was written in it, however large the window becomes meanwhile."""
     open_jobs(page, dashboard.url)
