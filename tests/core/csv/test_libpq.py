@@ -11,6 +11,7 @@ import pytest
 from psycopg import pq
 from pydantic import SecretStr
 
+from core.csv import libpq
 from core.csv.libpq import begin_copy, finish
 from core.db.startup import open_databases
 from core.settings import Settings
@@ -82,11 +83,11 @@ class Interrupted:
         time.sleep(0.01)
 
 
-async def take_in_interrupted(connection: psycopg.AsyncConnection) -> list[int]:
-    """Copy 60 MB, and return how much of it was taken in at a time."""
+async def take_in_interrupted(connection: psycopg.AsyncConnection, rows: int) -> list[int]:
+    """Copy rows of 10 kB three times, and return how much of them was taken in at a time."""
     pgconn = Interrupted(connection.pgconn)
     for _ in range(3):
-        copy = await begin_copy(pgconn, "SELECT repeat('x', 10000) FROM generate_series(1, 2000)")  # type: ignore[arg-type]
+        copy = await begin_copy(pgconn, f"SELECT repeat('x', 10000) FROM generate_series(1, {rows})")  # type: ignore[arg-type]
         while (taken := pgconn.get_copy_data(1))[0] >= 0:
             if taken[0]:
                 pgconn.taken_in[-1] += taken[0]
@@ -94,7 +95,7 @@ async def take_in_interrupted(connection: psycopg.AsyncConnection) -> list[int]:
                 pgconn.taken_in.append(0)
                 await copy.take_in()
         await finish(pgconn, None)  # type: ignore[arg-type]
-    assert sum(pgconn.taken_in) == 3 * 2_000 * 10_001
+    assert sum(pgconn.taken_in) == 3 * rows * 10_001
     return pgconn.taken_in
 
 
@@ -108,16 +109,27 @@ def test_as_much_is_taken_in_as_a_socket_holds_and_no_more(database_url: str) ->
     async def of_export() -> list[int]:
         database = open_databases(Settings(database_url=SecretStr(database_url))).source
         async with await database.connect_for_export() as connection:
-            return await take_in_interrupted(connection)
+            return await take_in_interrupted(connection, 2_000)
 
     assert 60_000 < max(asyncio.run(of_export())) < 500_000
 
 
-def test_several_records_of_tls_are_taken_in_at_a_time(tls_url: str) -> None:
-    """Each is only 8 KiB, which would cost a wait each."""
+def test_several_records_of_tls_are_taken_in_for_each_wait(tls_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is only 8 KiB, which would cost a wait each; libpq holds little of them all the same."""
+    waits = []
+
+    async def wait(pgconn: pq.abc.PGconn) -> None:
+        waits.append(pgconn)
+        await readable(pgconn)
+
+    readable = libpq._readable
+    monkeypatch.setattr(libpq, "_readable", wait)
 
     async def over_tls() -> list[int]:
         async with await psycopg.AsyncConnection.connect(tls_url) as connection:
-            return await take_in_interrupted(connection)
+            return await take_in_interrupted(connection, 100)
 
-    assert max(asyncio.run(over_tls())) < 500_000
+    taken_in = asyncio.run(over_tls())
+
+    assert max(taken_in) < 500_000
+    assert 4 * len(waits) < len(taken_in)
