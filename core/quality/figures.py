@@ -115,7 +115,8 @@ def answer(question: Question, strata: Sequence[Stratified], opinions: Collectio
     if not strata:
         why_not = "the sample has no such jobs"
     elif sum(one.jobs for one in unjudged) > jobs * MOST_UNJUDGED:
-        why_not = f"no job is judged yet in {len(unjudged):,} of {len(strata):,} kinds of jobs"
+        in_some = f"no job is judged yet in {len(unjudged):,} of {len(strata):,} kinds of jobs"
+        why_not = in_some if len(strata) > 1 else "no such job is judged yet"
     else:
         why_not = "none of the judged jobs is one of these"
         estimates = [

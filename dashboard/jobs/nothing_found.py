@@ -84,7 +84,7 @@ def _offer_without(view: View, wall: Wall) -> bool:
         if found:
             offered = True
             st.button(
-                f"Without {chip.label}: {_name_count(found)}",
+                f"Without “{chip.label}”: {_name_count(found)}",
                 icon=":material/filter_alt_off:",
                 key=f"drop_{chip.name}",
                 on_click=admitted(go),
