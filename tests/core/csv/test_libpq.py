@@ -73,7 +73,7 @@ class Interrupted:
 
     def __init__(self, pgconn: pq.abc.PGconn) -> None:
         self._pgconn = pgconn
-        self.taken_in = [0]
+        self.taken_in = list[int]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pgconn, name)
@@ -87,6 +87,7 @@ async def take_in_interrupted(connection: psycopg.AsyncConnection, rows: int) ->
     """Copy rows of 10 kB three times, and return how much of them was taken in at a time."""
     pgconn = Interrupted(connection.pgconn)
     for _ in range(3):
+        pgconn.taken_in.append(0)
         copy = await begin_copy(pgconn, f"SELECT repeat('x', 10000) FROM generate_series(1, {rows})")  # type: ignore[arg-type]
         while (taken := pgconn.get_copy_data(1))[0] >= 0:
             if taken[0]:
