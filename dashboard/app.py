@@ -25,6 +25,7 @@ from dashboard.server.held_sessions import HeldSessions
 from dashboard.server.sign_in_failure import keep_sign_in_short
 from dashboard.server.sign_in_settings import SignIn, give_streamlit, read_sign_in
 from dashboard.session.connections import ClosedWithSession, OpenConnections
+from dashboard.session.first_run import begin_with_whole_page
 from dashboard.session.person import recognise
 from dashboard.session.resources import Resources, provide
 from dashboard.session.uninterrupted import let_callbacks_begin
@@ -59,6 +60,7 @@ def create_app(databases: Databases, settings: Settings) -> st.App:
     keep_traces_out()
     keep_sign_in_short()
     let_callbacks_begin()
+    begin_with_whole_page()
     layers = [Middleware(RequestLog), guard]
     if door is not None:
         layers.append(Middleware(HeldSessions, door=door, ids=ids))

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -10,7 +11,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_jobs_page import wait_for
 from tests.conftest import ROOT
 from tests.support.axe import wait_until_still
-from tests.support.servers import RunningServer
+from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.serving import free_port
 
 EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
 HOSTILE = "<img src=//foreign.example/a> **b** $x^2$ :material/key: ![c](http://foreign.example/d.png)"
@@ -205,3 +207,19 @@ def test_what_is_wrong_is_said_and_nothing_is_lost(
     page.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     assert rows.execute("SELECT count(*) FROM api_keys").fetchone() == before
+
+
+def test_a_page_that_was_open_while_its_server_began_anew_hears_a_key(
+    seeded_url: str, page: Page, tmp_path: Path
+) -> None:
+    """Its new session knows no part of the page, and what is pressed asks for no more than a part."""
+    port = free_port()
+    with serving_dashboard(seeded_url, tmp_path, port=port) as before:
+        open_keys(page, before.url)
+        wait_until_still(page)
+    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+
+    with serving_dashboard(seeded_url, tmp_path, port=port):
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()

@@ -22,6 +22,7 @@ TESTED_BY = {
     "dashboard/samples/": "tests/dashboard/quality/test_page.py",
     # Where a press goes that comes late is a matter of a real browser.
     "dashboard/address/steps.py": "tests/browser/test_job_panel.py",
+    "dashboard/session/first_run.py": "tests/browser/test_keys_page.py",
     "dashboard/open_job/showing.py": "tests/browser/test_reviews_page.py",
     "dashboard/open_job/review": "tests/dashboard/reviews/test_page.py",
     "dashboard/open_job/seen.py": "tests/dashboard/reviews/test_page.py",

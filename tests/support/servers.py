@@ -29,9 +29,11 @@ class RunningServer:
 
 
 @contextmanager
-def serving_dashboard(database_url: str, directory: Path, **environment: str) -> Iterator[RunningServer]:
+def serving_dashboard(
+    database_url: str, directory: Path, *, port: int | None = None, **environment: str
+) -> Iterator[RunningServer]:
     """Serve dashboard and API in demo mode until the block ends."""
-    port = free_port()
+    port = port or free_port()
     variables = {
         "DATABASE_URL": database_url,
         "FENCEPOST_DEMO": "1",
