@@ -217,6 +217,9 @@ def test_a_page_that_was_open_while_its_server_began_anew_hears_a_key(
     with serving_dashboard(seeded_url, tmp_path, port=port) as before:
         open_keys(page, before.url)
         wait_until_still(page)
+        # All of the page is there, also what its browser fetches late, and keys are heard.
+        page.wait_for_function("() => document.documentElement.translate === false")
+        page.wait_for_load_state("networkidle")
     expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
 
     with serving_dashboard(seeded_url, tmp_path, port=port):
