@@ -118,6 +118,8 @@ def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
         expect(page.get_by_text(found[1])).to_be_visible()
         expect(page.get_by_role("button", name="Escalate")).to_be_visible()
         page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(1200)
+        wait_until_still(page)
         page.keyboard.press("Escape")
         wait_for(page, lambda: JOB.search(page.url) is None)
         wait_until_still(page)
