@@ -47,7 +47,10 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> N
     with st.container(gap=None):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
             exact = _exact_count(job_filter, person.wall)
-            _show_link(f"Download CSV · {_name_rows(count, exact)}", wanted, person, key="download")
+            rows = _name_rows(count, exact)
+            # What the link says is what the file is: the switch takes a moment to reach it.
+            guarded = " · guarded" if wanted.spreadsheet_safe else ""
+            _show_link(f"Download CSV · {rows}{guarded}", wanted, person, key="download")
             more = st.popover("More downloads", key="more_downloads", on_change="rerun")
             if more.open:
                 with more:
@@ -83,8 +86,8 @@ def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
     )
     st.caption(
         "Puts a ' in front of cells that begin with = + - @ or the like, so that a spreadsheet does not run them as "
-        "formulas. Leave it off for programs: the file then has the same bytes as the API's. A spreadsheet cuts cells "
-        f"after {LONGEST_CELL:,} characters, and saving it there would lose the rest."
+        "formulas; the download then says “guarded”. Leave it off for programs: the file then has the same bytes as the "
+        f"API's. A spreadsheet cuts cells after {LONGEST_CELL:,} characters, and saving it there would lose the rest."
     )
     everything = JobFilter(range=job_filter.range)
     if job_filter != everything:
