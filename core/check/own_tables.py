@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from core.check.finding import Finding, advice, ok, problem
 from core.db import grants, migrations
-from core.db.databases import Databases
+from core.db.databases import SHORTEST_AUDIT_KEY, Databases
 from core.db.driver_errors import MIGRATE
 
 _ROLE = text("SELECT quote_ident(current_user) AS name, pg_is_in_recovery() AS is_standby")
@@ -92,3 +92,8 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
         )
     else:
         yield ok(f"The role {role.name} can add to the audit, and change nothing in it.")
+    if databases.audit_key_is_short:
+        yield advice(
+            f"FENCEPOST_AUDIT_KEY has fewer than {SHORTEST_AUDIT_KEY} characters, and whoever guesses it can forge the "
+            "audit: rotate it (docs/audit.md)."
+        )

@@ -14,6 +14,9 @@ from core.program import COMMAND
 
 log = logging.getLogger("fencepost.database")
 
+# Characters that a key of the audit should have at least: a shorter one works, because events may be hashed with it.
+SHORTEST_AUDIT_KEY = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Databases:
@@ -33,11 +36,21 @@ class Databases:
     def jobs_are_ours(self) -> bool:
         return self.ours is self.source
 
+    @property
+    def audit_key_is_short(self) -> bool:
+        return self.audit_key is not None and len(self.audit_key.decode(errors="replace")) < SHORTEST_AUDIT_KEY
+
     def check(self) -> None:
         """Raise `DatabaseUnavailable` with the remedy where a database cannot be used as it is.
 
-        What may end an export later is said in the log.
+        What may end an export later is said in the log, and so is a key of the audit that may be guessed.
         """
+        if self.audit_key_is_short:
+            log.warning(
+                "FENCEPOST_AUDIT_KEY has fewer than %d characters, and whoever guesses it can forge the audit: rotate "
+                "it (docs/audit.md)",
+                SHORTEST_AUDIT_KEY,
+            )
         with self.ours.transaction() as connection:
             migrations.refuse_newer(connection, self.ours.setting)
             if not migrations.is_current(connection, with_jobs=self.jobs_are_ours):

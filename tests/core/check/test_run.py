@@ -3,7 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from uuid import UUID, uuid4
 
 import psycopg
@@ -118,6 +118,25 @@ def test_tables_that_are_ours_lack_nothing(ours: str) -> None:
     assert [text for text in of(findings, Level.ADVICE) if "pg_trgm" not in text and "owns audit" not in text] == [
         "There are no jobs: see that the tables or views are the right ones, if there should be some."
     ]
+
+
+def test_a_short_key_of_the_audit_is_told(ours: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It opens as before, because events may be hashed with it; the check and the log of a server say what to do."""
+    said = "FENCEPOST_AUDIT_KEY has fewer than 32 characters, and whoever guesses it can forge the audit: rotate it"
+
+    def keyed(key: str) -> tuple[bool, bool]:
+        caplog.clear()
+        settings = Settings(database_url=SecretStr(ours), fencepost_audit_key=SecretStr(key))
+        with closing(open_databases(settings)) as databases:
+            databases.check()
+            told = of(list(run_checks(databases, settings)), Level.ADVICE)
+        return any(text.startswith(said) for text in told), any(said in line for line in caplog.messages)
+
+    assert {key: keyed(key) for key in ("x" * 31, "é" * 31, "x" * 32)} == {
+        "x" * 31: (True, True),
+        "é" * 31: (True, True),
+        "x" * 32: (False, False),
+    }
 
 
 def test_indexes_that_are_wanted_are_those_of_the_migrations(connection: psycopg.Connection) -> None:
