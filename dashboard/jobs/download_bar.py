@@ -86,8 +86,9 @@ def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
     )
     st.caption(
         "Puts a ' in front of cells that begin with = + - @ or the like, so that a spreadsheet does not run them as "
-        "formulas; the download then says “guarded”. Leave it off for programs: the file then has the same bytes as the "
-        f"API's. A spreadsheet cuts cells after {LONGEST_CELL:,} characters, and saving it there would lose the rest."
+        "formulas; the download then says “guarded”. Leave it off for programs: the file then has the same bytes as "
+        f"the API's. A spreadsheet cuts cells after {LONGEST_CELL:,} characters, and saving it there would lose the "
+        "rest."
     )
     everything = JobFilter(range=job_filter.range)
     if job_filter != everything:
