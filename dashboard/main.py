@@ -18,6 +18,7 @@ from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
 from dashboard.session.sessions_dialog import show_person
 from dashboard.widgets.failure import show_failure
+from dashboard.widgets.page_links import mend_page_links
 
 HERE = Path(__file__).parent
 
@@ -99,3 +100,4 @@ if is_overtaken:
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Fencepost {VERSION}", width="content")
     show_keyboard()
+    mend_page_links()

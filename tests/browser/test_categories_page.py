@@ -1,13 +1,15 @@
 """The page of categories in Chromium: charts draw under the page's policy, and its numbers open exactly these jobs."""
 
 import re
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import step_to
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 CHARTS = ("Decisions", "Flagged jobs", "Rates", "Decided without a log", "Categories that come together")
 
@@ -96,6 +98,8 @@ def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
         option = page.get_by_role("option").first.element_handle()
         said = page.evaluate(QUICKLY, [option, reason.element_handle(), pause])
 
+        # A link that was drawn anew meanwhile is followed by the browser itself.
+        assert urlsplit(said).path == "/", pause
         page.wait_for_url(lambda url: urlsplit(url).path == "/")
         expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
         wait_until_still(page)
@@ -103,6 +107,28 @@ def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
         assert params == parse_qs(urlsplit(said).query), pause
         assert "reason" in params, pause
         step_to(page, "/categories")
+
+
+@pytest.mark.parametrize("how", [{"modifiers": ["Control"]}, {"button": "middle"}])
+def test_a_link_opens_in_a_new_tab_what_it_would_open_here(
+    dashboard: RunningServer, page: Page, how: dict[str, Any]
+) -> None:
+    """The jobs of a reason, and a page of the bar; this tab stays as it is."""
+    open_categories(page, dashboard.url)
+    wait_until_still(page)
+    here = page.url
+    reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
+
+    quality = page.get_by_role("link", name="Quality")
+
+    for link, path, params in ((reason, "/", {"from", "to", "reason"}), (quality, "/quality", set())):
+        with page.context.expect_page() as opened:
+            link.click(**how)
+        opened.value.wait_for_load_state()
+        assert urlsplit(opened.value.url).path == path
+        assert params <= parse_qs(urlsplit(opened.value.url).query).keys()
+        wait_until_still(page)
+        assert page.url == here
 
 
 def expect_to_open(page: Page, place: Locator, told: re.Match[str] | None) -> None:

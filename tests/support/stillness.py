@@ -1,0 +1,56 @@
+"""When a page has become what it stays: all that it asked is answered, and drawn."""
+
+from playwright.sync_api import Page, expect
+
+# Notes in each page which of its questions the server has answered. The state that Streamlit shows cannot tell: until
+# the server begins, it is that of the run before. Messages are told apart by their fields in Streamlit's BackMsg.proto
+# (rerun_script, 11) and ForwardMsg.proto (new_session, 4; script_finished, 6).
+KNOW_ANSWERS = """
+(() => {
+  const fields = function* (bytes) {
+    let at = 0;
+    const number = () => { let value = 0, shift = 0, byte;
+      do { byte = bytes[at++]; value += (byte & 127) * 2 ** shift; shift += 7; } while (byte > 127);
+      return value; };
+    while (at < bytes.length) {
+      const tag = number();
+      yield tag >> 3;
+      if ((tag & 7) === 2) { const length = number(); at += length; } else number();
+    }
+  };
+  let begun = 0;
+  window.asked = window.answered = 0;
+  window.WebSocket = class extends window.WebSocket {
+    constructor(...all) {
+      super(...all);
+      this.addEventListener("message", ({ data }) => {
+        const kinds = [...fields(new Uint8Array(data))], which = begun;
+        const answer = () => { window.answered = Math.max(window.answered, which); };
+        if (kinds.includes(4)) begun = window.asked;
+        // What came is drawn a frame later.
+        if (kinds.includes(6)) requestAnimationFrame(() => requestAnimationFrame(answer));
+      });
+      // Nobody answers any more.
+      this.addEventListener("close", () => { window.answered = window.asked; });
+    }
+    send(data) {
+      if (fields(new Uint8Array(data)).next().value === 11) window.asked += 1;
+      super.send(data);
+    }
+  };
+})();
+"""
+
+# Whatever turns without end, such as a sign of waiting, is not waited for.
+_IS_STILL = """
+() => window.answered === window.asked
+  && document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
+  && document.getAnimations().every(
+    (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
+"""
+
+
+def wait_until_still(page: Page) -> None:
+    """Wait until all is answered, and stands where and as it stays: what fades in has no contrast yet."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.wait_for_function(_IS_STILL)
