@@ -17,8 +17,8 @@ from core.db.startup import open_databases
 from core.intake.demo import seed_jobs
 from core.settings import Settings
 from tests.conftest import TestServer
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.stillness import KNOW_ANSWERS, wait_until_still
 
 # Milliseconds: generous, because no timing may decide a test.
 PATIENCE = 30_000
@@ -80,23 +80,17 @@ def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **mo
         **{"timezone_id": "Europe/Berlin", "reduced_motion": "reduce"} | more,
     )
     opened.set_default_timeout(PATIENCE)
+    opened.add_init_script(KNOW_ANSWERS)
     return opened
 
 
-# Takes an address as Forward does, and returns once the script has begun and ended for it.
+# Takes an address as Forward does, and returns once that was told to the server.
 _STEP_TO = """
 async (address) => {
-  const app = document.querySelector("[data-testid=stApp]"), end = performance.now() + 30000;
-  let begun = false;
-  const watch = new MutationObserver(() => (begun ||= app.dataset.testScriptState === "running"));
-  watch.observe(app, { attributeFilter: ["data-test-script-state"] });
+  const before = window.asked;
   history.pushState({}, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
-  while (!begun || app.dataset.testScriptState !== "notRunning") {
-    if (performance.now() > end) throw new Error("the page did not come");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  watch.disconnect();
+  while (window.asked === before) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 """
 

@@ -18,9 +18,10 @@ from tests.browser.conftest import new_profile, step_to
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.browser.test_reviews_page import settle
-from tests.support.axe import find_faults, wait_until_still
+from tests.support.axe import find_faults
 from tests.support.documents import april
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 # Looks at a page, which is at its address, and says each state in which it is to be looked at.
 Tour = Callable[[Page], Iterator[str]]

@@ -8,9 +8,9 @@ from dashboard.widgets.table import ROW_HEIGHT
 from dashboard.widgets.window import COOKIE, WIDE
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
-from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job, insert_log
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 # Counts the runs of the script that begin from now on.
 _WATCH_RUNS = """

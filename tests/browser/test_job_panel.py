@@ -18,9 +18,9 @@ from core.instants import parse_instant
 from core.intake.demo import seed_jobs
 from core.settings import Settings
 from tests.browser.test_jobs_page import SLOW, SUBJECTS, open_jobs, wait_for
-from tests.support.axe import wait_until_still
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.stillness import wait_until_still
 
 # Of a job whose reason is the name of a rule, its prompt alone.
 HIDDEN = re.compile("(The prompt is|Prompt and reason are) hidden: ")

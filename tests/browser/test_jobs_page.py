@@ -21,8 +21,8 @@ from dashboard.widgets.table import ROW_HEIGHT
 from tests.browser.conftest import new_profile, step_to
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.test_jobs_page import wait_for
 from tests.conftest import ROOT
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer, serving_dashboard
 from tests.support.serving import free_port
+from tests.support.stillness import wait_until_still
 
 EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
 HOSTILE = "<img src=//foreign.example/a> **b** $x^2$ :material/key: ![c](http://foreign.example/d.png)"

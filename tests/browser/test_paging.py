@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from core.instants import print_exact
 from tests.browser.test_jobs_page import BERLIN, open_jobs, wait_for
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 SIZE = 25
 

@@ -8,8 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_job_panel import JOB
 from tests.browser.test_jobs_page import open_jobs, wait_for
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 
 def open_id(page: Page) -> str | None:

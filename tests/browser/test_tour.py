@@ -11,8 +11,8 @@ from core.intake.demo_jobs import MISSING_LOGS_DAY, WAVE_CLIENT, WAVE_DAY
 from core.intake.demo_texts import NEW_REASON, WRONG_REASON, WRONG_SUBJECTS
 from tests.browser.conftest import UNTIL
 from tests.browser.test_jobs_page import open_jobs, wait_for
-from tests.support.axe import wait_until_still
 from tests.support.servers import RunningServer
+from tests.support.stillness import wait_until_still
 
 # What the list of jobs says to who listens: a row for each job.
 ROWS = '() => [...document.querySelectorAll("canvas tbody tr")].map((row) => row.textContent)'

@@ -3,13 +3,9 @@
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
-# Whatever turns without end, such as a sign of waiting, is not waited for.
-_IS_STILL = """
-() => document.getAnimations().every(
-  (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
-"""
+from tests.support.stillness import wait_until_still
 
 # What scrolls is the main part of the page; what opens above it is no higher.
 _HEIGHT = """
@@ -49,9 +45,3 @@ def find_faults(page: Page) -> list[tuple[str, str, str]]:
         for rule in response["violations"]
         for node in rule["nodes"]
     ]
-
-
-def wait_until_still(page: Page) -> None:
-    """Wait until the script has run and everything stands where and as it stays: what fades in has no contrast yet."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    page.wait_for_function(_IS_STILL)
