@@ -41,7 +41,7 @@ from core.db.schema import jobs, moderation_logs
 from core.db.topology import IsOnOneNode, no_row
 from core.jobs.access import JobAccess
 from core.jobs.filter import Category, Cell, DateRange, Decision, JobFilter
-from core.jobs.wall import is_told, of_clients
+from core.jobs.wall import Wall, is_told, of_clients
 
 # The log that counts is the latest: greatest (created_at, log_id). One row a job, so the join repeats none and, being
 # an outer one, drops none.
@@ -136,6 +136,12 @@ def count_query(job_filter: JobFilter, access: JobAccess, *, limit: int | None =
         select(literal(1)).select_from(tables_of(job_filter)).where(*conditions_of(job_filter, access)).limit(limit)
     )
     return select(func.count()).select_from(matching.subquery())
+
+
+def has_jobs(connection: Connection, wall: Wall, client_id: str) -> bool:
+    """Tell whether a client has jobs; behind a wall, whether it has some that may be seen."""
+    some = select(literal(1)).select_from(jobs).where(*of_clients(jobs.c.client_id, wall, client_id)).limit(1)
+    return connection.execute(some).scalar() is not None
 
 
 def find_matching(connection: Connection, job_filter: JobFilter, access: JobAccess, ids: Sequence[UUID]) -> set[UUID]:

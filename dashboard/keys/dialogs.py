@@ -17,6 +17,7 @@ from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.confirmation import confirm
 from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
+from dashboard.widgets.client_select import CHOOSE_CLIENT, ask_client
 
 SCOPE_WORDS = {
     Scope.JOB_READ: "job:read – export jobs and read receipts",
@@ -36,11 +37,13 @@ OVERLAPS = {"It ends at once": timedelta(), "24 hours": timedelta(hours=24), "7 
 def create_dialog(person: Actor) -> None:
     """Ask what the key is to be, then show it."""
     close_if_done()
-    place = st.empty()
+    databases, place = get_resources().databases, st.empty()
     with place.container():
         name = st.text_input("Name", placeholder="What is it for?", max_chars=200, key="key_name")
         reach = st.radio("It sees the jobs of", [ONE, ALL], horizontal=True, key="key_reach")
-        client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="key_client")
+        client = None
+        if reach == ONE:
+            client = ask_client(databases.source, person.wall, placeholder=CHOOSE_CLIENT, key="key_client")
         scopes = st.multiselect(
             "It may",
             [scope for scope in KEY_SCOPES if scope in person.scopes | {Scope.REVIEW_READ}],
@@ -62,10 +65,10 @@ def create_dialog(person: Actor) -> None:
         if not scopes:
             raise InvalidParameter("The key has no scope: choose what it may do.")
         return create_key(
-            get_resources().databases,
+            databases,
             person,
             name=name.strip(),
-            wall=Wall(None if client is None else client.strip()),
+            wall=Wall(client),
             scopes=frozenset(scopes),
             expires_at=expires_at,
             networks=networks.split(","),

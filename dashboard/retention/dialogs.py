@@ -12,7 +12,7 @@ from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.confirmation import confirm
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.client_select import find_clients, name_client
+from dashboard.widgets.client_select import ask_client
 from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 
@@ -24,16 +24,7 @@ def place_dialog(person: Actor) -> None:
     """Ask which jobs are held, and why."""
     st.write("Of what you fill in, all must be true of a job that is held.")
     databases = get_resources().databases
-    # To choose from: a hold of a client that is misspelt keeps nothing, and nobody would notice.
-    client = st.selectbox(
-        "Client id",
-        find_clients(databases.source, person.wall),
-        index=None,
-        format_func=name_client,
-        placeholder="Any client",
-        accept_new_options=True,
-        key="hold_client",
-    )
+    client = ask_client(databases.source, person.wall, placeholder="Any client", key="hold_client")
     job = st.text_input("Job id", max_chars=40, key="hold_job")
     with st.container(horizontal=True):
         first = _ask_day("First day (UTC)", "hold_first")
@@ -44,7 +35,7 @@ def place_dialog(person: Actor) -> None:
     if not st.button("Place hold", type=emphasis(), icon=":material/lock:", key="hold_place"):
         return
     try:
-        held = Held((client or "").strip() or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
+        held = Held(client or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
         make_once(lambda: place_hold(databases, person, held, reason))
     except (InvalidParameter, Forbidden) as error:
         show_refusal(error)

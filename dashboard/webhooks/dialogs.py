@@ -12,6 +12,7 @@ from dashboard.session.confirmation import confirm
 from dashboard.session.new_secret import ask_to_make, close_if_done, show_new_secret
 from dashboard.session.resources import get_resources
 from dashboard.webhooks.table import EVENTS
+from dashboard.widgets.client_select import CHOOSE_CLIENT, ask_client
 
 ONE, ALL = "One client", "All clients"
 
@@ -20,25 +21,26 @@ ONE, ALL = "One client", "All clients"
 def add_dialog(person: Actor) -> None:
     """Ask who is to be told what, then show the secret."""
     close_if_done()
-    place = st.empty()
+    databases, place = get_resources().databases, st.empty()
     with place.container():
         url = st.text_input("Address", placeholder="https://example.com/webhooks", max_chars=2_000, key="webhook_url")
         events = st.multiselect(
             "Send when", list(EVENTS), default=list(EVENTS), format_func=EVENTS.__getitem__, key="webhook_events"
         )
         reach = st.radio("For the jobs of", [ONE, ALL], horizontal=True, key="webhook_reach")
-        client = None if reach == ALL else st.text_input("Client id", max_chars=500, key="webhook_client")
+        client = None
+        if reach == ONE:
+            client = ask_client(databases.source, person.wall, placeholder=CHOOSE_CLIENT, key="webhook_client")
         is_asked = ask_to_make("Add webhook", icon=":material/webhook:", key="webhook_add")
 
     def create() -> str:
-        resources = get_resources()
         return create_endpoint(
-            resources.databases,
+            databases,
             person,
             url=url,
             events=events,
-            client_id=None if client is None else client.strip(),
-            networks=read_networks(resources.settings),
+            client_id=client,
+            networks=read_networks(get_resources().settings),
         )
 
     def explain() -> None:
