@@ -1,9 +1,11 @@
 """Characters of texts from outside: which nobody sees, which can be shown, and which can be stored."""
 
+import codecs
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from core.errors import InvalidParameter
 
@@ -94,3 +96,37 @@ def is_storable(text: str) -> bool:
 def make_storable(text: str) -> str:
     """Replace what PostgreSQL's text cannot hold: NUL, and halves of surrogates."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+# What stands for a character that a database's encoding lacks: no job holds that one there, and next to none this one
+# (ISO 646, SUBSTITUTE), which all encodings have.
+_SUBSTITUTE = "\x1a"
+
+
+def fit(value: Any, encoding: str | None) -> Any:
+    """Return a value of a statement, or several, as a database of this encoding can look for it.
+
+    PostgreSQL refuses a statement with a character that it cannot convert; so asked, it finds nothing. An encoding that
+    Python does not know is left to PostgreSQL.
+    """
+    if encoding in (None, "UTF8", "SQL_ASCII"):
+        return value
+    if isinstance(value, dict):
+        return {name: fit(each, encoding) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [fit(each, encoding) for each in value]
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        codec = codecs.lookup(encoding.replace("WIN", "cp").replace("KOI8", "KOI8-"))
+    except LookupError:
+        return value
+    return "".join(character if _has(codec, character) else _SUBSTITUTE for character in value)
+
+
+def _has(codec: codecs.CodecInfo, character: str) -> bool:
+    try:
+        codec.encode(character)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Select
 
+from core.characters import fit
 from core.csv.format import make_dialect
 from core.csv.libpq import begin_copy, finish
 from core.db.topology import ONE_SERVER, Topology
@@ -80,4 +81,5 @@ async def copy_rows(connection: psycopg.AsyncConnection, statement: str) -> list
 def render(connection: psycopg.AsyncConnection, query: Select[Any], topology: Topology = ONE_SERVER) -> str:
     """Write a query out with its parameters as literals, because COPY takes none."""
     compiled = query.compile(dialect=make_dialect(topology), compile_kwargs={"render_postcompile": True})
-    return psycopg.AsyncClientCursor(connection).mogrify(str(compiled), compiled.params)
+    params = fit(compiled.params, connection.info.parameter_status("server_encoding"))
+    return psycopg.AsyncClientCursor(connection).mogrify(str(compiled), params)

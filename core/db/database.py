@@ -13,6 +13,7 @@ import sqlalchemy.exc
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
+from core.characters import fit
 from core.db.driver_errors import DriverErrors
 from core.db.folding import Folding
 from core.db.patient_connection import PatientConnection, set_limit
@@ -210,7 +211,9 @@ class Database:
                     text("""
                         SELECT collname FROM pg_collation
                         WHERE collname IN ('pg_c_utf8', 'und-x-icu')
-                            AND pg_encoding_to_char(collencoding) IN ('', 'UTF8')
+                            AND collencoding IN (
+                                -1, (SELECT encoding FROM pg_database WHERE datname = current_database())
+                            )
                         ORDER BY collname
                     """)
                 ).scalars()
@@ -326,7 +329,7 @@ class Database:
             # It is no type of ours, and to look for it costs a question when the first connection is made.
             use_native_hstore=False,
         )
-        event.listen(engine, "before_cursor_execute", _add_comment, retval=True)
+        event.listen(engine, "before_cursor_execute", _prepare, retval=True)
         return engine
 
     def _connect(self) -> psycopg.Connection:
@@ -369,8 +372,8 @@ class Database:
         return connection
 
 
-def _add_comment(
-    connection: object, cursor: object, statement: str, parameters: Any, context: object, executemany: bool
+def _prepare(
+    connection: object, cursor: psycopg.Cursor, statement: str, parameters: Any, context: object, executemany: bool
 ) -> tuple[str, Any]:
-    """Let the server's log and `pg_stat_activity` tell which request a statement belongs to."""
-    return comment(statement), parameters
+    """Let the server's log and `pg_stat_activity` tell which request a statement belongs to; and fit its values."""
+    return comment(statement), fit(parameters, cursor.connection.info.parameter_status("server_encoding"))

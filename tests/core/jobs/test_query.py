@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 from pydantic import SecretStr
 from sqlalchemy import event
 
@@ -25,9 +26,12 @@ from core.jobs.hidden_text import Texts, find_hidden, find_hidden_reason, find_w
 from core.jobs.job import find_job, read_texts
 from core.jobs.pages import PREVIEW_LENGTH, Page, page_jobs
 from core.jobs.query import PageKey, count_jobs
+from core.jobs.reasons import count_reasons
 from core.jobs.wall import Wall
 from core.settings import Settings
 from tests.conftest import TestServer
+from tests.core.check.test_run import BARE
+from tests.support.commands import RunCore
 from tests.support.documents import APRIL, april, export_document, read_records
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.strategies import lists
@@ -605,3 +609,59 @@ def test_a_place_outside_the_range_is_a_page_all_the_same(
 
     assert len(page.rows) == (1 if days > 0 else 0)
     assert page.has_previous == (days < 0)
+
+
+@pytest.fixture
+def latin1_url(server: TestServer) -> Iterator[str]:
+    """A source in LATIN1 with three jobs."""
+    name = f"fencepost_test_{uuid4().hex[:12]}"
+    create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"
+    server.execute(sql.SQL(create).format(sql.Identifier(name)))
+    with psycopg.connect(server.url_of(name)) as source:
+        source.execute(BARE.format(""))
+        for number, (client, kind, prompt) in enumerate(
+            [("acme", "prompt", "école"), ("né", "image", "été"), ("?", "?", "? \u00bf")], start=1
+        ):
+            source.execute(
+                "INSERT INTO jobs VALUES (%s, %s, %s, 'completed', true, %s, NULL, %s, %s)",
+                [UUID(int=number), client, kind, NOON, prompt, prompt],
+            )
+    yield server.url_of(name)
+    server.drop(name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({"q": "é"}, [1, 2]),
+        ({"q": "日"}, []),
+        ({"q": "t日"}, []),
+        ({"reason_contains": "ł"}, []),
+        ({"reason": "🦊"}, []),
+        ({"type": "日"}, []),
+        ({"type": "image,日"}, [2]),
+        ({"client_id": "né"}, [2]),
+        ({"client_id": "日"}, []),
+    ],
+)
+def test_a_source_finds_no_job_by_letters_that_its_encoding_lacks(
+    database_url: str, latin1_url: str, asked: dict[str, str], found: list[int], run_core: RunCore
+) -> None:
+    """Pages, counts and exports have nothing of a text that no job can hold; what it can hold is found beside it."""
+    job_filter = april(**asked)
+    settings = Settings(database_url=SecretStr(database_url), source_database_url=SecretStr(latin1_url))
+    with closing(open_databases(settings)) as databases:
+        access = make_access(databases, Wall(None))
+        with databases.source.transaction() as connection:
+            page = page_jobs(connection, job_filter, access, after=None, limit=10, texts=Texts.ALL)
+            count = count_jobs(connection, job_filter, access)
+            reasons = count_reasons(connection, job_filter, access)
+        document = export_document(databases, job_filter)
+    options = [part for name, value in (APRIL | asked).items() for part in (f"--{name.replace('_', '-')}", value)]
+    written = run_core("export", *options, "-o", "-", SOURCE_DATABASE_URL=latin1_url)
+
+    expected = [str(UUID(int=number)) for number in found]
+    assert sorted(str(row.job_id) for row in page.rows) == expected
+    assert (count, reasons.jobs) == (len(found), len(found))
+    assert sorted(record[0] for record in read_records(document)) == expected
+    assert (written.returncode, written.stdout) == (0, document)
