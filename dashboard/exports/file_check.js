@@ -7,6 +7,14 @@ export default function ({ data, parentElement, setStateValue }) {
   const zone = find("zone"), input = find("file"), progress = find("progress");
   const here = mounted.get(parentElement) ?? {};
   mounted.set(parentElement, here);
+  // The height that the page gave has kept the place; from now on there is as much as is needed.
+  for (let at = zone.getRootNode().host; at; at = at.parentElement) {
+    at.style.height = "auto";
+    if (at.dataset.testid === "stElementContainer") {
+      at.style.flex = "none";
+      break;
+    }
+  }
   // Streamlit calls this again whenever the page runs; a file that is being read then goes on.
   here.send = (facts) => setStateValue("facts", facts);
 

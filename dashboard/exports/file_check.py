@@ -11,6 +11,9 @@ from core.export.verification import Inspection
 
 HERE = Path(__file__).parent
 
+# Pixels that the field takes before a file is chosen, in a window that is not narrow.
+HEIGHT = 135
+
 _FILE_CHECK = st.components.v2.component(
     "fencepost_file_check",
     html=(HERE / "file_check.html").read_text(),
@@ -25,6 +28,8 @@ def ask_for_file() -> Inspection | None:
         key="file_check",
         data={"worker": (HERE / "file_facts.js").read_text(), "header": HEADER.decode()},
         on_facts_change=lambda: None,
+        # As much as it needs: else there is a line of a place until it is loaded, and then all that is below moves.
+        height=HEIGHT,
     )
     return parse_facts(answer.facts)
 

@@ -26,6 +26,7 @@ from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key
 from tests.support.rows import insert_large_jobs
 from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.stillness import wait_until_still
 
 # Far more than lies in the buffers of two sockets, so that an export waits for its reader.
 JOBS, SIZE = 400, 100_000
@@ -304,3 +305,31 @@ def resident(browser: Browser) -> int:
             status = Path(f"/proc/{process['id']}/status").read_text()
             total += 1024 * int(status.split("RssAnon:")[1].split()[0])
     return total
+
+
+def test_the_list_stays_where_it_is_while_the_page_is_loaded(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """Nobody presses what has just moved (a good page's layout shift is below 0.1); the field still grows."""
+    listed = rows.execute(
+        "INSERT INTO exports (export_id, requested_by, via, filter, status, finished_at) SELECT gen_random_uuid(),"
+        " 'user:demo', 'dashboard', jsonb_build_object('from', '2026-04-01T00:00:00Z', 'to', '2026-05-01T00:00:00Z'),"
+        " 'failed', now() FROM generate_series(1, 12) RETURNING export_id"
+    ).fetchall()
+    page.add_init_script(
+        "window.moved = 0; new PerformanceObserver(list => { for (const each of list.getEntries()) "
+        "window.moved += each.value }).observe({type: 'layout-shift', buffered: true})"
+    )
+
+    page.goto(f"{dashboard.url}/exports")
+    expect(page.get_by_label("Choose a file")).to_be_visible()
+    wait_until_still(page)
+    moved = page.evaluate("window.moved")
+    page.get_by_label("Choose a file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"a"})
+    expect(page.get_by_text("a.csv was read.")).to_be_visible()
+    wait_until_still(page)
+    cut = page.locator(".st-key-file_check").evaluate("field => field.scrollHeight - field.clientHeight")
+    rows.execute("DELETE FROM exports WHERE export_id = ANY (%s)", [[each[0] for each in listed]])
+
+    assert moved < 0.1
+    assert cut == 0
