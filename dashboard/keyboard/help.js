@@ -59,12 +59,15 @@ function isTyped(at) {
   return at.isContentEditable || at.matches(TYPED) || (at.matches("input") && !NOT_TYPED.includes(at.type));
 }
 
-// By letter; where the layout has none there, by place.
+// The place of a letter, as the American layout names it.
+function findPlace(event) {
+  return /^Key([A-Z])$/.exec(event.code)?.[1].toLowerCase() ?? null;
+}
+
+// By letter; where the layout has none that is Latin there, by place. What AltGr makes there is not what is printed first.
 function nameKey(event) {
-  if (event.key.length !== 1) return event.key.toLowerCase();
-  if (event.key.charCodeAt(0) < 128) return event.key.toLowerCase();
-  const place = /^Key([A-Z])$/.exec(event.code);
-  return place ? place[1].toLowerCase() : event.key;
+  const isOther = event.key.length === 1 && !/[\0-\x7f]|\p{Script=Latin}/u.test(event.key);
+  return (isOther && !event.getModifierState("AltGraph") && findPlace(event)) || event.key.toLowerCase();
 }
 
 function findControl(starts, within) {
@@ -165,14 +168,19 @@ export default function ({ data, setTriggerValue }) {
     };
     if (isTyped(at)) {
       wrote = event.timeStamp;
-      if (key === "escape" && at.matches("textarea")) {
+      // Where a word is being put together, Esc gives that up alone.
+      if (key === "escape" && at.matches("textarea") && !event.isComposing) {
         stop();
         at.blur();
         written = null;
       }
       return;
     }
-    if (written !== null && at.closest("[role=dialog]")) return;
+    // No letter does anything to what lies behind: Streamlit's own shortcuts would.
+    const keepAbove = () => {
+      if (key.length === 1 && key !== " ") event.stopImmediatePropagation();
+    };
+    if (written !== null && at.closest("[role=dialog]")) return keepAbove();
     if (isWriting(key, event.timeStamp)) {
       wrote = event.timeStamp;
       if (document.activeElement !== written) stop();
@@ -182,7 +190,7 @@ export default function ({ data, setTriggerValue }) {
     if (event.repeat && ["enter", " "].includes(key) && at.closest("button")) return stop();
     // What asks something is answered first: no key reaches what lies behind it.
     const asks = document.querySelector(ASKS);
-    if (!asks && at.closest("[role=dialog], [role=listbox]")) return;
+    if (!asks && at.closest("[role=dialog], [role=listbox]")) return keepAbove();
     if (key === "?" && !asks) {
       stop();
       if (!event.repeat) setTriggerValue("asked", true);
@@ -202,6 +210,9 @@ export default function ({ data, setTriggerValue }) {
       if (asks || !isRunning() || starts.length === 0) return;
       awaited = { starts, at: now };
       takeAwaited();
+    } else if (findPlace(event) !== null && !/^[a-z0-9]$/i.test(event.key)) {
+      // Streamlit's own shortcuts go by place for whatever is no plain letter.
+      event.stopImmediatePropagation();
     }
   };
   // The second click of a double click, or of a stutter, does nothing more; nor does what leads away from a job that is

@@ -98,6 +98,49 @@ def test_a_job_is_read_by_keyboard_and_hidden_until_then(
     assert JOB.search(page.url) is None
 
 
+# Keys that are none of ours, and stand where an American keyboard has letters that are: Turkish F, Polish and German
+# with AltGr, a dead key, and a word that an input method puts together.
+OTHERS = (
+    {"key": "ğ", "code": "KeyE"},
+    {"key": "ą", "code": "KeyA", "modifierAltGraph": True},
+    {"key": "€", "code": "KeyE", "modifierAltGraph": True},
+    {"key": "Dead", "code": "KeyN"},
+    {"key": "Process", "code": "KeyO"},
+)
+_PRESS = """
+(key) => ["keydown", "keyup"].forEach((type) => document.activeElement.dispatchEvent(
+  new KeyboardEvent(type, { ...key, bubbles: true, cancelable: true, composed: true })))
+"""
+
+
+def test_no_other_key_judges_a_job_and_none_that_lies_behind_what_is_open(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """A letter in the open filters, one of another layout at a key's place, one with AltGr: the job stays as it is."""
+    open_jobs(page, dashboard.url, "?range=30d&decision=reject")
+    job_id = open_job(page, "j")
+    wait_until_still(page)
+    page.keyboard.press("v")
+    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
+    wait_until_still(page)
+
+    for key in OTHERS:
+        page.evaluate(_PRESS, key)
+    page.get_by_role("button", name="Rejected jobs").click()
+    page.get_by_role("radio", name="Last 24 hours").focus()
+    for letter in "oneav":
+        page.keyboard.press(letter)
+    # A run for any of them has begun before that for this one, and has ended before it.
+    page.keyboard.press("Escape")
+    page.keyboard.press("a")
+    query = "SELECT verdict FROM reviews WHERE job_id = %s"
+    wait_for(page, lambda: rows.execute(query, (job_id,)).fetchall() != [])
+    wait_until_still(page)
+
+    assert rows.execute(query, (job_id,)).fetchall() == [("agree",)]
+    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "other", "pauses"), [(390, 1280, (50, 200, 400)), (1280, 390, (120, 200, 280))])
 def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
     dashboard: RunningServer, page: Page, width: int, other: int, pauses: tuple[int, ...]
