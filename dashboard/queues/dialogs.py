@@ -25,6 +25,7 @@ from core.review.saved_queues import (
 from dashboard.address.zones import browser_zone
 from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.onward import lead_on
@@ -37,9 +38,10 @@ OLDEST, NEWEST = "Oldest first", "Newest first"
 
 def show_save_button(person: Actor, job_filter: JobFilter, kind: Queue = Queue.NEW) -> None:
     """Offer to whoever may review to save the jobs of a filter as a queue."""
-    if person.scopes & REVIEWERS and st.button(
-        "Save as a queue", icon=":material/playlist_add:", type="tertiary", key="save_queue"
-    ):
+    if not person.scopes & REVIEWERS:
+        return
+    is_asked = st.button("Save as a queue", icon=":material/playlist_add:", type="tertiary", key="save_queue")
+    if is_asked or was_open("new_queue_name"):
         save_dialog(job_filter, kind)
 
 

@@ -17,6 +17,7 @@ from core.quality.sentences import STRATIFICATION_WORDS
 from core.review.participants import list_people
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import REVIEWERS, dialog
+from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.onward import lead_on
@@ -33,9 +34,10 @@ NARROWEST, PROPORTION = "Where they narrow the answer most", "In proportion to h
 
 def show_draw_button(person: Actor, job_filter: JobFilter) -> None:
     """Offer to whoever may review to draw a sample of the jobs of a filter."""
-    if person.scopes & REVIEWERS and st.button(
-        "Draw a sample", icon=":material/casino:", type="tertiary", key="draw_sample"
-    ):
+    if not person.scopes & REVIEWERS:
+        return
+    is_asked = st.button("Draw a sample", icon=":material/casino:", type="tertiary", key="draw_sample")
+    if is_asked or was_open("sample_name"):
         draw_dialog(job_filter)
 
 

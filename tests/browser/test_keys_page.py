@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_jobs_page import wait_for
@@ -234,3 +235,33 @@ def test_a_page_that_was_open_while_its_server_began_anew_hears_a_key(
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("opened", "answer"), [("Draw a sample", "In proportion"), ("Save as a queue", "Newest first")]
+)
+def test_a_dialog_that_was_open_while_its_server_began_anew_keeps_what_was_filled_in(
+    seeded_url: str, page: Page, tmp_path: Path, opened: str, answer: str
+) -> None:
+    """What is pressed next counts, too; and once it is closed it stays closed."""
+    port = free_port()
+    dialog = page.get_by_role("dialog", name=opened)
+    with serving_dashboard(seeded_url, tmp_path, port=port) as before:
+        page.goto(before.url)
+        page.get_by_role("button", name=opened).click()
+        dialog.get_by_label("Name", exact=True).fill("kept")
+        dialog.get_by_label("Name", exact=True).press("Tab")
+        wait_until_still(page)
+    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+
+    with serving_dashboard(seeded_url, tmp_path, port=port):
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+        dialog.get_by_text(answer).click()
+        wait_until_still(page)
+        expect(dialog.get_by_label("Name", exact=True)).to_have_value("kept")
+        expect(dialog.get_by_role("radio", name=answer)).to_be_checked()
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        page.keyboard.press("r")
+        wait_until_still(page)
+        expect(dialog).to_have_count(0)
