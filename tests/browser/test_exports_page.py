@@ -122,6 +122,7 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
     page.wait_for_url("**/exports?export=*")
     expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
     # In the zone of the browser, as all times of the page.
+    wait_until_still(page)
     expect(page.get_by_text("up to, not including, 1 May 2026 02:00 (Europe/Berlin).")).to_be_visible()
     page.get_by_role("link", name="Show these jobs").click()
     page.wait_for_url(f"{running.url}/?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z")

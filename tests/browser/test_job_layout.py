@@ -103,6 +103,9 @@ def test_all_that_a_verdict_needs_is_in_sight(
 def open_jobs_beside(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+    # What hears the keys comes last.
+    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
+    wait_until_still(page)
 
 
 @pytest.mark.parametrize("sized", [(390, 844)], indirect=True)
