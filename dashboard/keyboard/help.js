@@ -29,10 +29,10 @@ const TWICE = 100, UNSEEN = 300, LATE = 3000;
 
 const STATE = "data-test-script-state", CONNECTION = "data-test-connection-state";
 
-// Milliseconds within which somebody still writes who has lost the field with the connection: since then, and a key.
-const UNHEARD = 10_000, WRITES_ON = 2000;
+// Milliseconds within which somebody still writes who has lost the field with the connection.
+const UNHEARD = 10_000;
 
-// Until a dialog of Streamlit's is gone.
+// Between two looks whether a dialog of Streamlit's is gone.
 const GONE = 250;
 
 // What leads into a field, or out of it.
@@ -48,8 +48,8 @@ let awaited = null;
 // The field that somebody writes in. While the connection is lost Streamlit takes it away, and a dialog of its own the
 // focus: what is typed on is text all the same, and no verdict on a job.
 let written = null;
-// When the connection was lost or came back last, and when the key was pressed last that was text.
-let changed = -UNHEARD, wrote = 0;
+// When the connection was lost or came back last.
+let changed = -UNHEARD, keeping;
 // The showing of a job that was left last, until the answer is there: whatever else is pressed on it meanwhile is not
 // meant for it, and would take the verdict's place where both reach the server at once.
 let left = { showing: null, at: 0 };
@@ -101,13 +101,15 @@ function keepWritten() {
   if (!written?.isConnected) return;
   if (!isConnected()) written.disabled = false;
   const covered = [...document.querySelectorAll("[role=dialog]")].some((one) => !one.contains(written));
-  if (!covered && document.activeElement !== written) written.focus();
+  clearTimeout(keeping);
+  if (covered) keeping = setTimeout(keepWritten, GONE);
+  else if (document.activeElement !== written) written.focus();
 }
 
 // Whether a key that reached no field is text: the connection took the field's focus, or its return the field.
 function isWriting(key, now) {
   if (written === null) return false;
-  const isLost = now - changed < UNHEARD && now - wrote < WRITES_ON;
+  const isLost = now - changed < UNHEARD;
   if (written.isConnected) keepWritten();
   if (key === "escape" || (document.activeElement !== written && !isLost)) written = null;
   return written !== null;
@@ -167,7 +169,6 @@ export default function ({ data, setTriggerValue }) {
       event.stopImmediatePropagation();
     };
     if (isTyped(at)) {
-      wrote = event.timeStamp;
       // Where a word is being put together, Esc gives that up alone.
       if (key === "escape" && at.matches("textarea") && !event.isComposing) {
         stop();
@@ -182,7 +183,6 @@ export default function ({ data, setTriggerValue }) {
     };
     if (written !== null && at.closest("[role=dialog]")) return keepAbove();
     if (isWriting(key, event.timeStamp)) {
-      wrote = event.timeStamp;
       if (document.activeElement !== written) stop();
       return;
     }

@@ -24,7 +24,9 @@ def place_dialog(person: Actor) -> None:
     """Ask which jobs are held, and why."""
     st.write("Of what you fill in, all must be true of a job that is held.")
     databases = get_resources().databases
-    client = ask_client(databases.source, person.wall, placeholder="Any client", key="hold_client")
+    client = ask_client(
+        databases.source, person.wall, placeholder="Any client; type an id and press Enter", key="hold_client"
+    )
     job = st.text_input("Job id", max_chars=40, key="hold_job")
     with st.container(horizontal=True):
         first = _ask_day("First day (UTC)", "hold_first")
