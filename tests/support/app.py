@@ -30,3 +30,19 @@ def _new(page: str, zone: str) -> AppTest:
     app = AppTest.from_file(str(MAIN), default_timeout=60)
     app.context = {"url": f"http://localhost:3051/{page}", "timezone": zone}
     return app
+
+
+# A client, and what a dialog says of it where those with jobs are `acme` alone.
+CLIENTS = [
+    ("acme", []),
+    ("acne", ["The client \u2068acne\u2069 has no jobs so far: see that its id is right."]),
+]
+
+
+def choose_client(page: AppTest, opener: str, field: str, client: str) -> tuple[list[str], list[str]]:
+    """Open a dialog with a client in its field; return which it offers, and what it says of one without jobs."""
+    # AppTest chooses only what is offered.
+    page.session_state[field] = client
+    page.run()
+    page.button(key=opener).click().run()
+    return page.selectbox(key=field).options, [each.value for each in page.caption if "no jobs" in each.value]

@@ -16,6 +16,7 @@ from dashboard.keys.dialogs import example
 from dashboard.keys.table import to_frame
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
+from tests.support.app import CLIENTS, choose_client
 from tests.support.asgi import make_key
 from tests.support.rows import insert_job
 
@@ -145,23 +146,11 @@ def test_the_command_cannot_be_turned_by_an_address() -> None:
     assert "curl -fG https://fence.example:8443/api/v1/jobs/export -H" in example("https://fence.example:8443/keys")
 
 
-@pytest.mark.parametrize(
-    ("client", "said"),
-    [
-        ("acme", []),
-        ("acne", ["The client \u2068acne\u2069 has no jobs so far: see that its id is right."]),
-    ],
-)
+@pytest.mark.parametrize(("client", "said"), CLIENTS)
 def test_a_client_is_offered_and_one_without_jobs_is_told(
     page: AppTest, connection: psycopg.Connection, client: str, said: list[str]
 ) -> None:
     """A key of a client that was misspelt would open nothing, and nobody would notice."""
     insert_job(connection, client_id="acme")
-    # AppTest chooses only what is offered.
-    page.session_state["key_client"] = client
 
-    page.run()
-    page.button(key="open_create").click().run()
-
-    assert page.selectbox(key="key_client").options == ["acme"]
-    assert [each.value for each in page.caption if "no jobs" in each.value] == said
+    assert choose_client(page, "open_create", "key_client", client) == (["acme"], said)
