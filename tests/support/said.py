@@ -19,8 +19,10 @@ def _read_node(node: Any) -> Iterator[tuple[str, str]]:
     if isinstance(proto, Message):
         yield from _read(proto)
     if node.type in ("dataframe", "table"):
-        for column in node.value.columns:
-            for cell in node.value[column]:
+        # Each look at it reads the whole table anew.
+        table = node.value
+        for column in table.columns:
+            for cell in table[column]:
                 yield "cell", str(cell)
 
 
