@@ -17,12 +17,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dashboard.server.sign_in_failure import BACKCHANNEL_PATH
-from tests.browser.conftest import PATIENCE, clear, keep_processes, new_profile
+from tests.browser.conftest import PATIENCE, clear, keep_processes, new_profile, step_to
 from tests.support.axe import find_faults
 from tests.support.provider import Provider, running_provider
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving
 from tests.support.serving import free_port
+from tests.support.stillness import wait_until_still
 from tests.support.waiting import wait_for
 
 STAFF = "staff@example.com"
@@ -40,16 +41,24 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def port() -> int:
+    return free_port()
+
+
 @pytest.fixture
-def serve(provider: Provider, shared_url: str, tmp_path: Path) -> Serve:
-    """Serve Fencepost outside demo mode, at the same address each time, so that a browser's cookies stay good."""
-    return serving_with(provider, shared_url, tmp_path)
+def serve(provider: Provider, shared_url: str, tmp_path: Path, port: int) -> Serve:
+    """Serve Fencepost outside demo mode, at the same address each time.
+
+    So a browser's cookies stay good, and it need not load anew what it has loaded for another test.
+    """
+    return serving_with(provider, shared_url, tmp_path, port)
 
 
 @pytest.fixture(scope="module")
 def door(provider: Provider, shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One server for all tests that need no settings of their own: each signs in people of its own, in its browser."""
-    serve = serving_with(provider, shared_url, tmp_path_factory.mktemp("door"))
+    serve = serving_with(provider, shared_url, tmp_path_factory.mktemp("door"), free_port())
     with serve(FENCEPOST_STEP_UP_MINUTES="30") as running:
         yield running
 
@@ -75,8 +84,7 @@ def rows(shared_url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def serving_with(provider: Provider, database_url: str, folder: Path) -> Serve:
-    port = free_port()
+def serving_with(provider: Provider, database_url: str, folder: Path, port: int) -> Serve:
     secrets = folder / "secrets.toml"
     secrets.write_text(provider.secrets_toml(f"http://localhost:{port}/oauth2callback"))
 
@@ -100,14 +108,30 @@ def sign_in(page: Page, url: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def come_in(page: Page, provider: Provider, url: str) -> None:
+    """Sign in as the button of the page at `url` does, which is not drawn for that, and come back to that page."""
+    page.goto(provider.way_in("http://" + urlsplit(url).netloc), referer=url)
+
+
 def expect_in(page: Page, address: str) -> None:
+    # What is looked for too soon, and not there, is told with all that is, which takes longer than to wait for it.
+    page.get_by_text(address, exact=True).wait_for()
+    wait_until_still(page)
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     expect(page.get_by_text(address, exact=True)).to_be_visible()
 
 
 def expect_out(page: Page) -> None:
+    page.get_by_text("Sign in", exact=True).wait_for()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.get_by_role("heading", name="Jobs")).not_to_be_visible()
+
+
+def expect_ended(page: Page) -> None:
+    """Expect that a page which nobody touches tells the end of its session; it looks every few seconds."""
+    told = page.get_by_text("Your session has ended")
+    told.wait_for(timeout=2 * PATIENCE)
+    expect(told).to_be_visible()
 
 
 def events(rows: psycopg.Connection, address: str) -> list[str]:
@@ -212,40 +236,41 @@ def test_people_end_their_sessions_and_admins_everybodys(
     """
     other = elsewhere.new_page()
     provider.is_here(ADMIN)
-    sign_in(page, door.url)
+    come_in(page, provider, door.url)
     expect_in(page, ADMIN)
     for name in ("Exports", "Keys", "Audit"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
-    sign_in(other, door.url)
+    come_in(other, provider, door.url)
     expect_in(other, ADMIN)
 
     page.get_by_role("button", name="Sessions").click()
     expect(page.get_by_text("This one")).to_be_visible()
     assert find_faults(page) == []
     page.get_by_role("dialog").get_by_role("button", name="End", exact=True).click()
-    expect(other.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+    expect_ended(other)
 
     provider.is_here("ended@team.example.com", sid="of the provider")
-    sign_in(other, door.url)
+    come_in(other, provider, door.url)
     expect_in(other, "ended@team.example.com")
-    page.reload()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Sessions").click()
     page.get_by_role("combobox", name="Session of somebody else").fill("ended@team")
     page.get_by_role("option", name=re.compile("ended@team.example.com.*Chrome on Linux")).click()
     page.get_by_role("button", name="End this session").click()
-    expect(other.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+    expect_ended(other)
 
-    sign_in(other, door.url)
+    come_in(other, provider, door.url)
     expect_in(other, "ended@team.example.com")
     told = tell(door, provider.logout_token(sid="of the provider"))
-    expect(other.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+    expect_ended(other)
 
     assert told.status_code == 200
     # For keys the sign-in must not be long ago; after another one they are there.
     older = "UPDATE sessions SET authenticated_at = authenticated_at - interval '1 hour' WHERE address = %s"
     rows.execute(older, (ADMIN,))
     provider.is_here(ADMIN, auth_time=int(time.time()) - 3600)
-    page.goto(f"{door.url}/keys")
+    step_to(page, "/keys")
     page.get_by_role("button", name="Sign in again").click()
     expect(page.get_by_role("button", name="Create key")).to_be_visible()
     # By its address, too, the way out ends the session, and not only the cookie.
@@ -270,10 +295,12 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
     rows.execute("TRUNCATE rights")
     their = elsewhere.new_page()
     provider.is_here(somebody)
-    sign_in(their, door.url)
+    come_in(their, provider, door.url)
+    their.get_by_text("this account has no access").wait_for(timeout=2 * PATIENCE)
     expect(their.get_by_text("this account has no access")).to_be_visible()
     provider.is_here(ADMIN)
-    sign_in(page, f"{door.url}/people")
+    come_in(page, provider, f"{door.url}/people")
+    page.get_by_text("No rights are given yet").wait_for()
 
     expect(page.get_by_text("No rights are given yet")).to_be_visible()
     page.get_by_role("button", name="Give rights").click()
@@ -299,14 +326,16 @@ def test_rights_that_are_given_and_taken_reach_open_pages(
 
     # Given more, by command or on the page, an open page follows; and so it does where all is taken.
     rows.execute("UPDATE rights SET scopes = scopes || '{job:review}', clients = clients || '{other}'")
-    expect(their.get_by_role("link", name="Reviews")).to_be_visible(timeout=2 * PATIENCE)
+    their.get_by_text("2 jobs").first.wait_for(timeout=2 * PATIENCE)
+    expect(their.get_by_role("link", name="Reviews")).to_be_visible()
     expect(their.get_by_text("2 jobs").first).to_be_visible()
     page.get_by_role("combobox", name="Rights to change or take away").click()
     page.get_by_role("option", name=somebody).click()
     page.get_by_role("button", name="Take", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Take rights").click()
     expect(page.get_by_text("No rights are given yet")).to_be_visible()
-    expect(their.get_by_text("this account has no access")).to_be_visible(timeout=2 * PATIENCE)
+    their.get_by_text("this account has no access").wait_for(timeout=2 * PATIENCE)
+    expect(their.get_by_text("this account has no access")).to_be_visible()
 
     assert faults == []
     told = "SELECT event, address FROM audit_events WHERE subject = %s ORDER BY seq"
@@ -325,7 +354,7 @@ def test_nobody_but_the_provider_ends_sessions_by_a_token(
     """A token that is not the provider's, not for this server, too old or no logout token ends nothing."""
     somebody = "stays@team.example.com"
     provider.is_here(somebody)
-    sign_in(page, door.url)
+    come_in(page, provider, door.url)
     expect_in(page, somebody)
     right = {"sub": f"id of {somebody}"}
     head, body, signature = provider.logout_token(**right).split(".")
@@ -398,7 +427,7 @@ def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
     provider.is_here(somebody, auth_time=long_ago)
     link = f"{door.url}/exports?tz=Asia%2FTokyo"
     provider.error = "access_denied"
-    sign_in(page, link)
+    come_in(page, provider, link)
     expect(page.get_by_text("Your provider did not let you in")).to_be_visible()
     provider.error = None
     page.get_by_role("link", name="Back to the page you wanted").click()
@@ -408,7 +437,7 @@ def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
     sooner = ", ".join(f"{time} = {time} - interval '12 hours'" for time in ("authenticated_at", "first_seen_at"))
     rows.execute(f"UPDATE sessions SET {sooner} WHERE address = '{somebody}'")
 
-    expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
+    expect_ended(page)
     expect_out(page)
 
     provider.is_here(somebody, auth_time=long_ago)
@@ -419,7 +448,7 @@ def test_a_session_ends_with_its_hours_also_in_an_idle_tab(
 
     page.context.clear_cookies()
     provider.is_here(somebody, auth_time=long_ago)
-    sign_in(page, door.url)
+    come_in(page, provider, door.url)
     expect(page.get_by_text("Your provider let you in without asking again")).to_be_visible()
     page.get_by_role("button", name="Sign in").click()
     expect_in(page, somebody)
@@ -437,7 +466,7 @@ def test_a_lost_scope_counts_at_once(
     somebody = "somebody@team.example.com"
     provider.is_here(somebody, email_verified=False)
     with serve(FENCEPOST_TRUST_EMAIL="company") as server:
-        sign_in(page, server.url)
+        come_in(page, provider, server.url)
         expect_in(page, somebody)
         link = download_link(page)
     secrets = tmp_path / "secrets.toml"
@@ -460,12 +489,12 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
 ) -> None:
     """A person who signs out in one browser is out in all, and what they were offered before is worthless."""
     provider.is_here(STAFF)
-    sign_in(page, door.url)
+    come_in(page, provider, door.url)
     expect_in(page, STAFF)
     link = door.url + download_link(page)
     assert fetch(context, link).status_code == 200
     other = elsewhere.new_page()
-    sign_in(other, door.url)
+    come_in(other, provider, door.url)
     expect_in(other, STAFF)
     assert fetch(elsewhere, link).status_code == 403
 
@@ -473,8 +502,8 @@ def test_signing_out_ends_all_sessions_and_their_tickets(
     expect_out(other)
 
     assert fetch(context, link).status_code == 403
-    expect(page.get_by_text("Your session has ended")).to_be_visible(timeout=2 * PATIENCE)
-    sign_in(page, door.url)
+    expect_ended(page)
+    page.get_by_role("button", name="Sign in").click()
     expect_in(page, STAFF)
 
     found = "SELECT details->>'reason' FROM audit_events WHERE event = 'export-refused' AND actor = %s ORDER BY seq"
@@ -495,7 +524,7 @@ def test_an_open_page_of_somebody_signed_out_records_nothing(
     provider.is_here(STAFF)
     closed: list[float] = []
     page.on("websocket", lambda socket: socket.on("close", lambda _: closed.append(time.monotonic())))
-    sign_in(page, f"{door.url}/reviews?range=7d")
+    come_in(page, provider, f"{door.url}/reviews?range=7d")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_role("button", name="Agree")).to_be_visible()
     before = rows.execute("SELECT count(*) FROM review_claims WHERE ends_at > now()").fetchone()
@@ -525,7 +554,8 @@ def test_two_people_review_at_once(
     other = elsewhere.new_page()
     for somebody, tab in ((STAFF, page), (ADMIN, other)):
         provider.is_here(somebody)
-        sign_in(tab, f"{door.url}/reviews?range=7d")
+        come_in(tab, provider, f"{door.url}/reviews?range=7d")
+        tab.get_by_role("button", name="Start").wait_for()
         expect(tab.get_by_role("button", name="Start")).to_be_visible()
     for tab in (page, other):
         tab.keyboard.press("j")

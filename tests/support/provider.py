@@ -12,17 +12,19 @@ from urllib.parse import urlencode
 
 import uvicorn
 from joserfc import jwt
-from joserfc.jwk import RSAKey
+from joserfc.jwk import OctKey, RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from core.auth.derived_keys import derive_key
 from tests.support.serving import free_port
 from tests.support.waiting import wait_for
 
 CLIENT_ID = "fencepost-tests"
 CLIENT_SECRET = "not a secret"
+COOKIE_SECRET = "a secret of the tests " * 3
 
 
 class Provider:
@@ -60,12 +62,18 @@ class Provider:
         said = {name: value for name, value in (usual | claims).items() if value is not None}
         return jwt.encode({"alg": "RS256", "kid": "one", "typ": "logout+jwt"}, said, self._key)
 
+    def way_in(self, server: str) -> str:
+        """Return the address that the button "Sign in" of a server leads to: Streamlit signs which provider it is."""
+        key = OctKey.import_key(derive_key(COOKIE_SECRET, "fencepost streamlit").hex())
+        token = jwt.encode({"alg": "HS256"}, {"provider": "company", "exp": int(time.time()) + 120}, key)
+        return f"{server}/auth/login?provider={token}"
+
     def secrets_toml(self, redirect_uri: str) -> str:
         """Return what Fencepost's `secrets.toml` says of this provider."""
         return f"""
             [auth]
             redirect_uri = "{redirect_uri}"
-            cookie_secret = "{"a secret of the tests " * 3}"
+            cookie_secret = "{COOKIE_SECRET}"
 
             [auth.company]
             client_id = "{CLIENT_ID}"

@@ -1,6 +1,6 @@
 """When a page has become what it stays: all that it asked is answered, and drawn."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 # Notes in each page which of its questions the server has answered. The state that Streamlit shows cannot tell: until
 # the server begins, it is that of the run before. Messages are told apart by their fields in Streamlit's BackMsg.proto
@@ -44,13 +44,15 @@ KNOW_ANSWERS = """
 # Whatever turns without end, such as a sign of waiting, is not waited for.
 _IS_STILL = """
 () => window.answered === window.asked
-  && document.querySelector("[data-testid=stApp]").dataset.testScriptState === "notRunning"
+  && document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
   && document.getAnimations().every(
     (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
 """
 
 
 def wait_until_still(page: Page) -> None:
-    """Wait until all is answered, and stands where and as it stays: what fades in has no contrast yet."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    """Wait until all is answered, and stands where and as it stays: what fades in has no contrast yet.
+
+    Not by `expect`, which describes the whole page each time that it has looked too soon.
+    """
     page.wait_for_function(_IS_STILL)
