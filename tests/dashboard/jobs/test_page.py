@@ -597,15 +597,20 @@ def test_every_log_is_shown_with_what_changed(open_page: OpenPage, connection: p
     assert list(logs["changed"]) == ["first log", "Underage: No → Not evaluated; NSFW: No → Yes", "nothing"]
 
 
-def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection: psycopg.Connection) -> None:
+def test_steps_cross_pages_and_stop_at_the_ends(
+    open_page: OpenPage, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Next and Previous walk all jobs of the filter one by one, over the bounds of pages, and back."""
+    # Pages of three have more bounds than those of 25 among fewer jobs.
+    monkeypatch.setattr("dashboard.address.view.PAGE_SIZES", (3, 50))
     ids = [
         str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
-        for number in range(28)
+        for number in range(8)
     ]
     insert_job(connection, is_prohibited=False)
 
-    app = open_page(size="25", decision="reject")
+    app = open_page(size="3", decision="reject")
+    listed = len(app.dataframe[0].value)
     walked = []
     for _ in ids:
         app.button(key="step_older").click().run()
@@ -618,6 +623,7 @@ def test_steps_cross_pages_and_stop_at_the_ends(open_page: OpenPage, connection:
         back.append(address(app)["job"])
     app.button(key="step_newer").click().run()
 
+    assert listed == 3
     assert walked == ids
     assert at_the_end == ids[-1]
     assert [toast.value for toast in app.toast] == ["This is the first job of this filter."]
