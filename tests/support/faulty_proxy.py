@@ -127,9 +127,10 @@ def drip(head: bytes, piece: bytes, *, until: threading.Event) -> Fault:
     return do
 
 
-def pack(encoding: str, body: bytes | None = None) -> Fault:
-    """Hand the whole body on, or another one, as gzip under some name."""
-    packed = None if body is None else gzip.compress(body, 1)
+def pack(encoding: str, body: bytes | None = None, *, again: bytes = b"", times: int = 0) -> Fault:
+    """Hand the whole body on, or another one, as gzip under some name; `again` follows the other one so many times."""
+    # Members of gzip stand one after the other (RFC 1952), so that what comes again is packed once.
+    packed = None if body is None else gzip.compress(body, 1) + gzip.compress(again, 1) * times
 
     def do(client: socket.socket, request: bytes, ask: Callable[[bytes], Iterator[bytes]]) -> None:
         data = gzip.compress(_body(ask(request))) if packed is None else packed

@@ -29,17 +29,17 @@ def raised(state: str) -> psycopg.Error:
     return error
 
 
-@pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("state", STATES)
-def test_each_sqlstate_has_a_sentence_of_its_own_reason(state: str, read_only: bool) -> None:
+def test_each_sqlstate_has_a_sentence_of_its_own_reason(state: str) -> None:
     """Whatever PostgreSQL answered, it was reached: only what it could not answer says that it cannot be reached."""
-    said = errors_of(read_only=read_only).translate(raised(state))
+    for read_only in (False, True):
+        said = errors_of(read_only=read_only).translate(raised(state))
 
-    assert isinstance(said, FencepostError)
-    assert re.fullmatch(r"[A-Z][^\n{}]+\.", str(said))
-    assert "start PostgreSQL" not in str(said)
-    assert "confidential" not in str(said)
-    assert "hunter2" not in str(said)
+        assert isinstance(said, FencepostError)
+        assert re.fullmatch(r"[A-Z][^\n{}]+\.", str(said))
+        assert "start PostgreSQL" not in str(said)
+        assert "confidential" not in str(said)
+        assert "hunter2" not in str(said)
 
 
 @pytest.mark.parametrize(
