@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -62,16 +61,18 @@ def _is_admitted(value: ast.expr, given: set[str], allowed: set[str]) -> bool:
 PAGES = [path for path in modules("dashboard") if name_of(path) != MAKER]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_callbacks_and_fragments_go_through_the_admission(path: Path) -> None:
+def test_callbacks_and_fragments_go_through_the_admission() -> None:
     """No callback, fragment or dialog is given to Streamlit that does not look up who is there."""
-    allowed = AT_THE_DOOR.get(name_of(path), set())
-    if name_of(path) == "dashboard/app.py":
-        # Says what failed, and knows of nobody.
-        allowed = {"show_failure"}
+    # What says that something failed knows of nobody.
+    allowed = AT_THE_DOOR | {"dashboard/app.py": {"show_failure"}}
 
     # Our own functions may take a callback by such a name, and hand it on where it is looked at again.
-    found = [said for said in find_unguarded(parse(path), allowed) if not said.startswith(("on_open=", "on_done="))]
+    found = [
+        (name_of(path), said)
+        for path in PAGES
+        for said in find_unguarded(parse(path), allowed.get(name_of(path), set()))
+        if not said.startswith(("on_open=", "on_done="))
+    ]
 
     assert found == []
 
@@ -126,10 +127,9 @@ def find_repeatable(tree: ast.Module) -> Iterator[str]:
                         yield name
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_a_dialog_does_once_what_it_does(path: Path) -> None:
+def test_a_dialog_does_once_what_it_does() -> None:
     """Nothing that a dialog writes is written again by a second press: it goes through `make_once`."""
-    assert list(find_repeatable(parse(path))) == []
+    assert [(name_of(path), said) for path in PAGES for said in find_repeatable(parse(path))] == []
 
 
 def test_what_a_dialog_would_do_twice_is_found() -> None:
@@ -157,10 +157,11 @@ def find_polls(tree: ast.Module) -> Iterator[str]:
             yield given["find"]
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_what_a_page_does_by_itself_is_no_act(path: Path) -> None:
+def test_what_a_page_does_by_itself_is_no_act() -> None:
     """No fragment that runs by itself keeps the session of somebody who has gone: it finds them as waiting."""
-    assert [find for find in find_polls(parse(path)) if find != "partial(find_person, False)"] == []
+    polls = [(name_of(path), find) for path in PAGES for find in find_polls(parse(path))]
+
+    assert [(name, find) for name, find in polls if find != "partial(find_person, False)"] == []
 
 
 def test_a_page_that_polls_as_its_person_is_found() -> None:

@@ -1,6 +1,7 @@
 """The drivers' errors: each class of SQLSTATE has a sentence that gives the true reason."""
 
 import re
+from itertools import product
 
 import psycopg
 import pytest
@@ -29,17 +30,17 @@ def raised(state: str) -> psycopg.Error:
     return error
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_each_sqlstate_has_a_sentence_of_its_own_reason(state: str) -> None:
+@pytest.mark.parametrize("kind", sorted({state[:2] for state in STATES}))
+def test_each_sqlstate_has_a_sentence_of_its_own_reason(kind: str) -> None:
     """Whatever PostgreSQL answered, it was reached: only what it could not answer says that it cannot be reached."""
-    for read_only in (False, True):
+    for state, read_only in product((state for state in STATES if state.startswith(kind)), (False, True)):
         said = errors_of(read_only=read_only).translate(raised(state))
 
-        assert isinstance(said, FencepostError)
-        assert re.fullmatch(r"[A-Z][^\n{}]+\.", str(said))
-        assert "start PostgreSQL" not in str(said)
-        assert "confidential" not in str(said)
-        assert "hunter2" not in str(said)
+        assert isinstance(said, FencepostError), state
+        assert re.fullmatch(r"[A-Z][^\n{}]+\.", str(said)), state
+        assert "start PostgreSQL" not in str(said), state
+        assert "confidential" not in str(said), state
+        assert "hunter2" not in str(said), state
 
 
 @pytest.mark.parametrize(
