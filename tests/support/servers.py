@@ -4,7 +4,6 @@ import http.client
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 from tests.support.serving import free_port
+from tests.support.warm_start import WarmProcess
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class RunningServer:
     """A server that answers. `log` is what it has written to standard error so far."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | WarmProcess
     log_file: Path
 
     @property
@@ -40,7 +40,16 @@ def serving_dashboard(
         "STREAMLIT_SERVER_PORT": str(port),
         "STREAMLIT_SERVER_ADDRESS": "127.0.0.1",
     } | environment
-    with serving([sys.executable, "-m", "dashboard"], port, directory, variables) as server:
+    with serving_warm(port, directory, variables) as server:
+        yield server
+
+
+@contextmanager
+def serving_warm(port: int, directory: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
+    """Serve dashboard and API, as `serving` would, from a process that has their modules."""
+    log_file = directory / f"server-{port}.log"
+    log_file.touch()
+    with _answering(WarmProcess("dashboard", [], environment, log_file), port, log_file) as server:
         yield server
 
 
@@ -52,6 +61,12 @@ def serving(
     log_file = directory / f"server-{port}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, cwd=cwd, env=os.environ | environment, stdout=log, stderr=log)
+    with _answering(process, port, log_file) as server:
+        yield server
+
+
+@contextmanager
+def _answering(process: subprocess.Popen[bytes] | WarmProcess, port: int, log_file: Path) -> Iterator[RunningServer]:
     server = RunningServer(f"http://127.0.0.1:{port}", process, log_file)
     try:
         _wait_until_it_answers(server)

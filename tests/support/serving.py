@@ -14,6 +14,7 @@ import httpx
 
 from tests.conftest import ROOT
 from tests.support.waiting import PATIENCE, wait_for
+from tests.support.warm_start import WarmProcess
 
 # Each worker has a thousand ports of its own, below those that the kernel gives to connections. It begins anywhere
 # among them, because another run of the tests may be at work.
@@ -25,7 +26,7 @@ _PORTS = cycle(20_000 + 1000 * (_WORKER % 12) + (_START + step) % 1000 for step 
 class ApiProcess:
     """A running `python -m api`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, database_url: str, log: Path) -> None:
+    def __init__(self, process: WarmProcess, url: str, database_url: str, log: Path) -> None:
         self.process = process
         self.url = url
         self.database_url = database_url
@@ -56,15 +57,8 @@ class ApiProcess:
 def serve_api(database_url: str, log: Path, **environment: str) -> Iterator[ApiProcess]:
     """Run `python -m api` on a free port of the loopback for a block."""
     port = free_port()
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api", "--port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": database_url} | environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-        )
+    log.touch()
+    process = WarmProcess("api", ["--port", str(port)], {"DATABASE_URL": database_url} | environment, log)
     try:
         api = ApiProcess(process, f"http://127.0.0.1:{port}", database_url, log)
         wait_for(lambda: process.poll() is not None or _listens(port), "the server")
