@@ -31,6 +31,7 @@ from tests.support.provider import Provider, running_provider
 from tests.support.rows import insert_large_jobs
 from tests.support.servers import RunningServer, serving
 from tests.support.serving import ApiProcess, free_port, serve_api
+from tests.support.stillness import wait_until_still
 from tests.support.waiting import terminate_exports, wait_for
 
 ADMIN = "lead@example.com"
@@ -219,10 +220,12 @@ def test_people_sign_in_and_download_through_tls(deployed: Deployed, browser: Br
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
 
-    answer = page.goto(deployed.nginx.url)
+    answer = page.goto(f"{deployed.nginx.url}/?{APRIL}")
     page.get_by_role("button", name="Sign in").click()
+    # Whoever comes back is on the page that they wanted.
+    page.get_by_text(ADMIN, exact=True).wait_for()
+    wait_until_still(page)
     expect(page.get_by_text(ADMIN, exact=True)).to_be_visible()
-    page.goto(f"{deployed.nginx.url}/?{APRIL}")
     expect(page.get_by_role("link", name=f"Download CSV · {JOBS:,} rows")).to_be_visible()
     with page.expect_download() as clicked:
         page.get_by_role("link", name="Download CSV").click()

@@ -12,6 +12,7 @@ from tests.browser.conftest import step_to
 from tests.browser.test_reviews_page import reveal, settle
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.stillness import wait_until_still
 
 FOREIGN = "foreign.example"
 HOSTILE = (
@@ -55,13 +56,20 @@ def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningS
     page.on("console", lambda message: said.append(message.text))
     bounds = "from=2026-04-01T00:00:00Z&to=2026-05-01T00:00:00Z"
 
-    for more in ("", f"&q=%3Cscript&client_id=![x](https://{FOREIGN}/g)", f"&bad=<img src=//{FOREIGN}/h>"):
-        page.goto(f"{hostile.url}/?{bounds}{more}")
+    # An address with such words is loaded, and others are gone to; the jobs come last.
+    wrong = f"/?{bounds}&bad=<img src=//{FOREIGN}/h>"
+    page.goto(hostile.url + wrong)
+    for address in (wrong, f"/?{bounds}&q=%3Cscript&client_id=![x](https://{FOREIGN}/g)", f"/?{bounds}"):
+        if address != wrong:
+            step_to(page, address)
+        wait_until_still(page)
         expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
         if page.get_by_text("No jobs match").count() == 0:
             page.get_by_text("Show prompts").click()
+        wait_until_still(page)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("window.hurt") is None
+    expect(page.get_by_role("switch", name="Show prompts")).to_be_checked()
     for path, title in (("exports", "Exports"), ("people", "People"), ("keys", "Keys"), ("audit", "Audit")):
         step_to(page, f"/{path}")
         expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import psycopg
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_jobs_page import wait_for
@@ -16,11 +15,14 @@ from tests.support.serving import free_port
 from tests.support.stillness import wait_until_still
 
 EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
+# Dialogs of the Jobs page, with an answer in each that is not chosen at first.
+DIALOGS = {"Draw a sample": "In proportion", "Save as a queue": "Newest first"}
 HOSTILE = "<img src=//foreign.example/a> **b** $x^2$ :material/key: ![c](http://foreign.example/d.png)"
 
 
 def open_keys(page: Page, url: str) -> None:
     page.goto(f"{url}/keys")
+    wait_until_still(page)
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
 
 
@@ -135,17 +137,35 @@ def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
     ).fetchall() == [("key-created", "user:demo"), ("key-revoked", "user:demo")]
 
 
-def test_two_presses_make_one_key(dashboard: RunningServer, page: Page, rows: psycopg.Connection) -> None:
-    """A second press, while the first one is at work or after it, makes no key that nobody has seen.
+def test_a_wrong_press_makes_no_key_and_two_make_one(
+    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+) -> None:
+    """A key without a name is not made; the dialog says why and keeps what was chosen. Given up, it makes no key.
 
-    Where the button was there is no dialog any more: the key takes less room than the questions.
+    A second press, while the first one is at work or after it, makes no key that nobody has seen. Where the button was
+    there is no dialog any more: the key takes less room than the questions.
     """
+    before = rows.execute("SELECT count(*) FROM api_keys").fetchone()
     open_keys(page, dashboard.url)
+    page.get_by_role("button", name="Create key").first.click()
+    dialog = page.get_by_role("dialog")
+    type_client(page, "acme")
+
+    dialog.get_by_role("button", name="Create key").click()
+
+    expect(dialog.get_by_text("name is empty: say what the key is for.")).to_be_visible()
+    expect(dialog.get_by_label("Client id")).to_have_value("acme")
+    dialog.get_by_label("Name").fill("given up")
+    page.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    assert rows.execute("SELECT count(*) FROM api_keys").fetchone() == before
+
     for pause in (30, 120, 400):
         page.get_by_role("button", name="Create key").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("Name").fill(f"pressed twice, {pause} ms")
-        type_client(page, "acme")
+        # Whatever other tests have made, it is none of this one's.
+        type_client(page, "pressed-twice")
         expect(dialog.get_by_text("has no jobs so far")).to_be_visible()
         # What was filled in draws the dialog anew, and its button has no place for a moment.
         wait_until_still(page)
@@ -198,70 +218,47 @@ def test_a_key_is_rotated_in_the_page(dashboard: RunningServer, page: Page) -> N
     assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
 
 
-def test_what_is_wrong_is_said_and_nothing_is_lost(
-    dashboard: RunningServer, page: Page, rows: psycopg.Connection
-) -> None:
-    """A key without a name is not made; the dialog says why and keeps what was chosen. Given up, it makes no key."""
-    before = rows.execute("SELECT count(*) FROM api_keys").fetchone()
-    open_keys(page, dashboard.url)
-    page.get_by_role("button", name="Create key").first.click()
-    dialog = page.get_by_role("dialog")
-    type_client(page, "acme")
-
-    dialog.get_by_role("button", name="Create key").click()
-
-    expect(dialog.get_by_text("name is empty: say what the key is for.")).to_be_visible()
-    expect(dialog.get_by_label("Client id")).to_have_value("acme")
-    dialog.get_by_label("Name").fill("given up")
-    page.get_by_role("button", name="Cancel").click()
-    expect(dialog).to_have_count(0)
-    assert rows.execute("SELECT count(*) FROM api_keys").fetchone() == before
-
-
-def test_a_page_that_was_open_while_its_server_began_anew_hears_a_key(
+def test_pages_that_were_open_while_their_server_began_anew_hear_a_key_and_keep_their_dialogs(
     seeded_url: str, page: Page, tmp_path: Path
 ) -> None:
-    """Its new session knows no part of the page, and what is pressed asks for no more than a part."""
+    """Their new sessions know no part of the pages, and what is pressed asks for no more than a part.
+
+    A dialog keeps what was filled in. What is pressed next counts, too; and once it is closed it stays closed.
+    """
     port = free_port()
+    tabs = {opened: page.context.new_page() for opened in DIALOGS}
+    dialogs = {opened: tab.get_by_role("dialog", name=opened) for opened, tab in tabs.items()}
     with serving_dashboard(seeded_url, tmp_path, port=port) as before:
         open_keys(page, before.url)
         wait_until_still(page)
+        for opened, tab in tabs.items():
+            tab.goto(before.url)
+            wait_until_still(tab)
+            tab.get_by_role("button", name=opened).click()
+            name = dialogs[opened].get_by_label("Name", exact=True)
+            name.fill("kept")
+            name.press("Tab")
+            wait_until_still(tab)
         # All of the page is there, also what its browser fetches late, and keys are heard.
         page.wait_for_function("() => document.documentElement.translate === false")
         page.wait_for_load_state("networkidle")
-    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+    for tab in (page, *tabs.values()):
+        expect(tab.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
 
     with serving_dashboard(seeded_url, tmp_path, port=port):
-        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+        for tab in (page, *tabs.values()):
+            tab.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")
+            expect(tab.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
-
-
-@pytest.mark.parametrize(
-    ("opened", "answer"), [("Draw a sample", "In proportion"), ("Save as a queue", "Newest first")]
-)
-def test_a_dialog_that_was_open_while_its_server_began_anew_keeps_what_was_filled_in(
-    seeded_url: str, page: Page, tmp_path: Path, opened: str, answer: str
-) -> None:
-    """What is pressed next counts, too; and once it is closed it stays closed."""
-    port = free_port()
-    dialog = page.get_by_role("dialog", name=opened)
-    with serving_dashboard(seeded_url, tmp_path, port=port) as before:
-        page.goto(before.url)
-        page.get_by_role("button", name=opened).click()
-        dialog.get_by_label("Name", exact=True).fill("kept")
-        dialog.get_by_label("Name", exact=True).press("Tab")
-        wait_until_still(page)
-    expect(page.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
-
-    with serving_dashboard(seeded_url, tmp_path, port=port):
-        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
-        dialog.get_by_text(answer).click()
-        wait_until_still(page)
-        expect(dialog.get_by_label("Name", exact=True)).to_have_value("kept")
-        expect(dialog.get_by_role("radio", name=answer)).to_be_checked()
-        page.keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
-        page.keyboard.press("r")
-        wait_until_still(page)
-        expect(dialog).to_have_count(0)
+        for opened, tab in tabs.items():
+            dialog, answer = dialogs[opened], DIALOGS[opened]
+            dialog.get_by_text(answer).click()
+            wait_until_still(tab)
+            expect(dialog.get_by_label("Name", exact=True)).to_have_value("kept")
+            expect(dialog.get_by_role("radio", name=answer)).to_be_checked()
+            tab.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+            tab.keyboard.press("r")
+            wait_until_still(tab)
+            expect(dialog).to_have_count(0)

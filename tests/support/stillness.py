@@ -41,9 +41,10 @@ KNOW_ANSWERS = """
 })();
 """
 
-# Whatever turns without end, such as a sign of waiting, is not waited for.
+# A page that has asked nothing yet has only begun. Whatever turns without end, such as a sign of waiting, is not waited
+# for.
 _IS_STILL = """
-() => window.answered === window.asked
+() => window.asked !== 0 && window.answered === window.asked
   && document.querySelector("[data-testid=stApp]")?.dataset.testScriptState === "notRunning"
   && document.getAnimations().every(
     (one) => one.playState !== "running" || one.effect.getComputedTiming().endTime === Infinity)
