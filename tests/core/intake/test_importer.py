@@ -6,7 +6,7 @@ import io
 import os
 import resource
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from core.actor import COMMAND_LINE
@@ -48,6 +49,22 @@ DAY = "2026-04-15T12:00:00.000000Z"
 def _many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is true of imports is true of those of many jobs, which go another way (see test_loading.py)."""
     monkeypatch.setattr(loading, "MANY", request.param)
+
+
+@pytest.fixture(scope="module")
+def seeded(default_settings: Settings, shared_url: str) -> Iterator[Databases]:
+    """Demo jobs in one database for all files that change nothing."""
+    opened = open_databases(default_settings.model_copy(update={"database_url": SecretStr(shared_url)}))
+    seed_jobs(opened, 20, seed=1, until=datetime(2026, 4, 30, tzinfo=UTC))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def beside_seeded(shared_url: str) -> Iterator[psycopg.Connection]:
+    """A connection beside Fencepost's own to that database."""
+    with psycopg.connect(shared_url, autocommit=True, options="-c lock_timeout=30s") as opened:
+        yield opened
 
 
 def record(**cells: str) -> str:
@@ -244,14 +261,14 @@ def test_an_older_file_undoes_nothing_and_flags_make_a_log(
     ],
 )
 def test_a_file_that_is_wrong_changes_nothing(
-    databases: Databases, connection: psycopg.Connection, data: bytes, sentence: str
+    seeded: Databases, beside_seeded: psycopg.Connection, data: bytes, sentence: str
 ) -> None:
     """What is wrong is said in one sentence, and the database is as before, demo jobs included."""
-    seed_jobs(databases, 20, seed=1, until=datetime(2026, 4, 30, tzinfo=UTC))
+    connection = beside_seeded
     before = connection.execute("SELECT count(*), min(client_id) FROM jobs").fetchone()
 
     with pytest.raises(NotPossible) as refused:
-        take(databases, data)
+        take(seeded, data)
 
     assert sentence in str(refused.value)
     assert "harmless" not in str(refused.value)
