@@ -28,6 +28,12 @@ TWO = f"{ID.format(2)},prompt,completed,true,2026-04-15T10:00:00.000000Z,,anothe
 STORED = "true", "2026-04-15 10:00:00+00", None, "a prompt", None, True, None, False
 
 
+@pytest.fixture
+def database_url(emptied_url: str) -> str:
+    """One database for all of these tests: none of them changes what another sees."""
+    return emptied_url
+
+
 def take(databases: Databases, data: bytes | str, **options: Any) -> Imported:
     file = io.BytesIO(data if isinstance(data, bytes) else data.encode())
     return import_jobs(databases, JobFile(file=file, name="a.csv", client_id="acme", **options), COMMAND_LINE)
