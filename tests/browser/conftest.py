@@ -32,7 +32,7 @@ CHROMIUM_ARGUMENTS = (
 COMPILE_ONCE = "--js-flags=--no-opt --no-maglev"
 # A process of its own for each of these sites, and not for each page.
 SITES = ("http://127.0.0.1/", "http://localhost/")
-JOBS = 8_000
+JOBS = 20_000
 # Where the demo's jobs end. The same for all tests: the next day may begin while they run.
 UNTIL = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
