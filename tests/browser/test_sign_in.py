@@ -2,7 +2,6 @@
 
 import base64
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +20,7 @@ from tests.browser.conftest import PATIENCE, clear, keep_processes, new_profile,
 from tests.support.axe import find_faults
 from tests.support.provider import Provider, running_provider
 from tests.support.rows import insert_job
-from tests.support.servers import RunningServer, serving
+from tests.support.servers import RunningServer, serving_warm
 from tests.support.serving import free_port
 from tests.support.stillness import wait_until_still
 from tests.support.waiting import wait_for
@@ -96,8 +95,7 @@ def serving_with(provider: Provider, database_url: str, folder: Path, port: int)
             "STREAMLIT_SERVER_PORT": str(port),
             "STREAMLIT_SECRETS_FILES": str(secrets),
         }
-        command = [sys.executable, "-m", "dashboard"]
-        with serving(command, port, folder, PEOPLE | variables | environment) as running:
+        with serving_warm(port, folder, PEOPLE | variables | environment) as running:
             yield RunningServer(f"http://localhost:{port}", running.process, running.log_file)
 
     return serve_again

@@ -11,7 +11,10 @@ import runpy
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from tests.conftest import ROOT
 
@@ -25,7 +28,8 @@ class WarmProcess:
     def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
         given = (module, arguments, os.environ | environment, log)
         self._process = _CONTEXT.Process(target=_run, args=given, daemon=True)
-        self._process.start()
+        with _bare_main():
+            self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -51,6 +55,15 @@ class WarmProcess:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+@contextmanager
+def _bare_main() -> Iterator[None]:
+    """Hide what this process runs, which the new one would load: after a page without a browser it is that page."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    yield
+    sys.modules["__main__"] = main
 
 
 def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:

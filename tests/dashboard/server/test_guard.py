@@ -13,7 +13,7 @@ import pytest
 from core.settings import Settings
 from dashboard.server.guard import is_loopback
 from tests.conftest import ROOT, TestServer
-from tests.support.servers import RunningServer, serving, serving_dashboard
+from tests.support.servers import RunningServer, serving_dashboard, serving_warm
 from tests.support.serving import free_port
 
 
@@ -165,7 +165,7 @@ def test_outside_demo_mode_the_api_answers_any_host(database_url: str, tmp_path:
     """Without demo mode there are no pages to protect by host name, and the API asks for a key anyway."""
     port = free_port()
     environment = {"DATABASE_URL": database_url, "STREAMLIT_SERVER_PORT": str(port)}
-    with serving([sys.executable, "-m", "dashboard"], port, tmp_path, environment) as running:
+    with serving_warm(port, tmp_path, environment) as running:
         answer = httpx.get(f"{running.url}/api/v1/jobs/export", headers={"Host": "fencepost.example"})
 
     assert answer.status_code == 401
