@@ -96,7 +96,8 @@ def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
 ) -> None:
     """Somebody chooses a client and clicks a reason soon after: the reason's jobs come, as the link said."""
     page.goto(f"{dashboard.url}/categories")
-    for pause in (20, 60, 200, 500):
+    # The server takes the choice for unheard for a second. On a busy machine the click comes much later than it says.
+    for pause in (20, 60, 200):
         reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
         wait_until_still(page)
         # Where the script that gives it a path is not there yet, it says that it leads to this page.
