@@ -48,7 +48,7 @@ def playwright() -> Iterator[Playwright]:
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium without a window, which takes two thirds of the processor's time; else one with a window."""
     launched = playwright.chromium.launch(
-        executable_path=shutil.which("chromium-headless-shell") or find_chromium(),
+        executable_path=find_shell(),
         args=[*CHROMIUM_ARGUMENTS, COMPILE_ONCE, "--process-per-site"],
     )
     yield launched
@@ -71,6 +71,11 @@ def find_chromium() -> str:
     if chromium is None:
         pytest.skip("chromium is not installed: install it to run the browser tests")
     return chromium
+
+
+def find_shell() -> str:
+    """Return where Chromium without a window is, or else one with a window."""
+    return shutil.which("chromium-headless-shell") or find_chromium()
 
 
 def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **more: Any) -> BrowserContext:

@@ -48,7 +48,6 @@ def serving_dashboard(
 def serving_warm(port: int, directory: Path, environment: dict[str, str]) -> Iterator[RunningServer]:
     """Serve dashboard and API, as `serving` would, from a process that has their modules."""
     log_file = directory / f"server-{port}.log"
-    log_file.touch()
     with _answering(WarmProcess("dashboard", [], environment, log_file), port, log_file) as server:
         yield server
 

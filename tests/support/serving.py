@@ -57,7 +57,6 @@ class ApiProcess:
 def serve_api(database_url: str, log: Path, **environment: str) -> Iterator[ApiProcess]:
     """Run `python -m api` on a free port of the loopback for a block."""
     port = free_port()
-    log.touch()
     process = WarmProcess("api", ["--port", str(port)], {"DATABASE_URL": database_url} | environment, log)
     try:
         api = ApiProcess(process, f"http://127.0.0.1:{port}", database_url, log)

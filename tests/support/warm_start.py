@@ -26,16 +26,14 @@ class WarmProcess:
     """A running `python -m api` or `python -m dashboard`, with what tests use of `subprocess.Popen`."""
 
     def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+        # It may be asked for before the server has begun it.
+        log.touch()
         given = (module, arguments, os.environ | environment, log)
         self._process = _CONTEXT.Process(target=_run, args=given, daemon=True)
         with _bare_main():
             self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        return self.poll()
 
     def poll(self) -> int | None:
         return self._process.exitcode
@@ -62,8 +60,10 @@ def _bare_main() -> Iterator[None]:
     """Hide what this process runs, which the new one would load: after a page without a browser it is that page."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
-    yield
-    sys.modules["__main__"] = main
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
