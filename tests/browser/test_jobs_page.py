@@ -4,7 +4,8 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,13 +13,13 @@ from zoneinfo import ZoneInfo
 import httpx
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from core.db.startup import open_databases
 from core.settings import Settings
 from dashboard.widgets.table import ROW_HEIGHT
-from tests.browser.conftest import new_profile, step_to
+from tests.browser.conftest import is_against_policy, new_profile, step_to
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
 from tests.support.servers import RunningServer
@@ -51,23 +52,34 @@ def open_jobs(page: Page, url: str, query: str = "") -> None:
     wait_until_still(page)
 
 
-@pytest.mark.parametrize("clicks", [1, 2])
-def test_a_row_opens_its_job_wherever_it_is_clicked(dashboard: RunningServer, page: Page, clicks: int) -> None:
-    """Not in its box alone; a double click leaves it open, and a click on another row leads to that one."""
-    open_jobs(page, dashboard.url)
+@contextmanager
+def open_tab(browser: Browser, *scripts: str) -> Iterator[Page]:
+    """Open a tab for all tests of a file to which it is the same how its page was come to: each leads it on."""
+    against: list[str] = []
+    profile = new_profile(browser)
+    for script in scripts:
+        profile.add_init_script(script)
+    profile.on("console", lambda message: against.append(message.text) if is_against_policy(message.text) else None)
+    yield profile.new_page()
+    profile.close()
+    assert against == []
 
-    opened: list[str] = []
-    for row in (2, 5):
-        # The heading counts as one.
-        y = row * ROW_HEIGHT + 17
-        page.get_by_test_id("stDataFrame").first.click(position={"x": 250, "y": y}, click_count=clicks)
-        another = f"job=(?!{opened[-1]})" if opened else "job="
-        expect(page).to_have_url(re.compile(another))
-        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
-        wait_until_still(page)
-        opened += re.findall("job=([0-9a-f-]{36})", page.url)
 
-    assert len(set(opened)) == 2
+def lead(tab: Page, url: str, target: str) -> None:
+    """Lead the tab to a page, or load that where no test has loaded any yet."""
+    if tab.url == "about:blank":
+        tab.goto(url + target)
+        # What hears the keys comes last.
+        expect(tab.get_by_role("button", name="Keyboard ?")).to_be_visible()
+        wait_until_still(tab)
+    else:
+        step_to(tab, target)
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    with open_tab(browser) as opened:
+        yield opened
 
 
 def week_in_berlin() -> tuple[datetime, datetime]:
@@ -88,24 +100,43 @@ def count(rows: psycopg.Connection, condition: str, start: datetime, end: dateti
 
 
 def test_opens_on_the_rejected_jobs_of_the_last_7_days(
-    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+    dashboard: RunningServer, tab: Page, rows: psycopg.Connection
 ) -> None:
     """The first page shows the last 7 days in the browser's zone, rejected jobs, and says how many they are."""
     rejected = count(rows, "is_prohibited", *week_in_berlin())
 
-    open_jobs(page, dashboard.url)
+    open_jobs(tab, dashboard.url)
 
-    expect(page.get_by_role("link", name=f"Download CSV · {rejected:,} rows")).to_be_visible()
-    expect(page.get_by_text("There is no sign-in here")).to_be_visible()
-    page.get_by_role("button", name="More filters").click()
-    expect(page.get_by_text("(Europe/Berlin). In UTC:")).to_be_visible()
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="More downloads").click()
-    expect(page.get_by_text("Times in the file are in UTC.")).to_be_visible()
+    expect(tab.get_by_role("link", name=f"Download CSV · {rejected:,} rows")).to_be_visible()
+    expect(tab.get_by_text("There is no sign-in here")).to_be_visible()
+    tab.get_by_role("button", name="More filters").click()
+    expect(tab.get_by_text("(Europe/Berlin). In UTC:")).to_be_visible()
+    tab.keyboard.press("Escape")
+    tab.get_by_role("button", name="More downloads").click()
+    expect(tab.get_by_text("Times in the file are in UTC.")).to_be_visible()
+    tab.keyboard.press("Escape")
+
+
+def test_a_row_opens_its_job_wherever_it_is_clicked(dashboard: RunningServer, tab: Page) -> None:
+    """Not in its box alone; a double click leaves it open, and a click on another row leads to that one."""
+    for clicks in (1, 2):
+        lead(tab, dashboard.url, "/")
+
+        opened: list[str] = []
+        for row in (2, 5):
+            # The heading counts as one.
+            y = row * ROW_HEIGHT + 17
+            tab.get_by_test_id("stDataFrame").first.click(position={"x": 250, "y": y}, click_count=clicks)
+            tab.wait_for_url(re.compile(f"job=(?!{opened[-1]})" if opened else "job="))
+            wait_until_still(tab)
+            expect(tab.get_by_role("button", name="Escalate")).to_be_visible()
+            opened += re.findall("job=([0-9a-f-]{36})", tab.url)
+
+        assert len(set(opened)) == 2, clicks
 
 
 def test_click_api_and_shell_give_the_same_bytes(
-    dashboard: RunningServer, seeded_url: str, page: Page, downloads: Path
+    dashboard: RunningServer, seeded_url: str, tab: Page, downloads: Path
 ) -> None:
     """One filter through all three doors: the files are identical, for a filtered export and for everything."""
     databases = open_databases(Settings(database_url=SecretStr(seeded_url)))
@@ -113,12 +144,12 @@ def test_click_api_and_shell_give_the_same_bytes(
     databases.close()
     start, end = (f"{bound:%Y-%m-%dT%H:%M:%SZ}" for bound in week_in_berlin())
 
-    open_jobs(page, dashboard.url)
+    lead(tab, dashboard.url, "/")
     for link, decision in (("Download CSV", {"decision": "reject"}), ("Download all jobs of this period", {})):
         if not decision:
-            page.get_by_role("button", name="More downloads").click()
-        with page.expect_download() as clicked:
-            page.get_by_role("link", name=link).click()
+            tab.get_by_role("button", name="More downloads").click()
+        with tab.expect_download() as clicked:
+            tab.get_by_role("link", name=link).click()
         clicked.value.save_as(downloads / "clicked.csv")
         answer = httpx.get(
             f"{dashboard.url}/api/v1/jobs/export",
@@ -133,6 +164,7 @@ def test_click_api_and_shell_give_the_same_bytes(
         assert len(shell) > 10_000
         receipt = run_core(seeded_url, "verify", str(downloads / "clicked.csv"))
         assert b'"status": "complete"' in receipt
+    tab.keyboard.press("Escape")
 
 
 def test_download_takes_one_click_and_leaves_no_tab(dashboard: RunningServer, browser_with_tabs: Browser) -> None:
@@ -151,30 +183,29 @@ def test_download_takes_one_click_and_leaves_no_tab(dashboard: RunningServer, br
     wait_for(page, lambda: context.pages == [page])
 
 
-def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, page: Page, downloads: Path) -> None:
+def test_the_receipt_of_a_download_stands_in_a_corner(dashboard: RunningServer, tab: Page, downloads: Path) -> None:
     """What was downloaded, whole or not, how much and with which hash; it leads to its receipt, and can be closed."""
-    open_jobs(page, dashboard.url)
-    wait_until_still(page)
+    lead(tab, dashboard.url, "/")
 
-    list_before = page.get_by_test_id("stDataFrame").bounding_box()
-    with page.expect_download() as clicked:
-        page.get_by_role("link", name="Download CSV").click()
+    list_before = tab.get_by_test_id("stDataFrame").bounding_box()
+    with tab.expect_download() as clicked:
+        tab.get_by_role("link", name="Download CSV").click()
     clicked.value.save_as(downloads / "clicked.csv")
     file = (downloads / "clicked.csv").read_bytes()
-    corner = page.get_by_role("region", name="Receipt of the download")
+    corner = tab.get_by_role("region", name="Receipt of the download")
 
     expect(corner.get_by_role("status")).to_have_text("✓ Download complete")
     expect(corner.locator("code")).to_have_text(hashlib.sha256(file).hexdigest())
     box = corner.bounding_box()
     assert box is not None
     assert (box["x"] + box["width"], box["y"] + box["height"]) == (1280 - 16, 1000 - 16)
-    assert page.get_by_test_id("stDataFrame").bounding_box() == list_before
+    assert tab.get_by_test_id("stDataFrame").bounding_box() == list_before
     receipt = corner.get_by_role("link", name="Receipt").get_attribute("href")
     assert receipt is not None
     corner.get_by_role("button", name="Close the receipt").click()
     expect(corner).not_to_be_visible()
-    step_to(page, f"/{receipt}")
-    expect(page.get_by_text("The file was sent in full.")).to_be_visible()
+    step_to(tab, f"/{receipt}")
+    expect(tab.get_by_text("The file was sent in full.")).to_be_visible()
 
 
 def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServer, page: Page) -> None:
@@ -208,43 +239,41 @@ def test_prompts_reach_the_browser_only_after_the_switch(dashboard: RunningServe
     assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
 
 
-def test_filter_is_the_address_and_back_undoes_it(
-    dashboard: RunningServer, context: BrowserContext, page: Page
-) -> None:
+def test_filter_is_the_address_and_back_undoes_it(dashboard: RunningServer, tab: Page) -> None:
     """A preset and the form write the address once each; Back shows the view before.
 
     The address of a page deep in the list shows the same jobs in another browser tab.
     """
-    open_jobs(page, dashboard.url)
-    first = page.get_by_role("link", name="Download CSV").text_content()
+    lead(tab, dashboard.url, "/")
+    first = tab.get_by_role("link", name="Download CSV").text_content()
     assert first
 
-    page.get_by_text("Last 30 days").click()
-    page.wait_for_url("**/?range=30d&decision=reject")
-    page.get_by_role("button", name="Passed").or_(page.get_by_role("radio", name="Passed")).click()
-    page.get_by_role("button", name="Apply").click()
-    page.wait_for_url("**/?range=30d&decision=reject%2Cpass")
-    expect(page.get_by_role("button", name="Rejected or passed")).to_be_visible()
-    page.get_by_role("button", name="Older").click()
-    page.wait_for_url("**after=**")
-    expect(page.get_by_role("button", name="Newer")).to_be_enabled()
+    tab.get_by_text("Last 30 days").click()
+    tab.wait_for_url("**/?range=30d&decision=reject")
+    tab.get_by_role("button", name="Passed").or_(tab.get_by_role("radio", name="Passed")).click()
+    tab.get_by_role("button", name="Apply").click()
+    tab.wait_for_url("**/?range=30d&decision=reject%2Cpass")
+    expect(tab.get_by_role("button", name="Rejected or passed")).to_be_visible()
+    tab.get_by_role("button", name="Older").click()
+    tab.wait_for_url("**after=**")
+    expect(tab.get_by_role("button", name="Newer")).to_be_enabled()
 
-    colleague = context.new_page()
-    open_jobs(colleague, dashboard.url, "?" + page.url.split("?")[1])
+    colleague = tab.context.new_page()
+    open_jobs(colleague, dashboard.url, "?" + tab.url.split("?")[1])
     expect(colleague.get_by_role("button", name="Newer")).to_be_enabled()
-    assert colleague.url == page.url
+    assert colleague.url == tab.url
     colleague.get_by_role("button", name="Newer").click()
     expect(colleague.get_by_role("button", name="Newer")).to_be_disabled()
     colleague.close()
 
-    page.go_back()
-    expect(page.get_by_role("button", name="Newer")).to_be_disabled()
-    page.go_back()
-    page.wait_for_url("**/?range=30d&decision=reject")
-    expect(page.get_by_role("button", name="Rejected or passed")).not_to_be_visible()
-    page.go_back()
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Newer")).to_be_disabled()
+    tab.go_back()
+    tab.wait_for_url("**/?range=30d&decision=reject")
+    expect(tab.get_by_role("button", name="Rejected or passed")).not_to_be_visible()
+    tab.go_back()
 
-    expect(page.get_by_role("link", name="Download CSV")).to_have_text(first)
+    expect(tab.get_by_role("link", name="Download CSV")).to_have_text(first)
 
 
 def test_what_stands_behind_more_filters_follows_the_address(dashboard: RunningServer, page: Page) -> None:
@@ -294,32 +323,32 @@ def test_what_stands_behind_more_filters_follows_the_address(dashboard: RunningS
     look(at="")
 
 
-def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboard: RunningServer, page: Page) -> None:
+def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboard: RunningServer, tab: Page) -> None:
     """The choice is the same on all pages, and its control says so when somebody comes back."""
     # Whether such a job is among the newest depends on the day.
-    open_jobs(page, dashboard.url, "?range=30d&category=underage")
+    lead(tab, dashboard.url, "/?range=30d&category=underage")
 
     def close() -> None:
         # Until what was asked is answered, the menu may be drawn anew beneath a key or a click.
-        wait_until_still(page)
-        page.keyboard.press("Escape")
-        wait_until_still(page)
+        wait_until_still(tab)
+        tab.keyboard.press("Escape")
+        wait_until_still(tab)
 
     def choose(wanted: str) -> None:
-        page.get_by_role("button", name="Hidden text").click()
-        page.get_by_role("radiogroup").get_by_text(wanted, exact=True).click()
-        expect(page.get_by_role("radio", name=wanted)).to_be_checked()
+        tab.get_by_role("button", name="Hidden text").click()
+        tab.get_by_role("radiogroup").get_by_text(wanted, exact=True).click()
+        expect(tab.get_by_role("radio", name=wanted)).to_be_checked()
         close()
 
     choose("Hide underage only")
-    expect(page.get_by_text("Hidden: flagged underage").first).to_be_attached()
-    page.get_by_test_id("stTopNav").get_by_role("link", name="Reviews").click()
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
-    page.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
-    expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
-    page.get_by_role("button", name="Hidden text").click()
+    expect(tab.get_by_text("Hidden: flagged underage").first).to_be_attached()
+    tab.get_by_test_id("stTopNav").get_by_role("link", name="Reviews").click()
+    expect(tab.get_by_role("button", name="Start")).to_be_visible()
+    tab.get_by_test_id("stTopNav").get_by_role("link", name="Jobs").click()
+    expect(tab.get_by_role("link", name="Download CSV")).to_be_visible()
+    tab.get_by_role("button", name="Hidden text").click()
 
-    expect(page.get_by_role("radio", name="Hide underage only")).to_be_checked()
+    expect(tab.get_by_role("radio", name="Hide underage only")).to_be_checked()
     close()
     choose("Hide flagged")
 
@@ -350,22 +379,22 @@ def test_a_choice_of_a_menu_that_was_just_closed_and_opened_counts(dashboard: Ru
     expect(page.get_by_role("radio", name="Hide flagged")).to_be_checked()
 
 
-def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServer, page: Page) -> None:
+def test_a_reversed_or_half_picked_range_gets_a_sentence(dashboard: RunningServer, tab: Page) -> None:
     """The form says what is wrong with the days, and the view stays as it was."""
-    open_jobs(page, dashboard.url)
-    address = page.url
+    lead(tab, dashboard.url, "/")
+    address = tab.url
 
-    type_day(page, "First day", f"{datetime.now(BERLIN) + timedelta(days=30):%Y-%m-%d}")
-    page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("The first day is after the last: swap them.")).to_be_visible()
-    type_day(page, "First day", "2020-01-01")
-    page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("That is more than 366 days: choose fewer.")).to_be_visible()
-    page.get_by_role("button", name=re.compile("clear", re.IGNORECASE)).first.click()
-    page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("Pick the first day too.")).to_be_visible()
+    type_day(tab, "First day", f"{datetime.now(BERLIN) + timedelta(days=30):%Y-%m-%d}")
+    tab.get_by_role("button", name="Apply").click()
+    expect(tab.get_by_text("The first day is after the last: swap them.")).to_be_visible()
+    type_day(tab, "First day", "2020-01-01")
+    tab.get_by_role("button", name="Apply").click()
+    expect(tab.get_by_text("That is more than 366 days: choose fewer.")).to_be_visible()
+    tab.get_by_role("button", name=re.compile("clear", re.IGNORECASE)).first.click()
+    tab.get_by_role("button", name="Apply").click()
+    expect(tab.get_by_text("Pick the first day too.")).to_be_visible()
 
-    assert page.url == address
+    assert tab.url == address
 
 
 def test_the_log_holds_no_trace_and_nothing_that_was_asked(dashboard: RunningServer) -> None:
@@ -404,30 +433,30 @@ def run_core(url: str, *arguments: str) -> bytes:
 
 
 def test_the_switch_for_spreadsheets_is_kept_for_the_person(
-    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+    dashboard: RunningServer, tab: Page, rows: psycopg.Connection
 ) -> None:
     """Switched on, the download has the guard, also the next time; the file as the API gives it stays beside it."""
-    open_jobs(page, dashboard.url)
-    link = page.get_by_role("link", name="Download CSV")
+    lead(tab, dashboard.url, "/")
+    link = tab.get_by_role("link", name="Download CSV")
     expect(link).not_to_contain_text("guarded")
 
     def switch(*, on: bool) -> None:
-        page.get_by_role("button", name="More downloads").click()
-        page.get_by_text("Safe to open in a spreadsheet").click()
-        expect(page.get_by_role("switch", name="Safe to open in a spreadsheet")).to_be_checked(checked=on)
-        page.keyboard.press("Escape")
+        tab.get_by_role("button", name="More downloads").click()
+        tab.get_by_text("Safe to open in a spreadsheet").click()
+        expect(tab.get_by_role("switch", name="Safe to open in a spreadsheet")).to_be_checked(checked=on)
+        tab.keyboard.press("Escape")
 
     switch(on=True)
 
     # The switch shows at once what was chosen; the link says it as soon as its file is another one.
     expect(link).to_contain_text("guarded")
-    with page.expect_download() as downloaded:
+    with tab.expect_download() as downloaded:
         link.click()
     text = downloaded.value.path().read_text(encoding="utf-8-sig")
     assert "'=" in text or "'-" in text or "'+" in text
     kept = rows.execute("SELECT preferences -> 'spreadsheet_safe' FROM people WHERE person = 'user:demo'").fetchone()
     assert kept == (True,)
-    page.reload()
+    tab.reload()
     expect(link).to_contain_text("guarded")
     switch(on=False)
     expect(link).not_to_contain_text("guarded")
