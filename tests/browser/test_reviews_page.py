@@ -1,15 +1,58 @@
 """Reviews by keyboard, and what a sign-out leaves of a note."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import psycopg
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.test_job_panel import JOB
-from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.browser.test_jobs_page import lead, open_tab, wait_for
 from tests.support.servers import RunningServer
 from tests.support.stillness import wait_until_still
+
+# Keeps the socket of the page, so that it can be lost; each message takes as many milliseconds as are said, there and
+# back.
+LINE = """
+window.delay = 0;
+window.WebSocket = class extends WebSocket {
+  static later(act) { window.delay ? setTimeout(act, window.delay) : act(); }
+  constructor(...how) {
+    super(...how);
+    window.socket = this;
+  }
+  send(data) { WebSocket.later(() => super.send(data)); }
+  set onmessage(hear) { super.onmessage = (event) => WebSocket.later(() => hear.call(this, event)); }
+  addEventListener(name, hear, ...more) {
+    const late = (event) => WebSocket.later(() => hear.call(this, event));
+    super.addEventListener(name, name === "message" ? late : hear, ...more);
+  }
+};
+"""
+# Notes each key as it is pressed, with the job that is on screen at that moment.
+NOTES_KEYS = """
+window.pressed = [];
+addEventListener("keydown", (event) => {
+  if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-open_job_id code")?.textContent]);
+}, true);
+"""
+KEYS = {"a": "agree", "o": "overturn", "n": "unsure"}
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    with open_tab(browser, LINE, NOTES_KEYS) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(tab: Page) -> Page:
+    """The tab, with a quick line; no key was pressed yet."""
+    if tab.url != "about:blank":
+        wait_until_still(tab)
+        tab.evaluate("[window.delay, window.pressed] = [0, []]")
+    return tab
 
 
 def open_id(page: Page) -> str | None:
@@ -50,7 +93,7 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
 ) -> None:
     """From a filter to the queue, start, reveal, three verdicts, one taken back: no hand leaves the keyboard."""
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchone() or (0,)
-    open_jobs(page, dashboard.url)
+    lead(page, dashboard.url, "/")
     page.get_by_role("link", name="Review these").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
@@ -61,9 +104,9 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
         wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
         job_id = open_id(page)
         assert job_id is not None
+        settle(page)
         expect(page.get_by_text(job_id)).to_be_visible()
         expect(page.get_by_role("button", name="Reveal")).to_be_visible()
-        settle(page)
         page.keyboard.press("v")
         expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("Prompt: none.")).first).to_be_visible()
         page.keyboard.press(key)
@@ -86,12 +129,11 @@ def test_keys_are_letters_while_somebody_types_a_note(
 ) -> None:
     """M leads into the note, where A, O, U and E are letters; Escape leaves it, and it is there after a reload."""
     before = rows.execute("SELECT count(*) FROM reviews").fetchone()
-    page.goto(f"{dashboard.url}/reviews?range=7d&decision=pass")
+    lead(page, dashboard.url, "/reviews?range=7d&decision=pass")
     page.get_by_role("button", name="Start").click()
     note = page.get_by_role("textbox", name="Note")
     settle(page)
     expect(note).to_be_visible()
-    wait_until_still(page)
     page.keyboard.press("m")
     expect(note).to_be_focused()
     page.keyboard.type("A queue of you and me, no end")
@@ -103,17 +145,6 @@ def test_keys_are_letters_while_somebody_types_a_note(
 
     expect(note).to_have_value("A queue of you and me, no end")
     assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
-
-
-# The socket of the page, so that it can be lost.
-KEEPS_SOCKET = """
-window.WebSocket = class extends WebSocket {
-  constructor(...how) {
-    super(...how);
-    window.socket = this;
-  }
-};
-"""
 
 
 def lose_connection(page: Page) -> None:
@@ -130,8 +161,7 @@ def test_a_note_is_written_on_while_the_connection_is_lost(
     However long somebody has waited for it, no letter is a verdict.
     """
     before = rows.execute("SELECT count(*) FROM reviews").fetchone()
-    page.add_init_script(KEEPS_SOCKET)
-    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    lead(page, dashboard.url, "/reviews?range=30d&decision=pass&category=none")
     page.get_by_role("button", name="Start").click()
     job_id = settle(page)
     note = page.get_by_role("textbox", name="Note")
@@ -169,7 +199,7 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
     """Where the verdict cannot be written a sentence says so, and no trace reaches the log; then it can be given."""
-    page.goto(f"{dashboard.url}/reviews?range=7d&decision=reject")
+    lead(page, dashboard.url, "/reviews?range=7d&decision=reject")
     page.get_by_role("button", name="Start").click()
     settle(page)
     reveal(page)
@@ -200,27 +230,6 @@ def test_a_verdict_that_cannot_be_recorded_is_said(
     assert "Traceback" not in dashboard.log
 
 
-# Notes each key as it is pressed, with the job that is on screen at that moment.
-NOTES_KEYS = """
-window.pressed = [];
-addEventListener("keydown", (event) => {
-  if (!event.repeat) window.pressed.push([event.key, document.querySelector(".st-key-open_job_id code")?.textContent]);
-}, true);
-"""
-# Lets each message take its time, there and back.
-SLOW_LINE = """
-window.WebSocket = class extends WebSocket {
-  send(data) { setTimeout(() => super.send(data), %d); }
-  set onmessage(hear) { super.onmessage = (event) => setTimeout(() => hear.call(this, event), %d); }
-  addEventListener(name, hear, ...more) {
-    const late = (event) => setTimeout(() => hear.call(this, event), %d);
-    super.addEventListener(name, name === "message" ? late : hear, ...more);
-  }
-};
-"""
-KEYS = {"a": "agree", "o": "overturn", "n": "unsure"}
-
-
 def test_many_verdicts_are_on_the_jobs_that_were_on_screen(
     pytestconfig: pytest.Config, dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
@@ -229,10 +238,8 @@ def test_many_verdicts_are_on_the_jobs_that_were_on_screen(
     It is on the job that was on screen, with the categories that were chosen for it; nothing is skipped.
     """
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchall()
-    page.add_init_script(NOTES_KEYS)
     # Nothing of these is hidden.
-    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
-    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
+    lead(page, dashboard.url, "/reviews?range=30d&decision=pass&category=none")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
     page.keyboard.press("j")
 
@@ -298,15 +305,13 @@ def test_keys_without_a_pause_judge_nothing_unseen(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection, delay: int
 ) -> None:
     """Whoever types on without looking judges only what was on screen when the key was pressed, on a slow line, too."""
-    page.add_init_script(SLOW_LINE % (delay, delay, delay))
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchall()
-    page.add_init_script(NOTES_KEYS)
-    page.goto(f"{dashboard.url}/reviews?range=30d&decision=pass&category=none")
+    lead(page, dashboard.url, "/reviews?range=30d&decision=pass&category=none")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
-    expect(page.get_by_role("button", name="Keyboard ?")).to_be_visible()
     page.keyboard.press("j")
     wait_for(page, lambda: open_id(page) is not None)
     settle(page)
+    page.evaluate("delay => { window.delay = delay; }", delay)
 
     for key in "aonjakoanj" * 2:
         page.keyboard.press(key)
@@ -328,12 +333,11 @@ def test_two_clicks_a_moment_apart_do_a_thing_once(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
     """Reveal, next and take back, clicked twice within 150 ms at one place: shown, one job on, one verdict back."""
-    page.goto(f"{dashboard.url}/reviews?range=30d&decision=reject")
+    lead(page, dashboard.url, "/reviews?range=30d&decision=reject")
     page.get_by_role("button", name="Start").click()
     wait_for(page, lambda: open_id(page) is not None)
     first = settle(page)
     press_at(page, page.get_by_role("button", name="Reveal"), 150)
-    expect(page.get_by_role("button", name="Hide again")).to_be_visible()
     wait_until_still(page)
     expect(page.get_by_role("button", name="Hide again")).to_be_visible()
 
@@ -361,7 +365,7 @@ def test_keys_work_on_other_layouts_and_after_a_switch(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
     """By letter where the layout has it (AZERTY), else by place (Cyrillic, Greek); also when a switch has the focus."""
-    page.goto(f"{dashboard.url}/reviews?range=30d&decision=reject")
+    lead(page, dashboard.url, "/reviews?range=30d&decision=reject")
     page.get_by_role("button", name="Start").click()
     line = page.context.new_cdp_session(page)
     seen: list[str] = []
