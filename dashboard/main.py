@@ -10,7 +10,7 @@ from core.errors import FencepostError
 from core.metrics.registry import PAGE_SECONDS
 from core.program import VERSION
 from core.tracing import span
-from dashboard.address.steps import arrive, find_page, follow_last_step, leave_page
+from dashboard.address.steps import arrive, find_page, follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
 from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, watch_session
 from dashboard.session.connections import HEADER
@@ -67,11 +67,10 @@ pages = [
 ]
 asked = find_page()
 page = st.navigation(pages, position="top")
-is_overtaken = False
 if st.session_state.get("page") != page.url_path:
     # Widgets forget what they held while another page is shown: each page sets them from its address again.
     st.session_state.pop("address", None)
-    is_overtaken = leave_page()
+    forget_steps()
     st.session_state["page"] = page.url_path
 arrive(asked)
 follow_last_step()
@@ -94,9 +93,6 @@ try:
 except Exception as error:
     # Streamlit would log a trace, which may quote what the page was about to show.
     show_failure(error)
-if is_overtaken:
-    # Last, so that the browser is on this page by then.
-    st.query_params.from_dict(st.query_params.to_dict())
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Fencepost {VERSION}", width="content")
     show_keyboard()

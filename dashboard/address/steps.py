@@ -56,7 +56,7 @@ def follow_last_step() -> bool:
     wanted, steps = _find_steps()
     context = get_script_run_ctx()
     if context is not None and context.is_history_navigation:
-        _forget_steps()
+        forget_steps()
         # Told once, it is to be told of the next Back as well, which it may know before.
         if any(clock.monotonic() - at < UNHEARD for at in (*steps.values(), st.session_state.get(TOLD, -UNHEARD))):
             st.query_params.from_dict(st.query_params.to_dict())
@@ -69,17 +69,8 @@ def follow_last_step() -> bool:
     return True
 
 
-def leave_page() -> bool:
-    """Forget the steps of the page that is left; return whether it was left so soon that one may not have been heard.
-
-    Then the browser takes the step's address for that of the link, whose page is shown all the same.
-    """
-    _, before = _find_steps()
-    _forget_steps()
-    return any(clock.monotonic() - at < UNHEARD for at in before.values())
-
-
-def _forget_steps() -> None:
+def forget_steps() -> None:
+    """Forget the steps: their page is left, or Back has undone them."""
     st.session_state.pop(STEPS, None)
 
 

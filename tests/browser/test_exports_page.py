@@ -136,8 +136,6 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
     page.wait_for_url(f"{running.url}/?from=2026-04-01T00%3A00%3A00Z&to=2026-05-01T00%3A00%3A00Z")
     wait_until_still(page)
     expect(page.get_by_role("link", name=f"Download CSV · {JOBS:,} rows")).to_be_visible()
-    # The run of a page that was reached soon after a step ends with its address, which may overtake a Back.
-    wait_until_still(page)
     page.go_back()
     page.get_by_text("The reader went away or stopped reading.").wait_for()
     expect(page.get_by_text("The reader went away or stopped reading.")).to_be_visible()
