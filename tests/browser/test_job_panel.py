@@ -175,27 +175,13 @@ def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
         page.wait_for_timeout(1000)
 
 
-def test_a_slow_network_and_quick_keys_do_not_break_the_page(dashboard: RunningServer, page: Page) -> None:
-    """What the browser has forgotten between asking for a run and hearing of it is sent to it anew."""
-    page.add_init_script(SLOW)
-    open_jobs(page, dashboard.url)
-    page.evaluate("window.latency = 300")
+def test_on_a_slow_network_back_is_what_counts_and_quick_keys_do_not_break_the_page(
+    dashboard: RunningServer, page: Page
+) -> None:
+    """The answer to a step, which comes after Back, does not leave its address above another job.
 
-    quick = random.Random(7)
-    for _ in range(40):
-        page.keyboard.press(quick.choice(("j", "k", "Escape")))
-        page.wait_for_timeout(quick.choice((50, 100, 150, 200, 250, 300)))
-    # A busy browser hears a key late, and asks later still: an answer that is under way would be overtaken by the next.
-    for _ in range(2):
-        page.wait_for_timeout(700)
-        wait_until_still(page)
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
-    page.evaluate("window.latency = 0")
-    open_job(page, "j")
-
-
-def test_back_is_what_counts_after_a_step_that_is_not_answered_yet(dashboard: RunningServer, page: Page) -> None:
-    """The answer to the step, which comes later, does not leave its address above another job."""
+    What the browser has forgotten between asking for a run and hearing of it is sent to it anew.
+    """
     page.add_init_script(SLOW)
     open_jobs(page, dashboard.url)
     first = open_job(page, "j")
@@ -213,6 +199,19 @@ def test_back_is_what_counts_after_a_step_that_is_not_answered_yet(dashboard: Ru
     expect(page.locator(".st-key-open_job_id code")).to_have_text(first)
     expect(page).to_have_url(re.compile(first))
 
+    page.evaluate("window.latency = 300")
+    quick = random.Random(7)
+    for _ in range(40):
+        page.keyboard.press(quick.choice(("j", "k", "Escape")))
+        page.wait_for_timeout(quick.choice((50, 100, 150, 200, 250, 300)))
+    # A busy browser hears a key late, and asks later still: an answer that is under way would be overtaken by the next.
+    for _ in range(2):
+        page.wait_for_timeout(700)
+        wait_until_still(page)
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+    page.evaluate("window.latency = 0")
+    open_job(page, "j")
+
 
 def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, page: Page) -> None:
     """What is asked stays on screen, with what was written in it, however large the window becomes meanwhile."""
@@ -228,11 +227,42 @@ def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, pa
         expect(name).to_have_value("a name that is being written")
 
 
-def test_steps_in_quick_succession_open_a_job(dashboard: RunningServer, page: Page) -> None:
-    """J, four times within half a second, each while the page is still on its way: a job is open and whole."""
-    open_jobs(page, dashboard.url)
-    wait_until_still(page)
+# As a page looks whose buttons are not drawn yet: Python still runs.
+_RUN = """
+(state) => {
+  document.querySelector("[data-testid=stApp]").dataset.testScriptState = state;
+  document.querySelector(".st-key-step_older").style.display = state === "running" ? "none" : "";
+}
+"""
 
+
+def test_a_step_that_is_asked_for_too_early_is_taken_once_it_can_be(dashboard: RunningServer, page: Page) -> None:
+    """J waits for its button, unless another key came after it; a verdict waits for nothing.
+
+    J, four times within half a second, each while the page is still on its way: a job is open and whole.
+    """
+    open_jobs(page, dashboard.url)
+
+    # What opens no job leaves the page as it was for the next.
+    for keys, opens in (("a", False), ("ja", False), ("j", True)):
+        page.evaluate(_RUN, "running")
+        for key in keys:
+            page.keyboard.press(key)
+        before = page.url
+        page.evaluate(_RUN, "notRunning")
+        if opens:
+            expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+        # Two frames, in the first of which it would be taken.
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        wait_until_still(page)
+
+        assert JOB.search(before) is None, keys
+        assert (JOB.search(page.url) is not None) == opens, keys
+
+    page.keyboard.press("Escape")
+    wait_for(page, lambda: JOB.search(page.url) is None)
+    expect(page.get_by_role("button", name="Escalate")).to_have_count(0)
+    wait_until_still(page)
     for _ in range(4):
         page.keyboard.press("j")
         page.wait_for_timeout(130)
@@ -243,38 +273,6 @@ def test_steps_in_quick_succession_open_a_job(dashboard: RunningServer, page: Pa
     assert found is not None
     expect(page.get_by_text(found[1])).to_be_visible()
     expect(page.get_by_role("button", name="Escalate")).to_be_visible()
-
-
-# As a page looks whose buttons are not drawn yet: Python still runs.
-_RUN = """
-(state) => {
-  document.querySelector("[data-testid=stApp]").dataset.testScriptState = state;
-  document.querySelector(".st-key-step_older").style.display = state === "running" ? "none" : "";
-}
-"""
-
-
-@pytest.mark.parametrize(("keys", "opens"), [("j", True), ("ja", False), ("a", False)])
-def test_a_step_that_is_asked_for_too_early_is_taken_once_it_can_be(
-    dashboard: RunningServer, page: Page, keys: str, opens: bool
-) -> None:
-    """J waits for its button, unless another key came after it; a verdict waits for nothing."""
-    open_jobs(page, dashboard.url)
-    wait_until_still(page)
-
-    page.evaluate(_RUN, "running")
-    for key in keys:
-        page.keyboard.press(key)
-    before = page.url
-    page.evaluate(_RUN, "notRunning")
-    if opens:
-        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
-    # Two frames, in the first of which it would be taken.
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    wait_until_still(page)
-
-    assert JOB.search(before) is None
-    assert (JOB.search(page.url) is not None) == opens
 
 
 def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Page) -> None:
