@@ -41,6 +41,8 @@ CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
 ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
 TEXT_NAMES = {"q": "Prompt contains", "reason": "Reason is", "reason_contains": "Reason contains"}
 EVALUATED_WORDS = {True: "Log recorded", False: "Log missing"}
+# What is no part of "More filters".
+BESIDE = ("first_day", "last_day", "decision")
 BOOLEANS = ("evaluated", "flagged", "has_reason")
 FLAGGED_WORDS = {True: "Flagged", False: "Not flagged"}
 HAS_REASON_WORDS = {True: "With a reason", False: "Without a reason"}
@@ -77,7 +79,9 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             _show_days()
             _show_decisions()
-            with st.popover("More filters", icon=":material/tune:"):
+            more = st.popover("More filters", icon=":material/tune:", key="more_filters", on_change="rerun")
+            _tell_unopened(is_open=bool(more.open))
+            with more:
                 st.caption(describe(view.job_filter.range, shown_zone(view)))
                 _show_more(view, wall)
             st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
@@ -101,6 +105,19 @@ def _show_decisions() -> None:
         width="content",
         label_visibility="collapsed",
     )
+
+
+def _tell_unopened(*, is_open: bool) -> None:
+    """Tell the browser anew what stands behind "More filters", until that was opened since the last step.
+
+    It hears of a value only with the run that sets it, and shows what it heard last: a run that changes nothing would
+    leave these fields empty. Once it has shown them, what is typed there is not touched.
+    """
+    state = st.session_state
+    if is_open:
+        state["form_opened"] = state["form_step"]
+    elif state.get("form_opened") != state["form_step"]:
+        state.update({_key(name): _value(name) for name in state["form_values"] if name not in BESIDE})
 
 
 def forget_form() -> None:
