@@ -145,8 +145,26 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
     expect(page.get_by_text("Everybody's exports")).to_be_visible()
 
 
-def test_a_complete_file_is_known_and_its_content_stays_here(archive: tuple[RunningServer, Path], page: Page) -> None:
-    """A complete export is recognised, its receipt is a click away, and nothing of the file was sent."""
+DAMAGED: tuple[tuple[Callable[[bytes], bytes], str], ...] = (
+    (
+        lambda body: body[:-2],
+        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
+    ),
+    (
+        lambda body: body.removeprefix(b"\xef\xbb\xbf"),
+        "It does not begin with the byte order mark of an export. It holds 2 closed records in {size} bytes.",
+    ),
+    (lambda body: b"", "The file is empty."),
+)
+
+
+def test_a_file_is_known_or_described_and_its_content_stays_here(
+    archive: tuple[RunningServer, Path], page: Page, tmp_path: Path
+) -> None:
+    """A complete export is recognised, its receipt is a click away, and nothing of the file was sent.
+
+    What is wrong with another, be it cut, without byte order mark or empty, is said in the words of `core verify`.
+    """
     running, export = archive
     sent: list[bytes] = []
 
@@ -163,6 +181,15 @@ def test_a_complete_file_is_known_and_its_content_stays_here(archive: tuple[Runn
     page.on("websocket", record_socket)
     open_exports(page, running)
 
+    for number, (cut, sentence) in enumerate(DAMAGED):
+        damaged = tmp_path / f"{number}_{export.name}"
+        damaged.write_bytes(cut(export.read_bytes()))
+        said = sentence.format(size=damaged.stat().st_size)
+        page.get_by_label("Choose a file or drop it here").set_input_files(damaged)
+
+        expect(page.get_by_text(f"{said} No complete export has these bytes.")).to_be_visible()
+        expect(page.get_by_text("This is not a complete export.")).to_be_visible()
+
     page.get_by_label("Choose a file or drop it here").set_input_files(export)
     expect(page.get_by_text("This is a complete export: not a byte is missing or changed.")).to_be_visible()
     expect(page.get_by_text(f"It holds 2 records in {export.stat().st_size:,} bytes.")).to_be_visible()
@@ -175,34 +202,6 @@ def test_a_complete_file_is_known_and_its_content_stays_here(archive: tuple[Runn
     assert MARKER.encode() in export.read_bytes()
     assert MARKER.encode() not in everything
     assert export.name.encode() not in everything
-
-
-DAMAGED: tuple[tuple[Callable[[bytes], bytes], str], ...] = (
-    (
-        lambda body: body[:-2],
-        "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
-    ),
-    (
-        lambda body: body.removeprefix(b"\xef\xbb\xbf"),
-        "It does not begin with the byte order mark of an export. It holds 2 closed records in {size} bytes.",
-    ),
-    (lambda body: b"", "The file is empty."),
-)
-
-
-def test_a_damaged_file_is_described(archive: tuple[RunningServer, Path], page: Page, tmp_path: Path) -> None:
-    """What is wrong with a file, be it cut, without byte order mark or empty, is said in the words of `core verify`."""
-    running, export = archive
-    open_exports(page, running)
-
-    for number, (cut, sentence) in enumerate(DAMAGED):
-        damaged = tmp_path / f"{number}_{export.name}"
-        damaged.write_bytes(cut(export.read_bytes()))
-        said = sentence.format(size=damaged.stat().st_size)
-        page.get_by_label("Choose a file or drop it here").set_input_files(damaged)
-
-        expect(page.get_by_text(f"{said} No complete export has these bytes.")).to_be_visible()
-        expect(page.get_by_text("This is not a complete export.")).to_be_visible()
 
 
 def test_a_large_file_takes_no_memory(archive: tuple[RunningServer, Path], compiling: Browser, tmp_path: Path) -> None:
