@@ -110,18 +110,20 @@ class RecordReader:
     def _gather(self, left: int) -> bytes:
         """Read at least as much as is left already, so that a long record is not looked at again for each block.
 
-        Nothing is read only at the end: a block may be empty, as what follows a header that fills one.
+        But no more than shows that it is too long. Nothing is read only at the end: a block may be empty, as what
+        follows a header that fills one.
         """
         if left > LONGEST_RECORD:
             raise NotPossible(
                 f"{self._name} lacks a quote: the record in line {self._line:,} has more than "
                 f"{LONGEST_RECORD // 1024**2} MB."
             )
+        enough = max(min(left, LONGEST_RECORD + 1 - left), 1)
         blocks, size = [], 0
         for block in self._blocks:
             blocks.append(block)
             size += len(block)
-            if size >= max(left, 1):
+            if size >= enough:
                 break
         return b"".join(blocks)
 
