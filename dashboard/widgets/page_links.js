@@ -19,8 +19,8 @@ const SOON = 2000, LATE = 5000;
 let forget = () => {};
 // What was done last, while it may be unanswered: when, at which address, and whether its answer has begun.
 let asked = null;
-// The link that is to be followed, and whether it is by now.
-let wanted = null, isFollowed = false;
+// The link that is to be followed.
+let wanted = null;
 
 function isRunning() {
   return document.querySelector(RUNNING) !== null;
@@ -40,9 +40,7 @@ function followOnceHeard(one) {
   const { link, address } = one;
   const same = [link, ...document.querySelectorAll(LINKS)].find((each) => each.isConnected && each.href === address);
   if (!same) return location.assign(address);
-  isFollowed = true;
   same.click();
-  isFollowed = false;
 }
 
 export default function () {
@@ -58,7 +56,7 @@ export default function () {
   };
   const leave = (event) => {
     const link = event.target.closest?.(LINKS);
-    if (!link || isFollowed) return;
+    if (!link) return;
     wanted = null;
     if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopPropagation();
     else if (isUnheard()) {
