@@ -98,7 +98,7 @@ def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
 ) -> None:
     """Somebody chooses a client and clicks a reason soon after: its jobs come, and Back leads to what was chosen."""
     page.goto(f"{dashboard.url}/categories")
-    for pause in (20, 60, 500):
+    for pause in (20, 60, 200, 500):
         reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
         wait_until_still(page)
         # Where the script that gives it a path is not there yet, it says that it leads to this page.
