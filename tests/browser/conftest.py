@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,8 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="package")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium without a window, which takes two thirds of the processor's time; else one with a window."""
-    launched = playwright.chromium.launch(
-        executable_path=find_shell(),
-        args=[*CHROMIUM_ARGUMENTS, COMPILE_ONCE, "--process-per-site"],
-    )
-    yield launched
-    launched.close()
+    with launch_shell(playwright, COMPILE_ONCE, "--process-per-site") as launched:
+        yield launched
 
 
 @pytest.fixture
@@ -73,9 +70,13 @@ def find_chromium() -> str:
     return chromium
 
 
-def find_shell() -> str:
-    """Return where Chromium without a window is, or else one with a window."""
-    return shutil.which("chromium-headless-shell") or find_chromium()
+@contextmanager
+def launch_shell(playwright: Playwright, *arguments: str) -> Iterator[Browser]:
+    """Launch Chromium without a window, or else one with a window, for a block."""
+    shell = shutil.which("chromium-headless-shell") or find_chromium()
+    launched = playwright.chromium.launch(executable_path=shell, args=[*CHROMIUM_ARGUMENTS, *arguments])
+    yield launched
+    launched.close()
 
 
 def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **more: Any) -> BrowserContext:
@@ -158,7 +159,15 @@ def profile(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def context(profile: BrowserContext) -> Iterator[BrowserContext]:
-    """A profile without cookies and storage. Nothing that a page does may be against its policy."""
+    """A profile without cookies and storage."""
+    with keeping_policy(profile):
+        yield profile
+        clear(profile)
+
+
+@contextmanager
+def keeping_policy(profile: BrowserContext) -> Iterator[None]:
+    """See to it that nothing that a page of the profile does within the block is against its policy."""
     against: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
@@ -166,9 +175,8 @@ def context(profile: BrowserContext) -> Iterator[BrowserContext]:
             against.append(message.text)
 
     profile.on("console", note)
-    yield profile
+    yield
     profile.remove_listener("console", note)
-    clear(profile)
     assert against == []
 
 

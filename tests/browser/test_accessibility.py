@@ -14,7 +14,7 @@ from core.actor import DEMO_PERSON
 from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
-from tests.browser.conftest import CHROMIUM_ARGUMENTS, find_shell, new_profile, step_to
+from tests.browser.conftest import launch_shell, new_profile, step_to
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.browser.test_reviews_page import settle
@@ -218,11 +218,8 @@ def compiling(playwright: Playwright) -> Iterator[BrowserContext]:
 
     What a page has loaded and compiled serves the next, for which it stays open.
     """
-    launched = playwright.chromium.launch(
-        executable_path=find_shell(), args=[*CHROMIUM_ARGUMENTS, "--process-per-site"]
-    )
-    yield new_profile(launched)
-    launched.close()
+    with launch_shell(playwright, "--process-per-site") as launched:
+        yield new_profile(launched)
 
 
 @pytest.mark.usefixtures("receipt", "webhook")

@@ -19,7 +19,7 @@ from core.db.startup import open_databases
 from core.export.job_columns import HEADER
 from core.export.verification import inspect_file
 from core.settings import Settings
-from tests.browser.conftest import CHROMIUM_ARGUMENTS, PATIENCE, find_shell, new_profile
+from tests.browser.conftest import PATIENCE, launch_shell, new_profile
 from tests.browser.test_jobs_page import run_core, wait_for
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
@@ -48,9 +48,8 @@ def running(shared_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def compiling(playwright: Playwright) -> Iterator[Browser]:
     """A Chromium that compiles well, as people have it: what reads megabytes takes far longer in that of `browser`."""
-    launched = playwright.chromium.launch(executable_path=find_shell(), args=CHROMIUM_ARGUMENTS)
-    yield launched
-    launched.close()
+    with launch_shell(playwright) as launched:
+        yield launched
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from core.db.startup import open_databases
 from core.settings import Settings
 from dashboard.widgets.table import ROW_HEIGHT
-from tests.browser.conftest import is_against_policy, new_profile, step_to
+from tests.browser.conftest import keeping_policy, new_profile, step_to
 from tests.conftest import ROOT
 from tests.support.asgi import make_key
 from tests.support.commands import RunCore
@@ -56,14 +56,12 @@ def open_jobs(page: Page, url: str, query: str = "") -> None:
 @contextmanager
 def open_tab(browser: Browser, *scripts: str) -> Iterator[Page]:
     """Open a tab for all tests of a file to which it is the same how its page was come to: each leads it on."""
-    against: list[str] = []
     profile = new_profile(browser)
     for script in scripts:
         profile.add_init_script(script)
-    profile.on("console", lambda message: against.append(message.text) if is_against_policy(message.text) else None)
-    yield profile.new_page()
+    with keeping_policy(profile):
+        yield profile.new_page()
     profile.close()
-    assert against == []
 
 
 def lead(tab: Page, url: str, target: str) -> None:
