@@ -18,7 +18,7 @@ from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
 from dashboard.session.sessions_dialog import show_person
 from dashboard.widgets.failure import show_failure
-from dashboard.widgets.page_links import mend_page_links
+from dashboard.widgets.links import mend_links
 
 HERE = Path(__file__).parent
 
@@ -96,4 +96,4 @@ except Exception as error:
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Fencepost {VERSION}", width="content")
     show_keyboard()
-    mend_page_links()
+    mend_links()

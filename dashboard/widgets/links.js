@@ -3,15 +3,18 @@
 //
 // It follows one at once, too, while the answer to what was chosen just before is under way: then the address in that
 // answer, which is for the page that is left, takes the place of the link's.
+//
+// And a file that is asked for then would be the one from before the choice: without the guard for a spreadsheet, say.
 
-const LINKS = "a[data-testid$=NavLink]", PATHLESS = `${LINKS}:is([href=""], [href^="?"])`;
+const PAGES = "a[data-testid$=NavLink]", PATHLESS = `${PAGES}:is([href=""], [href^="?"])`;
+const FILES = "[data-testid=stLinkButton] a";
 
 const STATE = "data-test-script-state", RUNNING = `[${STATE}]:not([${STATE}=notRunning])`;
 
 // What may ask the server something; what only opens, or moves the focus, does not.
 const ACTS = ["click", "change", "keydown"], MOVES = ["Tab", "Shift"];
 const ASKS = "button, input, label, canvas, svg, [role=option], [role=gridcell]";
-const ASKS_NOTHING = `${LINKS}, [data-testid=stPopoverButton], summary`;
+const ASKS_NOTHING = `${PAGES}, ${FILES}, [data-testid=stPopoverButton], summary`;
 
 // Milliseconds in which an answer begins, and after which nobody waits for its address any more.
 const SOON = 2000, LATE = 5000;
@@ -26,21 +29,33 @@ function isRunning() {
   return document.querySelector(RUNNING) !== null;
 }
 
-function isUnheard() {
-  if (asked === null || location.href !== asked.address) return false;
-  return performance.now() - asked.at < (asked.hasBegun || isRunning() ? LATE : SOON);
+function isUnanswered() {
+  return asked !== null && (asked.hasBegun || isRunning() || performance.now() - asked.at < SOON);
 }
 
-// An address comes early in an answer, or not at all. The link leads where it led when it was clicked, also if it was
-// drawn anew meanwhile.
+// An address comes early in an answer, or not at all; a file's link, with all else.
+function isUnheard(link) {
+  if (!isUnanswered()) return false;
+  return link.matches(FILES) || (location.href === asked.address && performance.now() - asked.at < LATE);
+}
+
 function followOnceHeard(one) {
   if (wanted !== one) return;
-  if (isUnheard()) return requestAnimationFrame(() => followOnceHeard(one));
-  wanted = null;
   const { link, address } = one;
-  const same = [link, ...document.querySelectorAll(LINKS)].find((each) => each.isConnected && each.href === address);
+  if (isUnheard(link)) return requestAnimationFrame(() => followOnceHeard(one));
+  wanted = null;
+  if (link.matches(FILES)) return openFile(link);
+  // It leads where it led when it was clicked, also if it was drawn anew meanwhile.
+  const same = [link, ...document.querySelectorAll(PAGES)].find((each) => each.isConnected && each.href === address);
   if (!same) return location.assign(address);
   same.click();
+}
+
+// A browser opens a tab only soon after somebody has clicked; a file needs none.
+function openFile(link) {
+  if (!link.isConnected) return;
+  if (navigator.userActivation?.isActive === false) return location.assign(link.href);
+  link.click();
 }
 
 export default function () {
@@ -55,11 +70,11 @@ export default function () {
     asked = { at: performance.now(), address: location.href, hasBegun: false };
   };
   const leave = (event) => {
-    const link = event.target.closest?.(LINKS);
+    const link = event.target.closest?.(`${PAGES}, ${FILES}`);
     if (!link) return;
     wanted = null;
-    if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopPropagation();
-    else if (isUnheard()) {
+    if (link.matches(PAGES) && (event.ctrlKey || event.metaKey || event.shiftKey)) event.stopPropagation();
+    else if (isUnheard(link)) {
       event.preventDefault();
       event.stopImmediatePropagation();
       wanted = { link, address: link.href };
