@@ -20,7 +20,7 @@ from core.db.databases import Databases
 from core.db.topology import ONE_SERVER
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
 from core.export.by_facts import are_usable_in
-from core.export.job_columns import HEADER
+from core.export.job_columns import HEADER, export_query
 from core.export.node_copy import NodeCopy, NodesUnusable
 from core.export.parallel_copy import ParallelCopy
 from core.export.receipts import (
@@ -34,7 +34,7 @@ from core.export.receipts import (
     open_receipt,
     renew_receipt,
 )
-from core.export.snapshot import take_snapshot
+from core.export.snapshot import hold_tables, take_snapshot
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
 from core.jobs.query import count_query
@@ -129,14 +129,14 @@ class Export:
     async def begin(self, wall: Wall, *, with_total: bool) -> datetime:
         """Take the snapshot and fetch the first block; return the snapshot's time.
 
-        Begins again, with a new snapshot, a few times where the server has dropped what it had begun: nobody has read
-        anything yet.
+        Begins again, with a new snapshot, a few times where the server has dropped what it had begun, or the tables are
+        not those of the snapshot any more: nobody has read anything yet.
         """
         for pause in PAUSES:
             try:
                 return await self._begin(wall, with_total=with_total)
             except StatementDropped:
-                log.warning("export %s begins again in %g seconds: the server has dropped it", self.export_id, pause)
+                log.warning("export %s begins again in %g seconds: what it had begun is lost", self.export_id, pause)
             await self._disconnect()
             await asyncio.sleep(pause)
         return await self._begin(wall, with_total=with_total)
@@ -155,6 +155,8 @@ class Export:
             self.snapshot = None if access.topology.is_one_server else Snapshot.PER_NODE
             by_facts = access.has_facts and not self._filter.job_id and await are_usable_in(connection)
             access = replace(access, has_facts=by_facts)
+            if access.topology.is_one_server:
+                await hold_tables(connection, render(connection, export_query(self._filter, access)))
             if with_total:
                 query = count_query(self._filter, access)
                 counted = await connection.execute(render(connection, query, access.topology))

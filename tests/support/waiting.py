@@ -27,7 +27,7 @@ def statements(connection: psycopg.Connection) -> list[int]:
         """
         SELECT pid FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'fencepost'
-            AND state = 'active' AND query ~ '^COPY|count'
+            AND state = 'active' AND query ~ '^(COPY|EXPLAIN)|count'
         """
     )
     return [pid for (pid,) in rows]

@@ -239,8 +239,8 @@ def test_an_export_that_is_dropped_before_its_first_row_begins_again(
 
     assert str(job_id).encode() in documents[0]
     assert receipts(connection) == [("complete", 1)]
-    assert [message.split()[-9:] for message in caplog.messages if "begins again" in message] == [
-        ["again", "in", "0.2", "seconds:", "the", "server", "has", "dropped", "it"]
+    assert [message.split()[-10:] for message in caplog.messages if "begins again" in message] == [
+        ["again", "in", "0.2", "seconds:", "what", "it", "had", "begun", "is", "lost"]
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Select
+from sqlalchemy import Connection, Select, text
 
 from core import upkeep
 from core.actor import COMMAND_LINE
@@ -421,6 +422,38 @@ def test_a_month_is_made_while_an_export_runs(databases: Databases, connection: 
         take(databases, HEADER + record(uuid4(), "2026-04-15T12:00:00Z", ""))
 
     assert places(connection) == [("jobs_2026_03", 1), ("jobs_2026_04", 1)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_export_that_waits_for_a_month_leaves_nothing_out(
+    databases: Databases, connection: psycopg.Connection, workers: int
+) -> None:
+    """Jobs that move to their month after the snapshot was taken, and before the first one is read, are exported."""
+    for created_at in (MARCH, MARCH, APRIL):
+        insert_log(connection, insert_job(connection, created_at=created_at), category_nsfw=True)
+    keep_facts(databases.ours)
+    march = spring(**{"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z"})
+    before = export_document(databases, march)
+
+    @contextmanager
+    def transaction_that_waits() -> Iterator[Connection]:
+        with databases.ours.transaction() as making:
+            yield making
+            if making.execute(text("SELECT to_regclass('jobs_2026_03')")).scalar_one() is not None:
+                exporting.start()
+                wait_for(lambda: waiting(connection), "an export that waits for jobs_other")
+
+    exported: list[bytes] = []
+    exporting = Thread(target=lambda: exported.append(export_document(databases, march, workers=workers)))
+    make_months(transaction_that_waits, [MARCH])
+    exporting.join()
+
+    assert places(connection) == [("jobs_2026_03", 2), ("jobs_other", 1)]
+    assert exported == [before]
+
+
+def waiting(connection: psycopg.Connection) -> bool:
+    return bool(connection.execute("SELECT FROM pg_locks WHERE NOT granted AND relation IS NOT NULL").rowcount)
 
 
 def documented(first: str) -> list[str]:
