@@ -3,7 +3,7 @@
 import psycopg
 
 # psycopg reads times in no other form, whatever form a role or a machine prefers.
-TIMES = {"DateStyle": "ISO", "TimeZone": "UTC"}
+TIMES = {"DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC"}
 
 
 # Beside the mode of each transaction: a statement that ends its transaction unasked is not followed by one that writes.
@@ -16,6 +16,7 @@ SESSION = TIMES | {
     "statement_timeout": "15000",
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "60000",
+    "transaction_timeout": "0",
     # The audit waits for its lock and then reads what others have committed meanwhile.
     "default_transaction_isolation": "read committed",
     # Pages read stretches of an index. A plan that begins with the whole table costs most just where it looks cheap:

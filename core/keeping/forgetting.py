@@ -127,16 +127,17 @@ def _remove_some(connection: Connection, kind: Kind, now: datetime) -> int:
 
 
 def _forget_audit(databases: Databases, settings: Settings, by: Actor, now: datetime) -> Forgotten:
-    before, rows = _find_audit_limit(settings, now), 0
+    before, rows, is_over = _find_audit_limit(settings, now), 0, False
     if before is None:
         return Forgotten(AUDIT, None)
-    with databases.ours.transaction() as connection:
-        hindrance = _find_hindrance(connection, None)
-    is_over = hindrance is not None
     while not is_over:
+        with databases.ours.transaction() as connection:
+            hindrance = _find_hindrance(connection, None)
+        if hindrance is not None:
+            return Forgotten(AUDIT, before, rows, hindrance)
         found = cut_audit(databases, by, before)
         rows, is_over = rows + found, found < cutting.AT_ONCE
-    return Forgotten(AUDIT, before, rows, hindrance)
+    return Forgotten(AUDIT, before, rows)
 
 
 def _find_audit_limit(settings: Settings, now: datetime) -> datetime | None:

@@ -300,6 +300,21 @@ def test_sessions_have_limits_of_their_own(databases: Databases) -> None:
     assert asyncio.run(shown_in_export()) == ["0", "0", "1s", "repeatable read", "on", "UTF8", "ISO, MDY", "UTC"]
 
 
+def test_sessions_obey_no_preference_that_ends_what_takes_long(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """A role or database may end long transactions; ours are limited by statement, so that an import can last."""
+    if connection.info.server_version < 170000:
+        pytest.skip("transaction_timeout came with PostgreSQL 17")
+    alter = psycopg.sql.SQL("ALTER DATABASE {} SET transaction_timeout = '100ms'")
+    connection.execute(alter.format(psycopg.sql.Identifier(connection.info.dbname)))
+
+    with databases.ours.transaction() as transaction:
+        slept = transaction.execute(text("SELECT 1 FROM pg_sleep(0.3)")).scalar_one()
+
+    assert slept == 1
+
+
 def test_a_transaction_may_have_a_limit(databases: Databases) -> None:
     """A statement that takes longer than its limit is `QueryTooSlow`; the next transaction has the usual one."""
     with pytest.raises(QueryTooSlow) as caught, databases.ours.transaction(timeout=0.05) as transaction:

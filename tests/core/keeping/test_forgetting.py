@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.actor import COMMAND_LINE, DEMO_PERSON, HOUSE
+from core.audit import cutting
 from core.audit.events import Event, record
 from core.audit.verification import check_chain
 from core.db.databases import Databases
@@ -137,6 +138,29 @@ def test_old_events_go_by_a_cut(databases: Databases, settings: Settings) -> Non
 
     assert (kept, removed) == ({}, {"events of the audit": 3})
     assert "one unbroken chain of 1 event" in check_chain(databases)
+
+
+def test_a_hold_that_is_placed_meanwhile_ends_a_cut(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events are removed some at a time, and no more of them once a hold is in force."""
+    monkeypatch.setattr(cutting, "AT_ONCE", 2)
+    for _ in range(5):
+        record(databases, Event.JOBS_LISTED, ADA)
+    connection.execute("""
+        CREATE FUNCTION place_hold() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO holds (hold_id, client_id, reason, placed_by) VALUES (gen_random_uuid(), 'acme', 'a', 'b');
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER place_hold AFTER DELETE ON audit_events EXECUTE FUNCTION place_hold();
+    """)
+
+    chosen = settings.model_copy(update=KEEPING)
+    *_, audit = forget_old(databases, chosen, HOUSE, NOW + timedelta(days=31))
+
+    assert (audit.rows, audit.hindrance) == (2, "a hold is in force")
+    assert "one unbroken chain of 4 events" in check_chain(databases)
 
 
 def test_the_command_says_what_it_removes(

@@ -196,6 +196,19 @@ def test_windows_shrink_where_the_server_struggles_and_grow_back_slowly(database
     assert days[:6] == [366, 183, 183, 91.5, 114.38, 142.97]
 
 
+def test_what_was_learnt_is_read_whatever_a_database_prefers(
+    databases: Databases, source: Source, connection: psycopg.Connection
+) -> None:
+    """The next run begins with the window that the last one came to, also where intervals are written another way."""
+    name = psycopg.sql.Identifier(connection.info.dbname)
+    connection.execute(psycopg.sql.SQL("ALTER DATABASE {} SET IntervalStyle = 'iso_8601'").format(name))
+
+    for _ in range(2):
+        assert all(isinstance(step, Window) for step in pull(databases, source))
+
+    assert documents(databases) == documents(source.databases)
+
+
 def test_a_server_that_says_nothing_is_asked_for_less(source: Source) -> None:
     """Silence beyond the time limit counts as a struggle."""
     source.proxy.start_over([wait_for_event(over := threading.Event())])
