@@ -2,11 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from core.counts.fact_upkeep import keep_facts
+from core.db.database import Database
 from core.db.databases import Databases
 from core.db.partitions import make_months
 from core.errors import FencepostError
@@ -28,25 +30,22 @@ NEXT_MONTH = timedelta(days=31)
 def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
     """Keep facts, make months, forget, finish samples and count queues, each in time, in a thread, for a block."""
     stopped = threading.Event()
+    tasks: list[Callable[[], None]] = [
+        partial(_forget, databases, settings),
+        partial(finish_samples, databases),
+        partial(count_queues, databases.ours),
+    ]
+    if databases.jobs_are_ours:
+        tasks = [partial(keep_facts, databases.ours), partial(_make_next_month, databases.ours), *tasks]
 
     def work() -> None:
         while not stopped.is_set():
-            try:
-                if databases.jobs_are_ours:
-                    keep_facts(databases.ours)
-                    now = datetime.now(UTC)
-                    make_months(databases.ours.transaction, (now, now + NEXT_MONTH))
-                for forgotten in forget_daily(databases, settings):
-                    if forgotten.rows or forgotten.hindrance:
-                        log.info("%s", forgotten)
-            except FencepostError as error:
-                # Nothing is wrong without it, only slower; the next round tries again.
-                log.warning("upkeep was not possible: %s", error)
-            try:
-                finish_samples(databases)
-                count_queues(databases.ours)
-            except FencepostError as error:
-                log.warning("samples and queues cannot be looked at: %s", error)
+            for task in tasks:
+                try:
+                    task()
+                except FencepostError as error:
+                    # Nothing is wrong without it, only slower; the others go on, and the next round tries again.
+                    log.warning("upkeep was not possible: %s", error)
             stopped.wait(INTERVAL)
 
     # A daemon: a database that hangs must not keep the server from ending.
@@ -57,3 +56,14 @@ def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
     finally:
         stopped.set()
         thread.join(timeout=1)
+
+
+def _make_next_month(database: Database) -> None:
+    now = datetime.now(UTC)
+    make_months(database.transaction, (now, now + NEXT_MONTH))
+
+
+def _forget(databases: Databases, settings: Settings) -> None:
+    for forgotten in forget_daily(databases, settings):
+        if forgotten.rows or forgotten.hindrance:
+            log.info("%s", forgotten)

@@ -27,10 +27,11 @@ AUDIT = "events of the audit"
 # One process is enough.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('fencepost forgetting', 0))")
 
-# Of processes that come at one moment the second finds that the first has begun.
+# Of processes that come at one moment the second finds that the first has begun. What has begun later than now was
+# noted by a clock that was wrong.
 _BEGIN = text("""
     UPDATE upkeep_tasks SET begun_at = now()
-    WHERE task = 'forget' AND begun_at < now() - interval '1 day' RETURNING task
+    WHERE task = 'forget' AND begun_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 hour' RETURNING task
 """)
 
 _MAY_REMOVE = text("SELECT has_table_privilege(:table, 'DELETE')")

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from core.actor import COMMAND_LINE, DEMO_PERSON, HOUSE
 from core.audit import cutting
@@ -23,10 +24,12 @@ from core.review.claims import claim, release_claim
 from core.review.drafts import keep_draft
 from core.review.verdicts import Review, Verdict, record_review, take_back
 from core.settings import Settings
+from core.upkeep import upkeep
 from tests.core.review.test_verdicts import job
 from tests.rules.test_grants import as_role
 from tests.support.documents import april
 from tests.support.rows import insert_job
+from tests.support.waiting import wait_for
 
 RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -214,6 +217,27 @@ def test_a_server_forgets_once_a_day(databases: Databases, settings: Settings, c
         [1],
     ]
     assert (second, third) == ([], [])
+
+
+def test_a_clock_that_was_wrong_does_not_keep_what_is_old(databases: Databases, settings: Settings) -> None:
+    """Where a server has begun at a time that is still to come, the next one begins all the same, once."""
+    with databases.ours.transaction() as transaction:
+        transaction.execute(text("UPDATE upkeep_tasks SET begun_at = now() + interval '10 years'"))
+
+    begun = [forget_daily(databases, settings) != [] for _ in range(2)]
+
+    assert begun == [True, False]
+
+
+def test_what_cannot_be_done_keeps_nothing_else_from_being_done(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
+    """A server that cannot keep facts says so, and forgets what is old."""
+    sign_in(connection, "user:ada", timedelta(days=400))
+    connection.execute("DROP FUNCTION job_counts_add_up")
+
+    with upkeep(databases, settings):
+        wait_for(lambda: names(connection, "SELECT person FROM sessions") == [], "old sign-ins to go")
 
 
 def test_a_role_that_may_not_remove_says_so(
