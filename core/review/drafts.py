@@ -35,7 +35,7 @@ def find_draft(database: Database, person: Actor, job_id: UUID) -> str:
 def find_unrecorded(database: Database, person: Actor, job_id: UUID) -> Row[Any] | None:
     """Return the verdict (and its categories) that the person gave on a job and that was never recorded, or None.
 
-    It waited for a lock, mostly, when the server was stopped.
+    It waited for a lock, mostly, when the server was stopped; or what was on screen had changed in another window.
     """
     query = select(review_drafts).where(
         review_drafts.c.person == person.name, review_drafts.c.job_id == job_id, review_drafts.c.verdict.is_not(None)

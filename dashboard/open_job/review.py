@@ -234,14 +234,11 @@ def _find_told(job_id: UUID) -> str | None:
 
 
 def _explain(unrecorded: Row[Any] | None) -> str | None:
-    """Say that a verdict was lost."""
+    """Say that a verdict was lost: its server was stopped, the database was away, or another window was ahead of it."""
     if unrecorded is None:
         return None
     word = VERDICTS[Verdict(unrecorded.verdict)][0]
-    return (
-        f"Your verdict “{word}” on this job was not recorded, because the server was stopped or the database did not "
-        "answer: give it again if it still holds."
-    )
+    return f"Your verdict “{word}” on this job was not recorded: give it again if it still holds."
 
 
 def show_take_back(resources: Resources, person: Actor, job_id: UUID | None, own: Row[Any] | None) -> None:

@@ -391,8 +391,11 @@ def test_a_verdict_in_another_window_is_not_replaced_without_a_word(
     told, shown = [error.value for error in second.error], [text.value for text in second.text]
     before = verdicts(connection)
     kept = second.text_area(key="review_note").value
+    # Whoever loads that window anew is told as much, and no other cause.
+    again = [error.value for error in open_page(job=str(job_id)).error]
     judge(second, "overturn")
 
+    assert again == ["Your verdict “Overturn” on this job was not recorded: give it again if it still holds."]
     assert told == [
         "Your verdict on this job has changed in another window meanwhile, and what counts now is shown here: go on, "
         "or give this one all the same to replace it."
@@ -444,10 +447,7 @@ def test_a_verdict_that_waited_when_the_server_was_stopped_is_told(
     judge(app, "overturn")
     later = open_page(job=str(job_id))
 
-    assert told == [
-        "Your verdict “Overturn” on this job was not recorded, because the server was stopped or the database did not "
-        "answer: give it again if it still holds."
-    ]
+    assert told == ["Your verdict “Overturn” on this job was not recorded: give it again if it still holds."]
     assert note == "half an hour's work"
     assert verdicts(connection) == [("overturn", note)]
     assert connection.execute("SELECT categories FROM reviews").fetchall() == [(["nsfw"],)]
