@@ -41,6 +41,8 @@ LOGGING: dict[str, Any] = {
         "json": {"()": "core.log_lines.JsonLines"},
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "text"}},
+    # What libraries say of themselves has the same form.
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "fencepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
@@ -53,6 +55,15 @@ def logging_as(form: str) -> dict[str, Any]:
     """Return the configuration of logging with lines in one of its forms."""
     stderr = LOGGING["handlers"]["stderr"] | {"formatter": form}
     return LOGGING | {"handlers": {"stderr": stderr}}
+
+
+def say(sentence: str, log_form: str) -> None:
+    """Tell who starts a server how far it is, also before there is a log. Whoever reads objects reads no other line."""
+    if log_form == "json":
+        logging.config.dictConfig(logging_as(log_form))
+        log.info(sentence)
+    else:
+        click.echo(sentence, err=True)
 
 
 # Bytes of a request's line and headers together. Cookies of other services on the same host may be large.
@@ -213,12 +224,7 @@ def serve(
     # uvicorn raises the signal once more when it has shut down, which interrupts what follows.
     with ExitStack() as stack, suppress(KeyboardInterrupt):
         sockets = [stack.enter_context(listening) for listening in _listen(host, port)]
-        place = f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}"
-        # Whoever reads objects reads no other line.
-        if log_form == "json":
-            log.info(place)
-        else:
-            click.echo(place, err=True)
+        say(f"Fencepost {VERSION} listens on http://{host}:{sockets[0].getsockname()[1]}", log_form)
         stack.enter_context(meanwhile)
         uvicorn.Server(config).run(sockets=sockets)
 

@@ -17,7 +17,7 @@ from streamlit import config
 from streamlit.web import bootstrap
 from streamlit.web.cli import configurator_options
 
-from api.server import serve
+from api.server import say, serve
 from core.audit.heads import logging_heads
 from core.cli.runner import open_checked, run_command
 from core.cli.watchdog import until_told
@@ -72,8 +72,8 @@ def main(**streamlit_options: Any) -> None:
 def _seed_first_time(databases: Databases, settings: Settings) -> None:
     """Put demo jobs into an embedded database that is empty; any other is never seeded unasked."""
     if settings.embedded and settings.fencepost_demo and databases.jobs_are_ours:
-        say = partial(click.echo, f"First start: making {FIRST_JOBS:,} demo jobs …", err=True)
-        seed_if_empty(databases, FIRST_JOBS, until=datetime.now(UTC).replace(microsecond=0), begin=say)
+        begin = partial(say, f"First start: making {FIRST_JOBS:,} demo jobs …", settings.fencepost_log)
+        seed_if_empty(databases, FIRST_JOBS, until=datetime.now(UTC).replace(microsecond=0), begin=begin)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,8 @@ from core.tracing import tracing
 
 def run_command(command: click.Command, name: str) -> NoReturn:
     """Run a command and exit: 0 done, 1 could not, 2 wrong usage. An error is one line on standard error."""
-    # An error is one line on standard error; what the log says beside it is for servers, which set up their own.
-    for logger in ("fencepost", "opentelemetry"):
-        logging.getLogger(logger).addHandler(logging.NullHandler())
+    # An error is one line on standard error; what is logged beside it is for servers, which set up their own.
+    logging.getLogger().addHandler(logging.NullHandler())
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
     watch_signals()
@@ -45,7 +44,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except InvalidParameter as error:
         _fail(str(error), 2)
     except FencepostError as error:
-        _fail(str(error), 1)
+        _fail("Stopped." if _was_interrupted(error) else str(error), 1)
     except click.exceptions.NoArgsIsHelpError as error:
         _fail(f"Name a command. See `{_path(error, name)} --help`.", 2)
     except click.UsageError as error:
@@ -71,6 +70,13 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Tell whether an error came of an interrupt, as where its statement could not be ended and lost its connection."""
+    return isinstance(error, KeyboardInterrupt) or (
+        error.__context__ is not None and _was_interrupted(error.__context__)
+    )
 
 
 def _interrupt(_: int, frame: FrameType | None) -> None:

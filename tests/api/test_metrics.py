@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import BytesIO
 from uuid import uuid4
@@ -211,3 +213,13 @@ def test_what_the_files_for_monitors_name_is_there(served: ApiProcess) -> None:
 
     assert named - known == set()
     assert len(named) > 8
+
+
+def test_what_a_library_says_is_an_object_too() -> None:
+    """psycopg warns of a connection that it gives up; its line has the form of all others."""
+    program = "import logging.config, api.server as s; logging.config.dictConfig(s.logging_as('json')); "
+    program += "logging.getLogger('psycopg').warning('gave up')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, check=True)
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+
+    assert (line["level"], line["logger"], line["message"]) == ("WARNING", "psycopg", "gave up")

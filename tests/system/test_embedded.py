@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: private, shared by the processes of one checkout, and gone when the last one leaves."""
 
+import json
 import os
 import pwd
 import re
@@ -24,6 +25,7 @@ from core.db.embedded import LONGEST_SOCKET_DIRECTORY, EmbeddedServer
 from core.errors import DatabaseUnavailable
 from tests.conftest import ROOT
 from tests.support.documents import APRIL, HEADER
+from tests.support.serving import free_port
 from tests.support.waiting import wait_for
 
 # A process that uses the server until its standard input ends.
@@ -513,3 +515,24 @@ def test_a_folder_of_another_owner_is_named(home: Path) -> None:
 
     with pytest.raises(DatabaseUnavailable, match=r"belongs to the account with the number 12345.*chown -R fencepost "):
         EmbeddedServer(home).start()
+
+
+def test_what_is_said_at_the_first_start_is_a_line_of_the_log(home: Path, tmp_path: Path) -> None:
+    """With `FENCEPOST_LOG=json` demo jobs that take a while are announced by an object, as all that follows is."""
+    log = tmp_path / "server.log"
+    variables = {"FENCEPOST_HOME": str(home), "FENCEPOST_DEMO": "1", "FENCEPOST_LOG": "json"}
+    address = {"STREAMLIT_SERVER_ADDRESS": "127.0.0.1", "STREAMLIT_SERVER_PORT": str(free_port())}
+    with log.open("wb") as errors:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "dashboard"], cwd=ROOT, env=os.environ | variables | address, stderr=errors
+        )
+
+    wait_for(lambda: "First start" in log.read_text(), "what is said at the first start")
+    server.send_signal(signal.SIGTERM)
+    code = server.wait(timeout=60)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+
+    assert code == 0
+    assert [(line["logger"], line["message"]) for line in lines] == [
+        ("fencepost.server", "First start: making 50,000 demo jobs …")
+    ]

@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -13,8 +15,23 @@ from tests.conftest import ROOT
 from tests.support.commands import RunCore, refusal, run_process
 from tests.support.documents import APRIL
 from tests.support.rows import insert_job
+from tests.support.waiting import wait_for
+
+# A statement that goes on where it is cancelled, as one does whose server is busy with its disk.
+STUBBORN = """
+CREATE FUNCTION go_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_sleep(60);
+    RETURN NEW;
+EXCEPTION WHEN query_canceled THEN
+    PERFORM set_config('application_name', 'goes on', false), pg_sleep(60);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER go_on BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION go_on()
+"""
 
 SYNC = ("sync", "--client", "acme")
+CREATE_KEY = ("keys", "create", "--name", "x", "--all-clients", "--scope", "job:read")
 EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
 
 
@@ -189,3 +206,39 @@ def test_a_command_starts_with_what_it_needs() -> None:
     loaded = set(done.stdout.split())
     assert "core.export.export" in loaded
     assert not loaded & {"alembic", "httpx", "pandas", "starlette", "streamlit"}
+
+
+def is_asleep(connection: psycopg.Connection, application: str) -> bool:
+    """Tell whether a session of this database that calls itself so waits in `pg_sleep`."""
+    sleeping = """
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep' AND application_name = %s
+    """
+    return connection.execute(sleeping, [application]).fetchone() is not None
+
+
+@pytest.mark.parametrize(("table", "arguments"), [("api_keys", CREATE_KEY), ("jobs", ("seed", "--jobs", "5"))])
+def test_whoever_interrupts_twice_is_told_of_nothing_else(
+    database_url: str, connection: psycopg.Connection, table: str, arguments: tuple[str, ...]
+) -> None:
+    """Where a statement cannot be cancelled and its connection is given up, the one line is that of any interrupt."""
+    connection.execute(STUBBORN.replace("{table}", table))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+
+    wait_for(partial(is_asleep, connection, "fencepost"), "the statement")
+    process.send_signal(signal.SIGINT)
+    wait_for(partial(is_asleep, connection, "goes on"), "what follows its cancellation")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    connection.execute(
+        "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE application_name = 'goes on'"
+    )
+
+    assert (process.returncode, output, errors) == (1, b"", b"Error: Stopped.\n")
