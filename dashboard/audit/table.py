@@ -16,6 +16,9 @@ from dashboard.widgets.table import ROW_HEIGHT, fit_height
 # What says itself without quotes: times, ids, numbers, and words of ours.
 _WORD = re.compile(r"[\w.,:+/-]+", re.ASCII)
 
+# Details that name clients. Where none is named, it is about the jobs of all.
+_CLIENTS = ("client_id", "clients")
+
 
 def show_events(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
     """Show events in the order given."""
@@ -63,10 +66,7 @@ def describe(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case dict():
-            return ", ".join(
-                f"{name}: ({describe(item)})" if isinstance(item, dict) else f"{name}: {describe(item)}"
-                for name, item in value.items()
-            )
+            return ", ".join(f"{name}: {_describe_detail(name, item)}" for name, item in value.items())
         case list():
             return " and ".join(map(describe, value))
         case str() if not _WORD.fullmatch(value):
@@ -74,3 +74,9 @@ def describe(value: Any) -> str:
             return quote(value)
         case _:
             return str(value)
+
+
+def _describe_detail(name: str, value: Any) -> str:
+    if value is None and name in _CLIENTS:
+        return "all"
+    return f"({describe(value)})" if isinstance(value, dict) else describe(value)

@@ -158,6 +158,8 @@ def fill(databases: Databases, connection: psycopg.Connection, text: str, *, pro
     )
     gone = {"client": text, "jobs": 1, "logs": 1, "notes": 0, "drafts": 0, "exports": [], "more_exports": 0}
     record(databases, Event.JOBS_ERASED, stranger, subject=text, details=gone)
+    given = {"scopes": ["job:read"], "clients": None}
+    record(databases, Event.RIGHTS_GIVEN, stranger, subject=text, details=given)
     record(databases, Event.REFUSED, stranger, subject=text, details={"filter": {"q": text}})
 
 
@@ -202,7 +204,7 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("keys", {}, ("✓ Valid", f"fp_{KEY}_…", "acme")),
         ("webhooks", {}, ("✓ Active", "acme", "✕ Given up", "it refused the message")),
         ("retention", {}, ("client “acme”", "✓ In force", "all jobs of client “acme”")),
-        ("audit", {}, ("refused", "filter: (q: acme)", "export-finished")),
+        ("audit", {}, ("refused", "filter: (q: acme)", "clients: all", "export-finished")),
     ],
 )
 def test_with_data_a_page_shows_it(
