@@ -58,14 +58,14 @@ def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID
     """
     _check_admin(by)
     if held == Held():
-        raise InvalidParameter("Say what is held: client, job, or from and to.")
+        raise InvalidParameter("Say what is held: a client, a job, or a time.")
     if (held.created_from is None) != (held.created_to is None):
-        raise InvalidParameter("from and to belong together: give both or neither.")
+        raise InvalidParameter("A time that is held has a beginning and an end: give both, or neither.")
     if held.created_from is not None and held.created_to is not None and held.created_from >= held.created_to:
-        raise InvalidParameter("from is not before to: no job is held so.")
+        raise InvalidParameter("The time that is held ends before it begins: correct it.")
     reason = reason.strip()
     if not 1 <= len(reason) <= LONGEST_REASON:
-        raise InvalidParameter(f"reason takes 1 to {LONGEST_REASON} characters: say why these jobs are held.")
+        raise InvalidParameter(f"Say why these jobs are held, in 1 to {LONGEST_REASON} characters.")
     check_shown("reason", reason)
     hold_id = uuid4()
     values = asdict(held) | {"reason": reason}

@@ -46,10 +46,13 @@ def place_dialog(person: Actor) -> None:
 
 
 @dialog("End this hold?", scopes=ADMINS, fresh_for="holds")
-def end_dialog(person: Actor, hold_id: UUID, held: str) -> None:
+def end_dialog(person: Actor, hold_id: UUID, name: str) -> None:
     """Ask once more, then end it."""
-    st.text(held)
-    st.write("These jobs can then be erased, and what is old is removed again. The hold stays in the list.")
+    st.text(name)
+    st.write(
+        "These jobs can then be erased, unless another hold keeps them. Once no hold is left, what is old is removed "
+        "again. This one stays in the list."
+    )
     confirm(
         "End hold",
         lambda: end_hold(get_resources().databases, person, hold_id),

@@ -11,7 +11,7 @@ from core.keeping.holds import list_holds
 from core.program import COMMAND
 from dashboard.address.zones import browser_zone
 from dashboard.retention.dialogs import end_dialog, place_dialog
-from dashboard.retention.table import name_held, show_erasures, show_holds
+from dashboard.retention.table import name_hold, show_erasures, show_holds
 from dashboard.session.resources import get_resources
 from dashboard.session.step_up import find_fresh_admin
 from dashboard.widgets.primary_button import emphasis
@@ -63,14 +63,14 @@ def _show_ending(holds: Sequence[Row[Any]]) -> None:
             "Hold to end",
             list(rows),
             index=None if len(rows) > 1 else 0,
-            format_func=lambda hold_id: name_held(rows[hold_id]),
+            format_func=lambda hold_id: name_hold(rows[hold_id]),
             placeholder="Choose a hold",
             width=440,
             key="chosen_hold",
         )
         row = None if chosen is None else rows.get(chosen)
         if st.button("End hold", icon=":material/lock_open:", disabled=row is None, key="open_end") and row is not None:
-            end_dialog(row.hold_id, name_held(row))
+            end_dialog(row.hold_id, name_hold(row))
 
 
 show()

@@ -16,7 +16,7 @@ from dashboard.widgets.table import ROW_HEIGHT, fit_height
 # What somebody is called who has no address.
 _ACTORS = {"cli": "command line", "user:demo": "demo user"}
 
-# Characters of a client's id that stand in a list to choose from.
+# Characters of a client's id, and of a reason, that stand in a list to choose from.
 _LONGEST = 60
 
 
@@ -54,6 +54,11 @@ def name_held(row: Row[Any]) -> str:
     if row.created_from is not None:
         parts.append(f"from {_instant(row.created_from)} to {_instant(row.created_to)}")
     return ", ".join(parts)
+
+
+def name_hold(row: Row[Any]) -> str:
+    """Tell a hold from others that keep the same jobs: each has a reason of its own."""
+    return f"{name_held(row)}: {quote(row.reason, _LONGEST)}"
 
 
 def _name_erased(details: Mapping[str, Any]) -> str:

@@ -48,21 +48,38 @@ def place(page: AppTest, **said: str | date) -> None:
 
 
 def test_a_hold_is_placed_and_ended(page: AppTest, databases: Databases, connection: psycopg.Connection) -> None:
-    """What is wrong is said and stays; days are those of UTC, the last one with it; both acts are in the audit."""
+    """What is wrong is said and stays; days are those of UTC, the last one with it; both acts are in the audit.
+
+    Whoever is to end one of two that keep the same jobs sees why each was placed.
+    """
     insert_job(connection, client_id="acme")
     page.run()
     page.button(key="open_place").click().run()
     place(page, job="x", reason="a letter")
     refused = [text.value for text in page.text]
+    place(page, job="", reason="a letter")
+    refused += [text.value for text in page.text]
+    place(page, first=date(2026, 4, 1), reason="a letter")
+    refused += [text.value for text in page.text]
+    place(page, first=date(2026, 4, 2), last=date(2026, 3, 31), reason="a letter")
+    refused += [text.value for text in page.text]
     place(page, job="", client="acme", first=date(2026, 4, 1), last=date(2026, 4, 30))
     page.run()
     held = page.dataframe[0].value
+    offered = page.selectbox(key="chosen_hold").options
     page.button(key="open_end").click().run()
+    asked = page.text[0].value
     page.button(key="open_end").click()
     page.button(key="hold_end").click().run()
     page.run()
 
-    assert any("Job id is not an id of a job" in text for text in refused)
+    assert refused == [
+        "Job id is not an id of a job: copy it from the open job, or leave it out.",
+        "Say what is held: a client, a job, or a time.",
+        "A time that is held has a beginning and an end: give both, or neither.",
+        "The time that is held ends before it begins: correct it.",
+    ]
+    assert offered == [asked] == ["client “acme”, from 2026-04-01 to 2026-05-01: “a letter”"]
     assert held["What is held"].tolist() == ["client “acme”, from 2026-04-01 to 2026-05-01"]
     assert (held["State"].tolist(), held["Why"].tolist()) == (["✓ In force"], ["a letter"])
     assert page.dataframe[0].value["State"].item().startswith("○ Ended")
