@@ -74,6 +74,8 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
             _show_days()
             _show_decisions()
             _show_more(view, wall)
+            # Above the button: below it, and below the chips, it would be outside the window.
+            show_form_error()
             st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,), type=emphasis())
             return
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -39,7 +39,6 @@ def show_folded_head(view: View, person: Actor, now: datetime) -> None:
         show_period(view, now)
         show_form(view, person.wall, is_folded=True)
         show_chips(view)
-        show_form_error()
 
 
 def say_view(view: View) -> str:

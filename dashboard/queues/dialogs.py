@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.actor import Actor, Forbidden
 from core.errors import InvalidParameter, NotPossible
@@ -28,6 +29,7 @@ from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
@@ -52,9 +54,12 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     is_growing = job_filter.range.end > datetime.now(UTC)
     began = Settings(name="", job_filter=job_filter, kind=kind, is_growing=is_growing)
     settings = _ask(began, key="new_queue")
+    refusal = st.container()
     if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save"):
         saved: list[UUID] = []
-        if _try(lambda: saved.append(make_once(lambda: save_queue(get_resources().databases, person, settings)))):
+        if _try(
+            lambda: saved.append(make_once(lambda: save_queue(get_resources().databases, person, settings))), refusal
+        ):
             lead_on("reviews", "Review its jobs", {"queue": str(saved[0])})
 
 
@@ -66,8 +71,9 @@ def edit_dialog(person: Actor, queue_id: UUID) -> None:
         st.info(GONE)
         return
     settings = _ask(read_settings(queue), key=f"queue_{queue_id}")
+    refusal = st.container()
     if st.button("Save changes", type=emphasis(), icon=":material/save:", key="queue_edit") and _try(
-        lambda: make_once(lambda: edit_queue(get_resources().databases, person, queue_id, settings))
+        lambda: make_once(lambda: edit_queue(get_resources().databases, person, queue_id, settings)), refusal
     ):
         st.rerun()
 
@@ -80,7 +86,9 @@ def close_dialog(person: Actor, queue_id: UUID) -> None:
         is_sure = st.button("Close queue", type=emphasis(), icon=":material/archive:", key="queue_close")
         if st.button("Keep it", key="queue_keep"):
             st.rerun()
-    if is_sure and _try(lambda: make_once(lambda: close_queue(get_resources().databases, person, queue_id))):
+    if is_sure and _try(
+        lambda: make_once(lambda: close_queue(get_resources().databases, person, queue_id)), st.container()
+    ):
         st.switch_page("reviews/page.py")
 
 
@@ -118,12 +126,15 @@ def _ask(began: Settings, *, key: str) -> Settings:
     )
 
 
-def _try(act: Callable[[], None]) -> bool:
-    """Do something; where it cannot be done, say why, and return False."""
+def _try(act: Callable[[], None], place: DeltaGenerator) -> bool:
+    """Do something; where it cannot be done, say why in a place, and return False.
+
+    Above a button at the end of a long dialog: what stands below it is outside the window.
+    """
     try:
         act()
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        st.error("The queue was not changed.", icon=":material/error:")
-        st.text(str(error))
+        with place:
+            show_refusal(error)
         return False
     return True

@@ -17,6 +17,8 @@ def say_settings(settings: Settings) -> str:
     needs = [word for word, is_needed in _list_needs(settings) if is_needed]
     if needs:
         said.append(f"a verdict needs {' and '.join(needs)}")
+    if settings.is_growing:
+        said.append("with jobs that arrive later")
     if settings.people is not None:
         said.append("for 1 person" if len(settings.people) == 1 else f"for {len(settings.people):,} people")
     if settings.last_day is not None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.actor import Actor, Forbidden
 from core.errors import InvalidParameter, NotPossible, QueryTooSlow
@@ -77,8 +78,10 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
         narrowest=st.radio("The rest", [NARROWEST, PROPORTION], key="sample_rest") == NARROWEST,
     )
     judging = _ask_judging(today)
+    # Above the button: below it they would be outside the window.
+    refusal = st.container()
     if st.button("Draw sample", type=emphasis(), icon=":material/casino:", key="sample_draw"):
-        _draw(person, job_filter, plan, judging)
+        _draw(person, job_filter, plan, judging, refusal)
 
 
 def _ask_strata(person: Actor) -> Sequence[Stratification]:
@@ -115,14 +118,14 @@ def _ask_judging(today: date) -> Judging:
     return Judging(int(opinions), is_blind, needs_categories, last_day, people)
 
 
-def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging) -> None:
+def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging, refusal: DeltaGenerator) -> None:
     try:
         if not job_filter.decision:
             raise InvalidParameter("Choose rejected or passed jobs, or both.")
         with st.spinner("Drawing …"):
             sample_id = make_once(lambda: draw_sample(get_resources().databases, person, job_filter, plan, judging))
     except (InvalidParameter, Forbidden, NotPossible, QueryTooSlow) as error:
-        st.error("No sample was drawn.", icon=":material/error:")
-        st.text(str(error))
+        refusal.error("No sample was drawn.", icon=":material/error:")
+        refusal.text(str(error))
         return
     lead_on("quality", "See the sample", {"sample": str(sample_id)})

@@ -20,7 +20,9 @@ def ask_people_and_day(
 
     `addresses` are what is shown, by name. `meaning` says what the day means.
     """
-    people: Sequence[str] = st.multiselect(
+    # Side by side, so that what asks for them fits into a window.
+    beside, then = st.columns(2)
+    people: Sequence[str] = beside.multiselect(
         "Who takes part",
         list(addresses),
         default=[person for person in chosen or () if person in addresses],
@@ -28,7 +30,7 @@ def ask_people_and_day(
         placeholder="Everybody",
         key=f"{key}_people",
     )
-    day: date | None = st.date_input(
+    day: date | None = then.date_input(
         label, last_day, min_value=earliest, format="YYYY-MM-DD", key=f"{key}_last", help=meaning
     )
     return tuple(people) or None, day

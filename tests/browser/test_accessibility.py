@@ -89,6 +89,15 @@ def queue(page: Page) -> Iterator[str]:
     page.get_by_role("button", name="Save as a queue").click()
     expect(page.get_by_role("dialog").get_by_label("Name")).to_be_visible()
     yield "the questions about a new queue"
+    save = page.get_by_role("dialog").get_by_role("button", name="Save queue")
+    save.click()
+    expect(page.get_by_text("name is empty")).to_be_visible()
+    # Whoever has scrolled down to the button sees why nothing was saved.
+    reason, button = page.get_by_text("name is empty").bounding_box(), save.bounding_box()
+    assert reason is not None
+    assert button is not None
+    assert reason["y"] < button["y"]
+    yield "why a queue was not saved"
 
 
 def quality(page: Page) -> Iterator[str]:

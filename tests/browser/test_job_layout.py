@@ -110,7 +110,8 @@ def open_jobs_beside(page: Page, address: str) -> None:
 
 @pytest.mark.parametrize("sized", [(390, 844)], indirect=True)
 def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard: RunningServer, sized: Page) -> None:
-    """The head is one button above the list; an open job stands alone, and one button leads back.
+    """The head is one button above the list, and says what is wrong where one looks; an open job stands alone, and
+    one button leads back.
 
     The layout follows the window when it becomes another one.
     """
@@ -123,6 +124,9 @@ def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard
     expect(sized.get_by_role("button", name="Apply")).not_to_be_visible()
     sized.get_by_role("button", name="All jobs · Last 30 days").click()
     expect(sized.get_by_role("button", name="Apply")).to_be_visible()
+    sized.get_by_role("textbox", name="Job ids").fill("no")
+    sized.get_by_role("button", name="Apply").click()
+    expect(sized.get_by_text("“no” is not a job id")).to_be_in_viewport()
     sized.keyboard.press("Escape")
     open_job(sized, "j")
     expect(sized.get_by_role("button", name="Older")).not_to_be_visible()

@@ -159,11 +159,12 @@ def test_leads_see_who_did_what(
 
 
 def test_a_queue_says_what_it_asks_for() -> None:
-    """Kind, order, needs, people and the day, in one sentence."""
-    settings = replace(WHOLE, kind=Queue.ESCALATED, needs_note=True, people=("a", "b"), last_day=NOON.date())
+    """Kind, order, needs, whether it grows, people and the day, in one sentence."""
+    growing = replace(WHOLE, kind=Queue.ESCALATED, needs_note=True, is_growing=True)
+    settings = replace(growing, people=("a", "b"), last_day=NOON.date())
 
     assert say_settings(WHOLE) == "Not reviewed yet, newest first."
-    assert (
-        say_settings(settings)
-        == "Escalated, newest first, a verdict needs a note, for 2 people, to be done by 2026-04-15."
+    assert say_settings(settings) == (
+        "Escalated, newest first, a verdict needs a note, with jobs that arrive later, for 2 people, "
+        "to be done by 2026-04-15."
     )
