@@ -70,7 +70,7 @@ def _show_list_page(resources: Resources, person: Actor, view: View, window: Win
     else:
         show_folded_head(view, person, now)
         list_place, row = st.container(), st.container()
-    with row, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with row, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         with st.container():
             show_totals(view, now)
         show_switch(view)

@@ -45,7 +45,8 @@ def show_totals(person: Actor, view: View, now: datetime) -> None:
     before = BEFORE.get(view.preset or "", "the same length of time before")
     plain = JobFilter(range=bounds, client_id=client_id, decision=view.job_filter.decision)
     whole = "" if replace(view.job_filter, spreadsheet_safe=False) == plain else "Whole period: "
-    st.markdown(whole + say_totals(found), help="  \n".join(list_changes(found, before)))
+    # As large as what stands beside it: else it takes a second line in a window of 1,280, and moves the list down.
+    st.markdown(f":small[{whole}{say_totals(found)}]", help="  \n".join(list_changes(found, before)))
 
 
 def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime) -> Comparison:
@@ -58,7 +59,7 @@ def _compare(bounds: DateRange, client_id: str | None, wall: Wall, now: datetime
 def say_totals(found: Comparison) -> str:
     """Say how many jobs were rejected, which share of the decided ones, and how many are neither, as Markdown."""
     now = found.now
-    share = "" if now.rejected_share is None else f" · {now.rejected_share:.1%} of those decided"
+    share = "" if now.rejected_share is None else f" · {now.rejected_share:.1%} of decided"
     return (
         f"**{now.rejected:,}** of {now.jobs:,} rejected{share} · **{now.undecided:,}** undecided · "
         f"**{now.not_evaluated:,}** not evaluated"

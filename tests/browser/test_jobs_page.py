@@ -461,10 +461,15 @@ def run_core(url: str, *arguments: str) -> bytes:
 def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     dashboard: RunningServer, tab: Page, rows: psycopg.Connection
 ) -> None:
-    """Switched on, the download has the guard, also the next time; the file as the API gives it stays beside it."""
+    """Switched on, the download has the guard, also the next time; the file as the API gives it stays beside it.
+
+    The link is longer then, and the list stays where it is.
+    """
     lead(tab, dashboard.url, "/")
     link = tab.get_by_role("link", name="Download CSV")
     expect(link).not_to_contain_text("guarded")
+    wait_until_still(tab)
+    top = tab.get_by_test_id("stDataFrame").evaluate("list => list.getBoundingClientRect().top")
 
     def switch(*, on: bool) -> None:
         tab.get_by_role("button", name="More downloads").click()
@@ -488,5 +493,7 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     assert kept == (True,)
     tab.reload()
     expect(link).to_contain_text("guarded")
+    wait_until_still(tab)
+    assert tab.get_by_test_id("stDataFrame").evaluate("list => list.getBoundingClientRect().top") == top
     switch(on=False)
     expect(link).not_to_contain_text("guarded")

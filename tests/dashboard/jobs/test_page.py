@@ -130,7 +130,7 @@ def test_totals_are_those_of_the_range_and_the_time_before(open_page: OpenPage, 
     app = open_page(decision="pass")
 
     line = next(element for element in app.markdown if "rejected" in element.value)
-    assert line.value == "**2** of 4 rejected · 66.7% of those decided · **1** undecided · **3** not evaluated"
+    assert line.value == ":small[**2** of 4 rejected · 66.7% of decided · **1** undecided · **3** not evaluated]"
     assert line.help.split("  \n") == [
         "Compared with the same length of time before:",
         "Jobs: 4, was 2 (+100.0%)",
