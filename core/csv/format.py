@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Dialect, case, collate, func, literal_colu
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
 
 from core.db.topology import Topology
+from core.facts.code import FIXED_WIDTH
 
 BOM = b"\xef\xbb\xbf"
 
@@ -32,7 +33,7 @@ _COPY: LiteralString = (
     " ENCODING 'UTF8')"
 )
 
-_FIXED_WIDTH: ColumnElement[Any] = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+_FIXED_WIDTH: ColumnElement[Any] = literal_column(FIXED_WIDTH)
 
 
 def make_dialect(topology: Topology) -> Dialect:

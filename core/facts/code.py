@@ -11,9 +11,13 @@ LATEST = f"""LEFT JOIN LATERAL (
 CODE = f"job_facts_code(job.is_prohibited, log.evaluated, {', '.join(f'log.{name}' for name in CATEGORIES)})"
 
 
+# How an export writes a time that is in UTC already.
+FIXED_WIDTH = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+
+
 def write_time(column: str) -> str:
     """Write a time as an export does (core/csv/format.py)."""
-    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    return f"to_char({column} AT TIME ZONE 'UTC', {FIXED_WIDTH})"
 
 
 CREATED, COMPLETED = write_time("job.created_at"), write_time("job.completed_at")
