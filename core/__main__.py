@@ -1,5 +1,13 @@
 """The command line: `python -m core`."""
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Whoever interrupts what is loaded here need not read a trace. Where interrupts are ignored, they stay so.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# isort: split
+
 from importlib import import_module
 from typing import Any
 

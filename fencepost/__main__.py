@@ -1,5 +1,6 @@
 """The program `fencepost`: `serve`, `api`, and every command of `python -m core`."""
 
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,9 @@ SERVERS = {"serve": "dashboard.__main__:main", "api": "api.__main__:main"}
 
 def main() -> NoReturn:
     """Run the command that the command line names, and exit as `python -m core` does."""
+    # Whoever interrupts what is loaded here need not read a trace. Where interrupts are ignored, they stay so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, str(PACKAGES))
     core = import_module("core.__main__")
     program = core.Program(

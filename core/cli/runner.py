@@ -27,6 +27,9 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     logging.getLogger().addHandler(logging.NullHandler())
     # A command that is terminated cleans up as an interrupted one does.
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        # All is loaded: from here on an interrupt is one line, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     watch_signals()
     if sys.stderr is None:
         # The shell has closed it: what is said there is for nobody.

@@ -1,8 +1,13 @@
 """A process that was told to end ends in time, whatever it is doing."""
 
+import os
 import signal
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
 
 from core.cli.watchdog import LONGEST
 from tests.conftest import ROOT
@@ -107,3 +112,28 @@ def test_a_server_that_is_told_twice_gives_back_what_it_has() -> None:
 
     assert process.communicate(timeout=PATIENCE) == ("gave back\n", "")
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("program", ["core", "api", "dashboard", "fencepost"])
+@pytest.mark.parametrize("is_ignored", [False, True])
+def test_an_interrupt_while_modules_are_loaded_shows_no_trace(program: str, is_ignored: bool, tmp_path: Path) -> None:
+    """It ends the process as any other does that has nothing to clean up; in the background it is ignored."""
+    (tmp_path / "click.py").write_text('import sys\nprint("ready", flush=True)\nsys.stdin.read()\nsys.exit(7)\n')
+    action = signal.SIG_IGN if is_ignored else signal.SIG_DFL
+    process = subprocess.Popen(
+        [sys.executable, "-m", program],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, action),
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=PATIENCE)
+
+    assert (process.returncode, errors) == (7 if is_ignored else -signal.SIGINT, "")
