@@ -19,6 +19,7 @@ from dashboard.session.resources import get_resources
 from dashboard.session.sessions_dialog import show_person
 from dashboard.widgets.failure import show_failure
 from dashboard.widgets.links import mend_links
+from dashboard.widgets.table import place_table_tools
 
 HERE = Path(__file__).parent
 
@@ -97,3 +98,4 @@ with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Fencepost {VERSION}", width="content")
     show_keyboard()
     mend_links()
+    place_table_tools()

@@ -34,7 +34,7 @@ from dashboard.session.admission import REVIEWERS, admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_cache import carry, keep
-from dashboard.widgets.table import MOST_HEIGHT
+from dashboard.widgets.table import MOST_HEIGHT, full_width
 from dashboard.widgets.window import SCARCE, Window, read_window
 
 # Pixels above the list, above an open job, and of the row beneath the list.
@@ -66,7 +66,7 @@ def _show_list_page(resources: Resources, person: Actor, view: View, window: Win
     """Show the head, the totals with the download, and the list; on a narrow screen the list comes first."""
     if window.is_wide:
         show_head(view, person, now)
-        row, list_place = st.container(), st.container()
+        row, list_place = st.container(), full_width("jobs")
     else:
         show_folded_head(view, person, now)
         list_place, row = st.container(), st.container()
