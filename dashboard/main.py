@@ -96,6 +96,6 @@ except Exception as error:
     show_failure(error)
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Fencepost {VERSION}", width="content")
-    show_keyboard()
     mend_links()
     place_table_tools()
+    show_keyboard()
