@@ -465,7 +465,7 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
 
     The link is longer then, and the list stays where it is.
     """
-    lead(tab, dashboard.url, "/")
+    lead(tab, dashboard.url, "/?range=30d")
     link = tab.get_by_role("link", name="Download CSV")
     expect(link).not_to_contain_text("guarded")
     wait_until_still(tab)
