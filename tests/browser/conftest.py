@@ -92,11 +92,14 @@ def new_profile(browser: Browser, *, width: int = 1280, height: int = 1000, **mo
 
 # Takes an address as Forward does, and returns once that was told to the server.
 _STEP_TO = """
-async (address) => {
-  const before = window.asked;
+async ([address, patience]) => {
+  const before = window.asked, end = performance.now() + patience;
   history.pushState({}, "", address);
   dispatchEvent(new PopStateEvent("popstate"));
-  while (window.asked === before) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (window.asked === before) {
+    if (performance.now() > end) throw new Error(`nothing was asked at ${address}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 """
 
@@ -104,7 +107,7 @@ async (address) => {
 def step_to(page: Page, address: str) -> None:
     """Lead an open page, which is still, to an address of its server; that costs a fifth of loading it."""
     wait_until_still(page)
-    page.evaluate(_STEP_TO, address)
+    page.evaluate(_STEP_TO, [address, PATIENCE])
     wait_until_still(page)
 
 
