@@ -1,14 +1,13 @@
 """Serve the API alone: `python -m api`."""
 
 import gc
-import signal
+
+from core.program import show_no_trace_while_loading
 
 if __name__ == "__main__":
     # Nothing of what is loaded here is garbage, and to look for some takes a tenth of the start.
     gc.disable()
-    # Whoever interrupts that need not read a trace. Where interrupts are ignored, they stay so.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    show_no_trace_while_loading()
 
 # isort: split
 

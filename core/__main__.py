@@ -1,10 +1,9 @@
 """The command line: `python -m core`."""
 
-import signal
+from core.program import show_no_trace_while_loading
 
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Whoever interrupts what is loaded here need not read a trace. Where interrupts are ignored, they stay so.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+if __name__ == "__main__":
+    show_no_trace_while_loading()
 
 # isort: split
 

@@ -1,6 +1,5 @@
 """The program `fencepost`: `serve`, `api`, and every command of `python -m core`."""
 
-import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -15,10 +14,8 @@ SERVERS = {"serve": "dashboard.__main__:main", "api": "api.__main__:main"}
 
 def main() -> NoReturn:
     """Run the command that the command line names, and exit as `python -m core` does."""
-    # Whoever interrupts what is loaded here need not read a trace. Where interrupts are ignored, they stay so.
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.path.insert(0, str(PACKAGES))
+    import_module("core.program").show_no_trace_while_loading()
     core = import_module("core.__main__")
     program = core.Program(
         places=core.COMMANDS | SERVERS,
