@@ -17,11 +17,11 @@ from core.characters import fit
 from core.db.driver_errors import DriverErrors
 from core.db.folding import Folding
 from core.db.patient_connection import PatientConnection, set_limit
-from core.db.relations import BEHIND
+from core.db.relations import BEHIND, IS_OUTDATED, OUTDATED
 from core.db.schema import OPTIONAL
 from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
 from core.db.topology import Topology, find_topology
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, StatementDropped
 from core.metrics.registry import TRANSACTIONS
 from core.request_id import comment
 from core.tracing import span
@@ -97,7 +97,8 @@ class Database:
     def transaction(self, *, timeout: float | None = None, is_snapshot: bool = False) -> Iterator[Connection]:
         """Run a transaction of at most `timeout` seconds a statement, whatever the server or the network does.
 
-        `is_snapshot`: all its statements read what the first one does.
+        `is_snapshot`: all its statements read what the first one does. Raises `StatementDropped` at the end where
+        tables are others by then, so that rows that had moved were not read.
 
         Raises `DatabaseUnavailable` or `QueryTooSlow` in place of the drivers' errors, which may quote statements
         and values.
@@ -123,6 +124,8 @@ class Database:
                     text("SELECT set_config('statement_timeout', :value, true)"), {"value": str(milliseconds)}
                 )
             yield connection
+            if is_snapshot and connection.execute(text(IS_OUTDATED)).scalar_one():
+                raise StatementDropped(OUTDATED)
 
     async def connect_for_export(
         self,

@@ -1,4 +1,4 @@
-"""What holds the rows of a table or view."""
+"""What holds the rows of a table or view, and whether that has changed since a snapshot."""
 
 # Finds what holds the rows of the table or view `:relation`: tables behind views, and partitions. A view's rule depends
 # on what the view reads; a materialized view holds its rows itself.
@@ -16,3 +16,24 @@ BEHIND = """
         ) AS next
     )
 """
+
+# Whether a table that this transaction has locked holds other rows than in its snapshot: it was made, attached or
+# detached since, or what it holds was written anew, as by TRUNCATE. What is found by functions is as of now.
+IS_OUTDATED = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation
+        WHERE pid = pg_backend_pid() AND locktype = 'relation' AND (
+            pg_class.oid IS NULL
+            OR relkind IN ('r', 'm') AND (
+                relfilenode NOT IN (0, pg_relation_filenode(relation))
+                OR relispartition <> (pg_partition_root(relation) IS NOT NULL)
+            )
+            OR relkind = 'p' AND EXISTS (
+                SELECT FROM pg_inherits WHERE inhparent = relation AND NOT inhdetachpending
+                    AND pg_partition_root(inhrelid) IS DISTINCT FROM pg_partition_root(relation)
+            )
+        )
+    )
+"""
+
+OUTDATED = "The tables of the jobs have just been changed: try again in a few seconds."

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import psycopg
 
+from core.db.relations import IS_OUTDATED, OUTDATED
 from core.db.topology import Topology
 from core.errors import StatementDropped
 
@@ -20,25 +21,6 @@ _TOUCH = (
     "SELECT FROM moderation_logs WHERE job_id = '00000000-0000-0000-0000-000000000000'",
 )
 
-# Whether a table that this transaction has locked holds other rows than in its snapshot: it was made, attached or
-# detached since, or what it holds was written anew, as by TRUNCATE. What is found by functions is as of now.
-_IS_OUTDATED = """
-    SELECT EXISTS (
-        SELECT FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation
-        WHERE pid = pg_backend_pid() AND locktype = 'relation' AND (
-            pg_class.oid IS NULL
-            OR relkind IN ('r', 'm') AND (
-                relfilenode NOT IN (0, pg_relation_filenode(relation))
-                OR relispartition <> (pg_partition_root(relation) IS NOT NULL)
-            )
-            OR relkind = 'p' AND EXISTS (
-                SELECT FROM pg_inherits WHERE inhparent = relation AND NOT inhdetachpending
-                    AND pg_partition_root(inhrelid) IS DISTINCT FROM pg_partition_root(relation)
-            )
-        )
-    )
-"""
-
 
 async def hold_tables(connection: psycopg.AsyncConnection, statement: str) -> None:
     """Keep the tables that a statement reads as they are in the snapshot, until the transaction ends.
@@ -48,9 +30,9 @@ async def hold_tables(connection: psycopg.AsyncConnection, statement: str) -> No
     """
     # Locks them, and reads none of their rows.
     await connection.execute(f"EXPLAIN (COSTS false) {statement}")
-    row = await (await connection.execute(_IS_OUTDATED)).fetchone()
+    row = await (await connection.execute(IS_OUTDATED)).fetchone()
     if row is None or row[0]:
-        raise StatementDropped("The tables of the jobs have just been changed: try again in a few seconds.")
+        raise StatementDropped(OUTDATED)
 
 
 async def take_snapshot(

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlencode
 from uuid import uuid4
@@ -24,11 +25,19 @@ from core.db.database import Database
 from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
-from core.errors import DatabaseUnavailable, FencepostError, InvalidSetting, NotPossible, QueryTooSlow
+from core.errors import (
+    DatabaseUnavailable,
+    FencepostError,
+    InvalidSetting,
+    NotPossible,
+    QueryTooSlow,
+    StatementDropped,
+)
 from core.settings import Settings
 from tests.conftest import ROOT, TestServer
+from tests.support.changed_tables import CHANGED_TABLES, change_while_waiting
 from tests.support.documents import april, export_document, read_records
-from tests.support.rows import insert_job
+from tests.support.rows import NOON, insert_job, insert_log
 
 PASSWORD = "hunter2 / secret"  # with characters that a URL has to escape
 
@@ -508,3 +517,28 @@ def test_a_host_that_vanishes_is_said_within_the_limit(database_url: str, is_idl
         database.close()
     # The server's own limit is 5 s; the rest is what the machine may be busy with.
     assert took < 15
+
+
+@pytest.mark.parametrize("is_snapshot", [True, False])
+@pytest.mark.parametrize("change", CHANGED_TABLES.values(), ids=CHANGED_TABLES)
+def test_nothing_is_told_of_tables_that_have_changed_since_a_snapshot(
+    databases: Databases, connection: psycopg.Connection, change: str, is_snapshot: bool
+) -> None:
+    """Rows that have moved since are not in what was read; a statement that is its own snapshot reads them all."""
+    for created_at in (NOON, NOON - timedelta(days=10)):
+        insert_log(connection, insert_job(connection, created_at=created_at))
+    count = text("SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM moderation_logs)")
+    told: list[object] = []
+
+    def read() -> None:
+        try:
+            with databases.source.transaction(timeout=30, is_snapshot=is_snapshot) as reading:
+                counted = reading.execute(count).one()
+            told.append(tuple(counted))
+        except StatementDropped as error:
+            told.append(str(error))
+
+    change_while_waiting(connection, databases, change, read)
+
+    refusal = "The tables of the jobs have just been changed: try again in a few seconds."
+    assert told == [refusal if is_snapshot else connection.execute(str(count)).fetchone()]

@@ -21,6 +21,7 @@ from core.export.export import Export, Reader, start_export
 from core.export.receipts import Via
 from core.jobs.filter import JobFilter
 from core.jobs.wall import Wall
+from tests.support.changed_tables import CHANGED_TABLES, change_while_waiting
 from tests.support.documents import APRIL, HEADER, april, export_document, read_records
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.waiting import wait_for
@@ -40,15 +41,6 @@ SLOW_JOBS = """
         SELECT pg_sleep(CASE WHEN job_id > '00000000-0000-0000-0000-000000000fff' THEN 3600 ELSE 0 END)
         WHERE stored_jobs.job_id IS NOT NULL OFFSET 0
     ) AS slept;
-"""
-
-# The same jobs in two partitions.
-PARTS = """
-    ALTER TABLE jobs RENAME TO whole_jobs;
-    CREATE TABLE jobs (LIKE whole_jobs) PARTITION BY RANGE (created_at);
-    CREATE TABLE first_jobs PARTITION OF jobs FOR VALUES FROM (MINVALUE) TO ('2026-04-15Z');
-    CREATE TABLE later_jobs PARTITION OF jobs DEFAULT;
-    INSERT INTO jobs TABLE whole_jobs
 """
 
 
@@ -137,23 +129,6 @@ def test_an_export_is_one_snapshot(databases: Databases, connection: psycopg.Con
     assert total == len(read_records(before)) == 10000
 
 
-CHANGED_TABLES = {
-    "emptied and filled anew": """
-        BEGIN; TRUNCATE jobs, moderation_logs;
-        INSERT INTO jobs SELECT * FROM another""",
-    "written anew": "BEGIN; ALTER TABLE jobs ADD COLUMN note text DEFAULT clock_timestamp()",
-    "logs emptied and filled anew": """
-        ALTER TABLE jobs RENAME TO stored_jobs;
-        CREATE VIEW jobs AS TABLE stored_jobs;
-        CREATE TABLE kept AS TABLE moderation_logs;
-        BEGIN; TRUNCATE moderation_logs;
-        INSERT INTO moderation_logs OVERRIDING SYSTEM VALUE TABLE kept""",
-    "a part detached": f"""{PARTS}; BEGIN; ALTER TABLE jobs DETACH PARTITION first_jobs;
-        INSERT INTO jobs TABLE first_jobs""",
-    "a part dropped": f"{PARTS}; BEGIN; DROP TABLE first_jobs; INSERT INTO jobs TABLE whole_jobs LIMIT 1",
-}
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("change", CHANGED_TABLES.values(), ids=CHANGED_TABLES)
 def test_an_export_that_waits_for_a_table_leaves_nothing_out(
@@ -162,20 +137,11 @@ def test_an_export_that_waits_for_a_table_leaves_nothing_out(
     """Rows that move to another table once the snapshot is taken are exported from there, and never left out."""
     insert_log(connection, insert_job(connection, created_at=NOON), category_nsfw=True)
     insert_log(connection, insert_job(connection, created_at=NOON - timedelta(days=10)), category_underage=True)
-    connection.execute("CREATE TABLE another AS SELECT * FROM jobs LIMIT 1")
     exported: list[bytes] = []
-    exporting = threading.Thread(
-        target=lambda: exported.append(export_document(databases, april(), workers=workers)), daemon=True
-    )
 
-    for statement in change.split(";"):
-        connection.execute(statement.encode())
-    with psycopg.connect(databases.ours.conninfo, autocommit=True) as looking:
-        exporting.start()
-        waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
-        wait_for(lambda: looking.execute(waiting).rowcount, "an export that waits for a table")
-    connection.execute("COMMIT")
-    exporting.join()
+    change_while_waiting(
+        connection, databases, change, lambda: exported.append(export_document(databases, april(), workers=workers))
+    )
 
     assert exported == [export_document(databases, april())]
     assert read_records(exported[0])

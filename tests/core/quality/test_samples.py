@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from core.actor import COMMAND_LINE, Actor, Forbidden, Scope
 from core.db.databases import Databases
 from core.db.startup import open_databases
-from core.errors import InvalidParameter, NotPossible
+from core.errors import InvalidParameter, NotPossible, StatementDropped
 from core.intake.demo import seed_jobs
 from core.jobs.access import make_access
 from core.jobs.filter import Category, DateRange, JobFilter
@@ -27,6 +27,7 @@ from core.quality.samples import Judging, Plan, draw_sample, edit_sample, find_s
 from core.settings import Settings
 from tests.conftest import TestServer
 from tests.core.audit.test_events import events
+from tests.support.changed_tables import CHANGED_TABLES, change_while_waiting
 from tests.support.documents import april
 from tests.support.rows import NOON, insert_job, insert_log
 
@@ -104,6 +105,26 @@ def test_every_job_has_the_same_chance(databases: Databases, connection: psycopg
     statistic = sum((found[UUID(int=number)] - mean) ** 2 / mean for number in range(24))
     # Where each has the same chance, one in a hundred is above this with 23 degrees of freedom.
     assert 2 * statistic < 41.638
+
+
+@pytest.mark.parametrize("change", ["a part detached", "a part dropped", "logs emptied and filled anew"])
+def test_no_sample_is_drawn_of_tables_that_have_changed(
+    databases: Databases, connection: psycopg.Connection, change: str
+) -> None:
+    """Rows that move to another table once the snapshot is taken would be missing from the counts that are kept."""
+    for created_at in (NOON, NOON - timedelta(days=10)):
+        insert_log(connection, insert_job(connection, created_at=created_at, is_prohibited=True), category_nsfw=True)
+    plan, refusals = Plan("a", 2, by=(Stratification.CATEGORY,)), []
+
+    def draw() -> None:
+        with pytest.raises(StatementDropped) as caught:
+            draw_sample(databases, COMMAND_LINE, april(), plan)
+        refusals.append(str(caught.value))
+
+    change_while_waiting(connection, databases, CHANGED_TABLES[change], draw)
+
+    assert refusals == ["The tables of the jobs have just been changed: try again in a few seconds."]
+    assert list_samples(databases, Wall(None)) == []
 
 
 def test_strata_are_kept_with_their_jobs(databases: Databases, connection: psycopg.Connection) -> None:
