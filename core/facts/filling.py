@@ -81,7 +81,8 @@ BEGIN
         UPDATE job_facts_state SET is_complete = true;
         RETURN NULL;
     END IF;
-    last := first + interval '1 day';
+    -- No day comes after the last one that PostgreSQL knows.
+    last := CASE WHEN first < '294276-12-31Z' THEN first + interval '1 day' ELSE 'infinity' END;
     -- Planned anew for each day, by its size.
     EXECUTE 'SELECT array_agg(at ORDER BY at, id) FILTER (WHERE NOT is_missing),
         array_agg(id ORDER BY at, id) FILTER (WHERE NOT is_missing),

@@ -13,13 +13,14 @@ PROMPTS_OF_A_RULE = 5
 LONGEST_RULE = 500
 
 # Each hour is a stretch of the index of the jobs' times, however many rows there are (see core/facts/settling.py).
+# It is written without the end, because none comes after the last hour that PostgreSQL knows.
 # That a job has a reason is written so that the index of reasons, which knows no hours, does not seem to serve it.
 _BY_HOURS = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off"
 
 _COUNTED = f"""SELECT one.hour, job.client_id, job.reason_hash, {CODE} AS code
         FROM unnest(hours) AS one (hour) CROSS JOIN LATERAL (
             SELECT job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason_hash FROM jobs
-            WHERE created_at >= one.hour AND created_at < one.hour + interval '1 hour' AND coalesce(reason, '') <> ''
+            WHERE created_at BETWEEN one.hour AND one.hour + interval '59:59.999999' AND coalesce(reason, '') <> ''
             OFFSET 0
         ) AS job
         {LATEST}"""
@@ -73,7 +74,7 @@ BEGIN
             (array_agg(DISTINCT hashtextextended(prompt, 0)))[1:{PROMPTS_OF_A_RULE}] AS prompts
         FROM unnest(hours) AS one (hour) CROSS JOIN LATERAL (
             SELECT reason, prompt, hashtextextended(reason, 0) AS reason_hash FROM jobs
-            WHERE created_at >= one.hour AND created_at < one.hour + interval '1 hour' AND coalesce(reason, '') <> ''
+            WHERE created_at BETWEEN one.hour AND one.hour + interval '59:59.999999' AND coalesce(reason, '') <> ''
                 AND prompt IS NOT NULL AND length(reason) <= {LONGEST_RULE} OFFSET 0
         ) AS job
         WHERE NOT EXISTS (

@@ -144,3 +144,21 @@ def test_times_that_nobody_has_written_yet_are_no_fault_and_filling_anew_writes_
         connection.execute("UPDATE job_facts SET completed_text = created_text")
         with kept.ours.transaction() as ours:
             assert count_wrong(ours) == 2
+
+
+@pytest.mark.parametrize("at", ["294276-12-31 10:00Z", "294276-12-31 23:59:59.999999Z", "infinity"])
+def test_a_job_of_the_last_day_keeps_no_other_from_its_facts(kept: Databases, at: str) -> None:
+    """After the last day that PostgreSQL knows there is none that facts could be filled to; nor after its last hour."""
+    with connect(kept) as connection:
+        for _ in range(2):
+            insert_job(connection, created_at=START, reason="known", is_prohibited=True)
+        odd = "SELECT job_id FROM jobs ORDER BY job_id LIMIT 1"
+        connection.execute(f"UPDATE jobs SET created_at = %s WHERE job_id = ({odd})", [at])
+
+        keep_facts(kept.ours)
+        begin_anew(kept.ours)
+        keep_facts(kept.ours)
+
+        assert are_complete(connection)
+        with kept.ours.transaction() as ours:
+            assert count_wrong(ours) == 0

@@ -1,4 +1,4 @@
--- The functions of both, as jobs_0007 makes them and jobs_0014 makes them anew.
+-- The functions of both, as jobs_0007 makes them and jobs_0014 and jobs_0015 make them anew.
 
 
 CREATE FUNCTION job_facts_code(decided boolean, evaluated boolean, adult boolean, underage boolean, nsfw boolean)
@@ -23,7 +23,7 @@ BEGIN
     SELECT hour, client_id, reason_hash, code, count(*) FROM (SELECT one.hour, job.client_id, job.reason_hash, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code
         FROM unnest(hours) AS one (hour) CROSS JOIN LATERAL (
             SELECT job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason_hash FROM jobs
-            WHERE created_at >= one.hour AND created_at < one.hour + interval '1 hour' AND coalesce(reason, '') <> ''
+            WHERE created_at BETWEEN one.hour AND one.hour + interval '59:59.999999' AND coalesce(reason, '') <> ''
             OFFSET 0
         ) AS job
         LEFT JOIN LATERAL (
@@ -47,7 +47,7 @@ BEGIN
             (array_agg(DISTINCT hashtextextended(prompt, 0)))[1:5] AS prompts
         FROM unnest(hours) AS one (hour) CROSS JOIN LATERAL (
             SELECT reason, prompt, hashtextextended(reason, 0) AS reason_hash FROM jobs
-            WHERE created_at >= one.hour AND created_at < one.hour + interval '1 hour' AND coalesce(reason, '') <> ''
+            WHERE created_at BETWEEN one.hour AND one.hour + interval '59:59.999999' AND coalesce(reason, '') <> ''
                 AND prompt IS NOT NULL AND length(reason) <= 500 OFFSET 0
         ) AS job
         WHERE NOT EXISTS (
@@ -92,7 +92,7 @@ BEGIN
                 SELECT hour, client_id, reason_hash, code, -count(*) FROM (SELECT one.hour, job.client_id, job.reason_hash, job_facts_code(job.is_prohibited, log.evaluated, log.category_ai_adult_general, log.category_underage, log.category_nsfw) AS code
         FROM unnest(hours) AS one (hour) CROSS JOIN LATERAL (
             SELECT job_id, client_id, is_prohibited, hashtextextended(reason, 0) AS reason_hash FROM jobs
-            WHERE created_at >= one.hour AND created_at < one.hour + interval '1 hour' AND coalesce(reason, '') <> ''
+            WHERE created_at BETWEEN one.hour AND one.hour + interval '59:59.999999' AND coalesce(reason, '') <> ''
             OFFSET 0
         ) AS job
         LEFT JOIN LATERAL (
@@ -515,7 +515,8 @@ BEGIN
         UPDATE job_facts_state SET is_complete = true;
         RETURN NULL;
     END IF;
-    last := first + interval '1 day';
+    -- No day comes after the last one that PostgreSQL knows.
+    last := CASE WHEN first < '294276-12-31Z' THEN first + interval '1 day' ELSE 'infinity' END;
     -- Planned anew for each day, by its size.
     EXECUTE 'SELECT array_agg(at ORDER BY at, id) FILTER (WHERE NOT is_missing),
         array_agg(id ORDER BY at, id) FILTER (WHERE NOT is_missing),
