@@ -50,23 +50,22 @@ def find_cut(connection: Connection, before: datetime, *, most: int | None = Non
     return Cut(rows, Head(row.seq, bytes(row.hash)))
 
 
-def cut_audit(databases: Databases, by: Actor, before: datetime) -> int:
-    """Remove rows that are older than an instant, at most `AT_ONCE`; return how many there were.
+def cut_audit(connection: Connection, databases: Databases, by: Actor, before: datetime) -> int:
+    """Remove rows that are older than an instant in a transaction, at most `AT_ONCE`; return how many there were.
 
     Raises `NotPossible`, and removes nothing, where one of them is not as it was recorded.
     """
-    with databases.ours.transaction() as connection:
-        cut = find_cut(connection, before, most=AT_ONCE)
-        if cut is None:
-            return 0
-        # What is gone can never be checked again, nor can it be said any more that it was broken.
-        check_beginning(connection, databases, cut.last.seq)
-        details = {
-            "before": print_instant(before),
-            "rows": cut.rows,
-            "through": cut.last.seq,
-            "hash": cut.last.hash.hex(),
-        }
-        append(connection, databases.audit_key, Event.AUDIT_CUT, by, details=details)
-        connection.execute(delete(audit_events).where(audit_events.c.seq <= cut.last.seq))
+    cut = find_cut(connection, before, most=AT_ONCE)
+    if cut is None:
+        return 0
+    # What is gone can never be checked again, nor can it be said any more that it was broken.
+    check_beginning(connection, databases, cut.last.seq)
+    details = {
+        "before": print_instant(before),
+        "rows": cut.rows,
+        "through": cut.last.seq,
+        "hash": cut.last.hash.hex(),
+    }
+    append(connection, databases.audit_key, Event.AUDIT_CUT, by, details=details)
+    connection.execute(delete(audit_events).where(audit_events.c.seq <= cut.last.seq))
     return cut.rows

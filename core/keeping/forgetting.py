@@ -134,9 +134,9 @@ def _forget_audit(databases: Databases, settings: Settings, by: Actor, now: date
     while not is_over:
         with databases.ours.transaction() as connection:
             hindrance = _find_hindrance(connection, None)
-        if hindrance is not None:
-            return Forgotten(AUDIT, before, rows, hindrance)
-        found = cut_audit(databases, by, before)
+            if hindrance is not None:
+                return Forgotten(AUDIT, before, rows, hindrance)
+            found = cut_audit(connection, databases, by, before)
         rows, is_over = rows + found, found < cutting.AT_ONCE
     return Forgotten(AUDIT, before, rows)
 

@@ -34,7 +34,7 @@ holds = Table(
 # Characters.
 LONGEST_REASON = 500
 
-# Who places a hold and who erases wait for each other.
+# Who places a hold and who erases, or removes evidence for its age, wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost holds', 0))")
 
 
@@ -100,7 +100,8 @@ def list_holds(databases: Databases, *, ended: bool = False) -> list[Row[Any]]:
 
 
 def is_any_in_force(connection: Connection) -> bool:
-    """Tell whether there is a hold."""
+    """Tell whether there is a hold, and let none be placed before the transaction has ended."""
+    connection.execute(_LOCK)
     return connection.execute(select(holds.c.hold_id).where(holds.c.ended_at.is_(None)).limit(1)).first() is not None
 
 

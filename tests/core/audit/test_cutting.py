@@ -29,6 +29,11 @@ def chained(request: pytest.FixtureRequest, databases: Databases, monkeypatch: p
     return keyed
 
 
+def cut_old(databases: Databases, before: datetime) -> int:
+    with databases.ours.transaction() as connection:
+        return cut_audit(connection, databases, HOUSE, before)
+
+
 def numbers(connection: psycopg.Connection) -> list[int]:
     return [seq for (seq,) in connection.execute("SELECT seq FROM audit_events ORDER BY seq")]
 
@@ -38,7 +43,7 @@ def test_a_cut_leaves_one_chain(chained: Databases, connection: psycopg.Connecti
     """The oldest rows go, the last of them named by number and hash in a row of its own, and the rest is proved."""
     (last,) = connection.execute("SELECT hash FROM audit_events WHERE seq = 4").fetchone() or (b"",)
 
-    rows = cut_audit(chained, HOUSE, LATER)
+    rows = cut_old(chained, LATER)
 
     details = connection.execute("SELECT event, actor, details FROM audit_events WHERE seq = 11").fetchone()
     assert rows == 4
@@ -54,7 +59,7 @@ def test_a_cut_leaves_one_chain(chained: Databases, connection: psycopg.Connecti
 def test_cuts_follow_cuts(chained: Databases, connection: psycopg.Connection) -> None:
     """A later cut removes an earlier one's row, too, and a chain of nothing but cuts is one."""
     while len(numbers(connection)) > 1:
-        cut_audit(chained, HOUSE, LATER)
+        cut_old(chained, LATER)
     add(chained, 2)
 
     assert len(numbers(connection)) == 3
@@ -65,9 +70,9 @@ def test_what_is_young_stays(chained: Databases, connection: psycopg.Connection)
     """Rows from an instant on are not removed, and nothing is cut where all are."""
     (instant,) = connection.execute("SELECT at FROM audit_events WHERE seq = 3").fetchone() or (None,)
 
-    assert cut_audit(chained, HOUSE, datetime.now(UTC) - timedelta(days=1)) == 0
-    assert cut_audit(chained, HOUSE, instant) == 2
-    assert cut_audit(chained, HOUSE, instant) == 0
+    assert cut_old(chained, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert cut_old(chained, instant) == 2
+    assert cut_old(chained, instant) == 0
     assert numbers(connection) == list(range(3, 12))
 
 
@@ -92,7 +97,7 @@ def test_every_other_gap_is_named(
     chained: Databases, connection: psycopg.Connection, statement: str, sentence: str
 ) -> None:
     """Rows that no cut names, and a cut that was changed or removed, are found."""
-    cut_audit(chained, HOUSE, LATER)
+    cut_old(chained, LATER)
     with tampering(connection) as tamper:
         for each in statement.split(";"):
             tamper(each)
@@ -126,7 +131,7 @@ def test_a_noted_head_that_was_cut_proves_nothing(chained: Databases) -> None:
             cut = find_cut(connection, LATER, most=most)
             assert cut is not None
             heads.append(cut.last)
-    cut_audit(chained, HOUSE, LATER)
+    cut_old(chained, LATER)
 
     assert finding(chained, heads[0]).startswith("Row 2, which was noted, has been cut since, with all rows up to 4")
     assert "unbroken" in check_chain(chained, heads[1])
@@ -139,7 +144,7 @@ def test_a_broken_beginning_is_not_cut(chained: Databases, connection: psycopg.C
         tamper("UPDATE audit_events SET actor = 'user:somebody' WHERE seq = 2")
 
     with pytest.raises(NotPossible, match="Row 2 was changed"):
-        cut_audit(chained, HOUSE, LATER)
+        cut_old(chained, LATER)
 
     assert numbers(connection) == list(range(1, 11))
 

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -20,6 +21,7 @@ from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.keeping import forgetting
 from core.keeping.forgetting import forget_daily, forget_old
+from core.keeping.holds import Held, place_hold
 from core.review.claims import claim, release_claim
 from core.review.drafts import keep_draft
 from core.review.verdicts import Review, Verdict, record_review, take_back
@@ -36,6 +38,9 @@ RunCore = Callable[..., subprocess.CompletedProcess[bytes]]
 NOW = datetime.now(UTC)
 KEEPING = {f"fencepost_keep_{name}_days": 30 for name in ("audit", "receipts", "verdicts", "sessions", "drafts")}
 ADA, BEN = replace(DEMO_PERSON, name="user:ada"), replace(DEMO_PERSON, name="user:ben")
+
+# Those who wait for a lock in this database.
+WAITING = "SELECT FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() AND NOT granted"
 
 # Each kind of row: one that is just old enough, and one that is just too young.
 OLD, YOUNG = timedelta(days=30, minutes=5), timedelta(days=30, minutes=-5)
@@ -164,6 +169,51 @@ def test_a_hold_that_is_placed_meanwhile_ends_a_cut(
 
     assert (audit.rows, audit.hindrance) == (2, "a hold is in force")
     assert "one unbroken chain of 4 events" in check_chain(databases)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "name"),
+    [("audit", "events of the audit"), ("receipts", "receipts"), ("verdicts", "replaced verdicts")],
+)
+def test_what_is_removed_waits_for_a_hold_that_is_being_placed(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, evidence: str, name: str
+) -> None:
+    """No evidence is removed once a hold is placed, even where that is not committed yet when its turn comes."""
+    one, export_id = job(databases, insert_job(connection)), uuid4()
+    for verdict in (Verdict.AGREE, Verdict.OVERTURN, Verdict.UNSURE):
+        record_review(databases, ADA, [one], Review(verdict))
+    open_receipt(databases, COMMAND_LINE, export_id, april(), via=Via.CLI)
+    close_receipt(databases, COMMAND_LINE, export_id, Progress(), Status.INTERRUPTED)
+    kept = dict.fromkeys(KEEPING, 0) | {f"fencepost_keep_{evidence}_days": 30}
+
+    with ThreadPoolExecutor(2) as threads, psycopg.connect(databases.ours.conninfo) as blocking:
+        blocking.execute("LOCK TABLE audit_lock IN EXCLUSIVE MODE")
+        placing = threads.submit(place_hold, databases, DEMO_PERSON, Held("acme"), "a letter")
+        wait_for(lambda: connection.execute(WAITING).rowcount == 1, "a hold that waits for the audit")
+        removing = threads.submit(remove, databases, settings, NOW + timedelta(days=31), **kept)
+        wait_for(lambda: connection.execute(WAITING).rowcount == 2 or removing.done(), "what is old")
+        blocking.commit()
+        placing.result()
+
+    assert name not in removing.result()
+
+
+def test_two_who_remove_events_at_once_remove_each_once(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
+    """The second one finds what the first one has left, and refuses nothing."""
+    for _ in range(3):
+        record(databases, Event.JOBS_LISTED, ADA)
+    now = datetime.now(UTC) + timedelta(days=30)
+
+    with ThreadPoolExecutor(2) as threads, psycopg.connect(databases.ours.conninfo) as blocking:
+        blocking.execute("LOCK TABLE audit_lock IN EXCLUSIVE MODE")
+        removing = [threads.submit(remove, databases, settings, now) for _ in range(2)]
+        wait_for(lambda: connection.execute(WAITING).rowcount == 2, "two who remove events")
+        blocking.commit()
+
+    assert sorted(each.result().get("events of the audit", 0) for each in removing) == [0, 3]
+    assert "one unbroken chain of 1 event" in check_chain(databases)
 
 
 def test_the_command_says_what_it_removes(
