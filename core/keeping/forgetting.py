@@ -1,20 +1,24 @@
 """Forgetting by age: once a day in whichever process, or by command, in short transactions that keep nobody waiting."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from core.actor import HOUSE, Actor
 from core.audit import cutting
 from core.audit.cutting import cut_audit, find_cut
+from core.db.database import Database
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
 from core.keeping.holds import is_any_in_force
 from core.keeping.kinds import Kind, list_kinds
 from core.settings import Settings
+
+log = logging.getLogger("fencepost.upkeep")
 
 # Rows that are removed in one transaction.
 AT_ONCE = 5_000
@@ -28,10 +32,12 @@ AUDIT = "events of the audit"
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('fencepost forgetting', 0))")
 
 # Of processes that come at one moment the second finds that the first has begun. What has begun later than now was
-# noted by a clock that was wrong.
+# noted by a clock that was wrong; and where the last time was long ago the clock may be wrong now.
 _BEGIN = text("""
-    UPDATE upkeep_tasks SET begun_at = now()
-    WHERE task = 'forget' AND begun_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 hour' RETURNING task
+    UPDATE upkeep_tasks AS task SET begun_at = now() FROM upkeep_tasks AS last
+    WHERE task.task = 'forget' AND last.task = task.task
+        AND task.begun_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 hour'
+    RETURNING now(), isfinite(last.begun_at) AND last.begun_at < now() - interval '7 days' AS is_doubtful
 """)
 
 _MAY_REMOVE = text("SELECT has_table_privilege(:table, 'DELETE')")
@@ -59,11 +65,25 @@ class Forgotten:
 
 
 def forget_daily(databases: Databases, settings: Settings) -> list[Forgotten]:
-    """Remove what is old, unless some process has begun to do so within a day."""
+    """Remove what is old, by the database's clock, unless some process has begun to do so within a day.
+
+    After a week without, that waits for a day: a clock that runs ahead is corrected by then, and nothing is lost.
+    """
     with databases.ours.transaction() as connection:
-        if connection.execute(_BEGIN).one_or_none() is None:
-            return []
-    return list(forget_old(databases, settings, HOUSE, datetime.now(UTC)))
+        begun = connection.execute(_BEGIN).one_or_none()
+    if begun is None:
+        return []
+    if begun.is_doubtful:
+        log.warning("nothing is removed for its age before tomorrow: the last time is over a week ago, by this clock")
+        return []
+    return list(forget_old(databases, settings, HOUSE, begun.now))
+
+
+def read_clock(database: Database) -> datetime:
+    """Return what time it is by the database, which has written the times of what there is."""
+    with database.transaction() as connection:
+        now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return now
 
 
 def forget_old(databases: Databases, settings: Settings, by: Actor, now: datetime) -> Iterator[Forgotten]:

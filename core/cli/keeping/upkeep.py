@@ -1,12 +1,10 @@
 """`python -m core upkeep`: what is old is forgotten, as a server does each day."""
 
-from datetime import UTC, datetime
-
 import click
 
 from core.actor import COMMAND_LINE
 from core.cli.runner import open_checked
-from core.keeping.forgetting import count_old, forget_old
+from core.keeping.forgetting import count_old, forget_old, read_clock
 from core.settings import load_settings
 
 
@@ -17,8 +15,9 @@ def upkeep_command(dry_run: bool) -> None:
 
     Where the tables belong to another role than the server's, their owner runs this for receipts, verdicts and audit.
     """
-    settings, now = load_settings(), datetime.now(UTC)
+    settings = load_settings()
     with open_checked(settings) as databases:
+        now = read_clock(databases.ours)
         if dry_run:
             for found in count_old(databases, settings, now):
                 click.echo(str(found).replace(" removed.", " would be removed."))

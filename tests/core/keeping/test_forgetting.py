@@ -4,7 +4,8 @@ import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Self
 from uuid import UUID, uuid4
 
 import psycopg
@@ -44,6 +45,14 @@ WAITING = "SELECT FROM pg_locks JOIN pg_database ON oid = database WHERE datname
 
 # Each kind of row: one that is just old enough, and one that is just too young.
 OLD, YOUNG = timedelta(days=30, minutes=5), timedelta(days=30, minutes=-5)
+
+
+class Ahead(datetime):
+    """A clock that is ten years ahead."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(days=3650)
 
 
 def sign_in(connection: psycopg.Connection, name: str, age: timedelta) -> None:
@@ -277,6 +286,35 @@ def test_a_clock_that_was_wrong_does_not_keep_what_is_old(databases: Databases, 
     begun = [forget_daily(databases, settings) != [] for _ in range(2)]
 
     assert begun == [True, False]
+
+
+def test_a_clock_that_runs_ahead_has_a_day_to_be_corrected(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """To it all that there is would be old: after years without removing anything a server waits for a day."""
+    sign_in(connection, "user:ada", timedelta(days=3650))
+    connection.execute("UPDATE upkeep_tasks SET begun_at = now() - interval '10 years'")
+
+    ahead, again = forget_daily(databases, settings), forget_daily(databases, settings)
+    kept = names(connection, "SELECT person FROM sessions")
+    connection.execute("UPDATE upkeep_tasks SET begun_at = now() - interval '25 hours'")
+    next_day = forget_daily(databases, settings)
+
+    assert (ahead, again, kept) == ([], [], ["user:ada"])
+    assert [message.split(":")[0] for message in caplog.messages] == ["nothing is removed for its age before tomorrow"]
+    assert [found.rows for found in next_day if found.rows] == [1]
+
+
+def test_the_clock_of_the_database_decides(
+    databases: Databases, settings: Settings, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server whose own clock runs ahead removes nothing that is young."""
+    sign_in(connection, "user:ada", timedelta(days=1))
+    monkeypatch.setattr(forgetting, "datetime", Ahead)
+
+    removed = [found.rows for found in forget_daily(databases, settings) if found.rows]
+
+    assert (removed, names(connection, "SELECT person FROM sessions")) == ([], ["user:ada"])
 
 
 def test_what_cannot_be_done_keeps_nothing_else_from_being_done(
