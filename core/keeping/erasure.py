@@ -27,15 +27,16 @@ _STRATUM = 200
 
 _CREATE = """
     CREATE TEMPORARY TABLE erased (
-        job_id uuid, digest bytea, stratum bytea, reason_hash bigint, prompt_hash bigint
+        job_id uuid, client_id text, created_at timestamptz, digest bytea, stratum bytea, reason_hash bigint,
+        prompt_hash bigint
     ) ON COMMIT DROP
 """
 
 # Only hashes are kept of the texts, and those until the end of the transaction.
 _DELETE = """
-    WITH gone AS (DELETE FROM jobs AS job WHERE {condition} RETURNING job_id, reason, prompt)
+    WITH gone AS (DELETE FROM jobs AS job WHERE {condition} RETURNING job_id, client_id, created_at, reason, prompt)
     INSERT INTO erased
-    SELECT job_id, sha256(convert_to(nullif(reason, ''), 'UTF8')),
+    SELECT job_id, client_id, created_at, sha256(convert_to(nullif(reason, ''), 'UTF8')),
         sha256(convert_to(left(nullif(reason, ''), :stratum), 'UTF8')), hashtextextended(reason, 0),
         hashtextextended(prompt, 0)
     FROM gone
@@ -136,6 +137,8 @@ def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> No
     connection.execute(text(_CREATE))
     if jobs_are_ours:
         connection.execute(text(_DELETE.format(condition=condition)), parameters | {"stratum": _STRATUM})
+        # More may have come in since the first look at holds.
+        refuse_held(connection, "true", {}, tables={"erased": "created_at"})
         connection.execute(text("INSERT INTO erased_jobs (job_id) SELECT job_id FROM erased ON CONFLICT DO NOTHING"))
         gone = _GONE_REASONS_OF_NODES if topology_of(connection).is_distributed else _GONE_REASONS
         for statement in (gone, *_FORGET_REASONS):

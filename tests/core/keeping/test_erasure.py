@@ -51,6 +51,8 @@ SECRETS = (PROMPT, REASON, NOTE, DRAFT)
 # How many wait for a lock of ours.
 WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
+WAITING_FOR_TABLES = "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+
 APRIL = {"from": "2026-04-01T00:00:00Z", "to": "2026-05-01T00:00:00Z"}
 
 
@@ -320,6 +322,29 @@ def test_a_hold_keeps_jobs(databases: Databases, connection: psycopg.Connection,
         ("hold-placed", 8),
         ("jobs-erased", 8),
     ]
+
+
+def test_a_hold_keeps_jobs_that_arrive_while_others_are_erased(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """A job that comes in after holds were looked at, and before its client's jobs are deleted, is not lost."""
+    insert_job(connection, created_at=NOON - timedelta(days=1))
+    hold_id = place_hold(
+        databases, COMMAND_LINE, Held(created_from=NOON, created_to=NOON + timedelta(days=1)), "a letter"
+    )
+
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(databases.ours.conninfo) as writing:
+        # What is to be erased is counted once holds were looked at.
+        writing.execute("LOCK TABLE exports")
+        erasing = threads.submit(erase, databases, COMMAND_LINE, Target(client_id="acme"))
+        wait_for(lambda: connection.execute(WAITING_FOR_TABLES).fetchone() != (0,), "an erasure that counts")
+        held = insert_job(writing, created_at=NOON)
+        writing.commit()
+        with pytest.raises(NotPossible, match=f"The hold {hold_id} keeps this"):
+            erasing.result()
+
+    assert (held,) in connection.execute("SELECT job_id FROM jobs").fetchall()
+    assert connection.execute("SELECT count(*) FROM jobs").fetchone() == (2,)
 
 
 def test_holds_that_make_no_sense_are_refused(databases: Databases) -> None:
