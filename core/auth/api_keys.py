@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -95,11 +95,13 @@ def create_key(
     expires_at: datetime | None,
     networks: Iterable[str] = (),
     longest: timedelta | None = None,
+    hand_over: Callable[[str], None] | None = None,
 ) -> str:
     """Store a new key and return it. It is never shown again: only the hash of its secret is stored.
 
-    It opens from `networks` alone, where there are any. `longest`: how long it may live; None: for good. Raises
-    `Forbidden` where the key would do what `by` may not do, and `InvalidParameter` where it makes no sense.
+    It opens from `networks` alone, where there are any. `longest`: how long it may live; None: for good. `hand_over`
+    gives it away before it is valid: where that fails, there is no key. Raises `Forbidden` where the key would do what
+    `by` may not do, and `InvalidParameter` where it makes no sense.
     """
     _check_admin(by)
     _check_grant(by, wall, scopes)
@@ -128,6 +130,9 @@ def create_key(
             expires_at=expires_at,
             networks=bound or None,
         )
+        if hand_over is not None:
+            # Before the audit is written to: nobody else waits while a terminal stands still.
+            hand_over(key)
         details: dict[str, Any] = {"name": name, "client_id": client, "scopes": sorted(scopes)}
         if bound:
             details["networks"] = bound
@@ -136,13 +141,19 @@ def create_key(
 
 
 def rotate_key(
-    databases: Databases, by: Actor, key_id: str, *, overlap: timedelta, longest: timedelta | None = None
+    databases: Databases,
+    by: Actor,
+    key_id: str,
+    *,
+    overlap: timedelta,
+    longest: timedelta | None = None,
+    hand_over: Callable[[str], None] | None = None,
 ) -> str:
     """Put a new key in the place of a valid one and return it; the old one ends after `overlap`, if not before.
 
-    Name, client, scopes, networks and the length of life, `longest` at most, are those of the old one. Raises
-    `NotPossible` where there is no such key, or it has ended or been replaced; `Forbidden` where the new key would do
-    what `by` may not do.
+    Name, client, scopes, networks and the length of life, `longest` at most, are those of the old one. Where
+    `hand_over`, as for `create_key`, fails, the old one stays as it was. Raises `NotPossible` where there is no such
+    key, or it has ended or been replaced; `Forbidden` where the new key would do what `by` may not do.
     """
     _check_admin(by)
     if not timedelta() <= overlap <= LONGEST_OVERLAP:
@@ -174,6 +185,8 @@ def rotate_key(
             networks=old.networks,
             replaces=key_id,
         )
+        if hand_over is not None:
+            hand_over(key)
         ends = old.now + overlap if old.expires_at is None else min(old.now + overlap, old.expires_at)
         connection.execute(update(api_keys).where(api_keys.c.key_id == key_id).values(expires_at=ends))
         details = {"replaced_by": new_id, "overlap_seconds": int((ends - old.now).total_seconds())}

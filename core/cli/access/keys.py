@@ -51,7 +51,7 @@ def create_key_command(
     expires_at = None if expires is None else parse_day("expires", expires)
     settings = load_settings()
     with open_checked(settings) as databases:
-        key = create_key(
+        create_key(
             databases,
             COMMAND_LINE,
             name=name,
@@ -60,8 +60,8 @@ def create_key_command(
             expires_at=expires_at,
             networks=networks,
             longest=settings.longest_key,
+            hand_over=click.echo,
         )
-    click.echo(key)
 
 
 @keys.command("list")
@@ -111,8 +111,8 @@ def rotate_key_command(key_id: str, overlap: str) -> None:
     length = parse_length("overlap", overlap, like="0h, 24h or 7d")
     settings = load_settings()
     with open_checked(settings) as databases:
-        key = rotate_key(databases, COMMAND_LINE, key_id, overlap=length, longest=settings.longest_key)
-    click.echo(key)
+        longest = settings.longest_key
+        rotate_key(databases, COMMAND_LINE, key_id, overlap=length, longest=longest, hand_over=click.echo)
 
 
 @keys.command("revoke")

@@ -1,13 +1,19 @@
 """The commands that make, list, rotate and revoke keys."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from core.auth.api_keys import find_key, parse_key
 from core.db.databases import Databases
+from tests.conftest import ROOT
 from tests.support.commands import RunCore, refusal
+from tests.support.waiting import PATIENCE
 
 
 def test_keys_are_made_listed_and_revoked(run_core: RunCore, databases: Databases) -> None:
@@ -59,6 +65,34 @@ def test_a_key_is_rotated(run_core: RunCore, databases: Databases, connection: p
     assert [line.split()[4] for line in listed.splitlines()[1:]] == ["rotating", "expired", "valid"]
     left = "SELECT expires_at - now() BETWEEN '6 days' AND '7 days' FROM api_keys WHERE key_id = %s"
     assert connection.execute(left, [presented.key_id]).fetchone() == (True,)
+
+
+def test_a_key_that_could_not_be_printed_is_none(
+    run_core: RunCore, database_url: str, connection: psycopg.Connection
+) -> None:
+    """Where a full disk takes no new key, there is none, the old one lives on, and the audit tells of none."""
+    old = run_core("keys", "create", "--name", "nightly", "--client", "acme", "--scope", "job:read").stdout.decode()
+    create = ("create", "--name", "lost", "--client", "acme", "--scope", "job:read")
+
+    with Path("/dev/full").open("wb") as full:
+        codes = [
+            subprocess.run(
+                [sys.executable, "-m", "core", "keys", *arguments],
+                cwd=ROOT,
+                env=os.environ | {"DATABASE_URL": database_url},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+                timeout=4 * PATIENCE,
+            ).returncode
+            for arguments in (create, ("rotate", old.split("_")[1]))
+        ]
+
+    assert codes == [1, 1]
+    assert connection.execute("SELECT name, expires_at FROM api_keys").fetchall() == [("nightly", None)]
+    assert connection.execute("SELECT event FROM audit_events WHERE event LIKE 'key-%'").fetchall() == [
+        ("key-created",)
+    ]
 
 
 @pytest.mark.parametrize("overlap", ["24", "-1h", "99999h"])
