@@ -56,7 +56,8 @@ def check_chain(databases: Databases, expected: Head | None = None) -> str:
     `expected` is a head that was noted earlier: with it a cut tail is found, too, and a chain that somebody without
     the key has written anew. Raises `NotPossible`, which names every row that was changed, removed or inserted.
     """
-    with databases.ours.transaction() as connection:
+    # What is removed meanwhile, and the row that says so, are both of later.
+    with databases.ours.transaction(is_snapshot=True) as connection:
         walk = _Walk(_keys(databases), expected, _find_last_cut(connection))
         walk.read(connection)
     walk.end()

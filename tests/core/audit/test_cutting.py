@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
+from sqlalchemy import event
 
 from core.actor import HOUSE
 from core.audit import cutting
@@ -64,6 +65,21 @@ def test_cuts_follow_cuts(chained: Databases, connection: psycopg.Connection) ->
 
     assert len(numbers(connection)) == 3
     assert "one unbroken chain of 3 events" in check_chain(chained, find_head(chained.ours))
+
+
+def test_a_check_that_meets_a_cut_finds_one_chain(chained: Databases) -> None:
+    """Rows that are removed after a check has begun were not removed for it."""
+    cuts = [cut_old]
+
+    def cut_once(*_: object) -> None:
+        if cuts:
+            cuts.pop()(chained, LATER)
+
+    event.listen(chained.ours.engine, "after_cursor_execute", cut_once)
+
+    assert "one unbroken chain of 10 events" in check_chain(chained)
+    assert "one unbroken chain of 7 events" in check_chain(chained)
+    assert not cuts
 
 
 def test_what_is_young_stays(chained: Databases, connection: psycopg.Connection) -> None:
