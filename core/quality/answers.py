@@ -63,7 +63,7 @@ def answer_sample(databases: Databases, sample_id: UUID, strata_by: Sequence[str
 
     `told`: whom. To nobody in particular, nothing that would tell how often one person errs.
     """
-    with databases.ours.transaction() as connection:
+    with databases.ours.transaction(is_snapshot=True) as connection:
         strata, opinions = read_strata(connection, sample_id), read_opinions(connection, sample_id)
         versions, errors = read_versions(connection, sample_id), read_errors(connection, sample_id, told)
     by = tuple(map(Stratification, strata_by))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from core.actor import COMMAND_LINE, Actor, Scope
 from core.db.databases import Databases
@@ -65,6 +66,25 @@ def population(connection: psycopg.Connection) -> dict[bool, list[UUID]]:
 
 def draw_all(databases: Databases) -> UUID:
     return draw_sample(databases, COMMAND_LINE, april(), Plan("all", 50))
+
+
+def test_what_is_judged_while_a_sample_is_read_is_in_all_of_its_figures_or_in_none(
+    databases: Databases, population: dict[bool, list[UUID]]
+) -> None:
+    """Opinions, versions and mistakes are read one after the other, and are of one moment."""
+    sample_id = draw_all(databases)
+    # Once strata and opinions were read.
+    is_time = iter([False, True])
+
+    def judge_some(*_: object) -> None:
+        if next(is_time, False):
+            judge_alike(databases, ANN, population[True], Verdict.AGREE)
+
+    event.listen(databases.ours.engine, "after_cursor_execute", judge_some)
+
+    found, later = answer_sample(databases, sample_id, BY), answer_sample(databases, sample_id, BY)
+    assert (found.judged, found.versions.without) == (0, 0)
+    assert (later.judged, later.versions.without) == (10, 10)
 
 
 def test_what_was_judged_whole_is_exact(databases: Databases, population: dict[bool, list[UUID]]) -> None:
