@@ -12,6 +12,7 @@ from uuid import UUID
 import click
 
 from core.actor import COMMAND_LINE
+from core.cli.input import open_input
 from core.cli.output import STANDARD_OUTPUT, open_output, progress_bar
 from core.cli.runner import open_checked
 from core.db.databases import Databases
@@ -110,10 +111,11 @@ async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]
 
 
 @click.command(short_help="Tell whether a file is a complete export of ours.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file")
 @click.option("--export-id", type=click.UUID, help="The export that the file should be.")
-def verify(file: Path, export_id: UUID | None) -> None:
-    """Tell whether FILE is a complete export of ours; print its receipt."""
-    with open_checked(load_settings()) as databases:
-        receipt = verify_file(databases, file, export_id)
+def verify(file: str, export_id: UUID | None) -> None:
+    """Tell whether FILE is a complete export of ours; print its receipt. - is standard input."""
+    name = "Standard input" if file == "-" else file
+    with open_checked(load_settings()) as databases, open_input(file, name) as (opened, _):
+        receipt = verify_file(databases, opened, name, export_id)
     click.echo(json.dumps(receipt, indent=2))

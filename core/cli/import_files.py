@@ -1,19 +1,14 @@
 """`python -m core import`: jobs from files in the export's own format."""
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from core.actor import COMMAND_LINE
 from core.cli.import_options import DelimiterType, client_option, explain_import, link_to_jobs, skip_bad_option
+from core.cli.input import open_input
 from core.cli.output import open_aside
 from core.cli.runner import make_plain, open_checked
-from core.errors import NotPossible
 from core.intake.importer import import_jobs, vacuum_jobs
 from core.intake.job_file import JobFile
 from core.settings import load_settings
@@ -52,7 +47,7 @@ def import_command(
         for path in files:
             name = "standard input" if path == "-" else make_plain(path)
             with (
-                _open(path, name) as (file, size),
+                open_input(path, name) as (file, size),
                 click.progressbar(
                     length=size, label=name, file=sys.stderr, hidden=not (size and sys.stderr.isatty())
                 ) as bar,
@@ -78,18 +73,3 @@ def import_command(
                 click.echo(make_plain(line), err=True)
             if imported.has_changed:
                 vacuum_jobs(databases.ours)
-
-
-@contextmanager
-def _open(path: str, name: str) -> Iterator[tuple[BinaryIO, int]]:
-    if path == "-":
-        if sys.stdin is None:
-            raise NotPossible("Standard input is closed: send a file there, or name one.")
-        yield sys.stdin.buffer, 0
-        return
-    with ExitStack() as opened:
-        try:
-            file = opened.enter_context(Path(path).open("rb"))
-        except OSError as error:
-            raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
-        yield file, os.fstat(file.fileno()).st_size

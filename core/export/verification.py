@@ -2,8 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from core.csv.format import BOM
@@ -62,24 +61,23 @@ class Inspector:
         )
 
 
-def inspect_file(path: Path) -> Inspection:
-    """Read a file once. Raises `NotPossible` where it cannot be read."""
+def inspect_file(file: BinaryIO, name: str) -> Inspection:
+    """Read a file once; `name` is what messages call it. Raises `NotPossible` where it cannot be read."""
     inspector = Inspector()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(READ_SIZE):
-                inspector.take(chunk)
+        while chunk := file.read(READ_SIZE):
+            inspector.take(chunk)
     except OSError as error:
-        raise NotPossible(f"{path} cannot be read: {error.strerror}.") from None
+        raise NotPossible(f"{name} cannot be read: {error.strerror}.") from None
     return inspector.inspection()
 
 
-def verify_file(databases: Databases, path: Path, export_id: UUID | None) -> dict[str, Any]:
-    """Return the receipt of the complete export whose bytes these are.
+def verify_file(databases: Databases, file: BinaryIO, name: str, export_id: UUID | None) -> dict[str, Any]:
+    """Return the receipt of the complete export whose bytes these are; `name` is what messages call the file.
 
     Raises `NotPossible`, which says what is wrong with the file.
     """
-    found = inspect_file(path)
+    found = inspect_file(file, name)
     if export_id is None:
         receipt = find_complete_receipt(databases.ours, found.sha256)
     else:
@@ -88,10 +86,10 @@ def verify_file(databases: Databases, path: Path, export_id: UUID | None) -> dic
             raise NotPossible(f"There is no export {export_id}: check the id, or leave it out to search by hash.")
         if receipt["status"] != Status.COMPLETE.value:
             raise NotPossible(
-                f"{path} is not complete: export {export_id} is {receipt['status']}, not complete. {describe(found)}"
+                f"{name} is not complete: export {export_id} is {receipt['status']}, not complete. {describe(found)}"
             )
     if receipt is None or receipt["sha256"] != found.sha256:
-        raise NotPossible(f"{path} is not a complete export: {explain(found, receipt)}")
+        raise NotPossible(f"{name} is not a complete export: {explain(found, receipt)}")
     return receipt
 
 

@@ -281,7 +281,8 @@ def test_the_browser_finds_what_python_finds(compiling: Browser, tmp_path: Path)
     for body in [(bytes(range(256)) * (length // 256 + 1))[:length] for length in LENGTHS] + odd:
         file = tmp_path / "body"
         file.write_bytes(body)
-        found = inspect_file(file)
+        with file.open("rb") as opened:
+            found = inspect_file(opened, str(file))
         expected.append({name: getattr(found, name) for name in found.__slots__})
 
     facts = [
