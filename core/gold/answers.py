@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.actor import Actor, Scope
@@ -15,9 +15,13 @@ from core.policy.outdated import COUNTS
 # People whose opinions settle a disagreement.
 FEWEST = 3
 
+# Of two people who judge a job at once the second one sees what the first has said.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost settling', 0))")
+
 
 def settle(connection: Connection, by: Actor, ids: Sequence[UUID]) -> None:
     """Find out anew, after a verdict of somebody, which of some jobs have a settled answer."""
+    connection.execute(_LOCK)
     rejects = reviews.c.is_prohibited == (reviews.c.verdict == "agree")
     said = (
         select(reviews.c.job_id, reviews.c.client_id, reviews.c.job_created_at, reviews.c.person, rejects)

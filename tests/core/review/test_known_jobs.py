@@ -1,6 +1,7 @@
 """Settled jobs that come back: which these are, that nobody can tell, and that what is said of them is no review."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import psycopg
@@ -28,6 +29,7 @@ from core.review.verdicts import (
 from tests.core.review.test_verdicts import ANN, BEN, CLEO, READER, job, review
 from tests.support.documents import april
 from tests.support.rows import insert_job
+from tests.support.waiting import wait_for
 
 DAN = Actor("user:dan", Wall(None), READER, "dan@example.com")
 LEAD = Actor("user:lead", Wall(None), READER | {Scope.ADMIN_CONFIG}, "lead@example.com")
@@ -81,6 +83,25 @@ def test_a_third_decision_or_an_admins_settles(databases: Databases, connection:
     assert seen == [[], [], *[[(first, False, None)]] * 4]
     assert agreed == [(first, False, None), (third, True, "user:lead")]
     assert settled(connection) == [(first, False, None)]
+
+
+def test_two_who_judge_a_job_at_once_settle_it_together(databases: Databases, connection: psycopg.Connection) -> None:
+    """Of two verdicts that nobody has seen yet when they are given, the second one finds the first."""
+    job_id = insert_job(connection, is_prohibited=True)
+    review(databases, ANN, job_id, Verdict.AGREE)
+    waiting = (
+        "SELECT FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() AND NOT granted"
+    )
+
+    with ThreadPoolExecutor(2) as threads, psycopg.connect(databases.ours.conninfo) as blocking:
+        blocking.execute("LOCK TABLE audit_lock IN EXCLUSIVE MODE")
+        judging = [threads.submit(review, databases, by, job_id, Verdict.OVERTURN) for by in (BEN, CLEO)]
+        wait_for(lambda: connection.execute(waiting).rowcount == 2, "two verdicts that are not committed")
+        blocking.commit()
+    for each in judging:
+        each.result()
+
+    assert settled(connection) == [(job_id, False, None)]
 
 
 def test_it_comes_as_often_as_was_set_and_to_whom_it_is_new(
