@@ -1,6 +1,7 @@
 """Is a file a complete export of ours? Compared by hash with the receipts; if not, what is wrong with it."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -14,13 +15,17 @@ from core.export.review_columns import HEADER as REVIEW_HEADER
 
 READ_SIZE = 1024 * 1024
 
+# After the line end before it, which stands in no quotes; a blank line may end as one of Windows does.
+_BLANK_LINE = re.compile(rb"\n(?=\r?\n)")
+
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What a file itself shows.
 
     `has_header` is about the first line after the byte order mark, if there is one; `records` counts closed records
-    without the first line; `is_closed` tells whether the last record, or the header, has its end.
+    without the first line and without blank lines; `is_closed` tells whether the last record, or the header, has its
+    end.
     """
 
     bytes: int
@@ -28,6 +33,7 @@ class Inspection:
     has_bom: bool
     has_header: bool
     records: int
+    blank_lines: int
     is_closed: bool
 
 
@@ -36,8 +42,10 @@ class Inspector:
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._size = self._line_ends = self._quotes = 0
+        self._size = self._line_ends = self._blank_lines = self._quotes = 0
         self._start = self._last = b""
+        # The line end at the end of what was taken, after which a blank line may come.
+        self._tail = b""
 
     def take(self, chunk: bytes) -> None:
         self._digest.update(chunk)
@@ -46,9 +54,14 @@ class Inspector:
         self._last = chunk[-1:] or self._last
         # A line end closes a record where the number of quotes before it is even (RFC 4180).
         for part_number, part in enumerate(chunk.split(b'"')):
-            self._quotes += part_number > 0
+            if part_number > 0:
+                self._quotes += 1
+                self._tail = b""
             if self._quotes % 2 == 0:
                 self._line_ends += part.count(b"\n")
+                text = self._tail + part
+                self._blank_lines += len(_BLANK_LINE.findall(text))
+                self._tail = next((end for end in (b"\n", b"\n\r") if text.endswith(end)), b"")
 
     def inspection(self) -> Inspection:
         return Inspection(
@@ -56,7 +69,8 @@ class Inspector:
             sha256=self._digest.hexdigest(),
             has_bom=self._start.startswith(BOM),
             has_header=self._start.removeprefix(BOM).startswith((HEADER, REVIEW_HEADER)),
-            records=max(0, self._line_ends - 1),
+            records=max(0, self._line_ends - 1 - self._blank_lines),
+            blank_lines=self._blank_lines,
             is_closed=self._quotes % 2 == 0 and self._last == b"\n",
         )
 
@@ -112,6 +126,8 @@ def describe(found: Inspection) -> str:
         flaws.append("It does not begin with the byte order mark of an export.")
     if not found.has_header:
         flaws.append("Its first line is not the header of an export.")
+    if found.blank_lines:
+        flaws.append(f"It has {_count(found.blank_lines, 'blank line')}, and no export has any.")
     if not found.is_closed:
         flaws.append("Its last record is not closed: the file was cut.")
     if not flaws:

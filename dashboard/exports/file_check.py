@@ -43,7 +43,8 @@ def parse_facts(facts: Any) -> Inspection | None:
             "has_bom": bool(has_bom),
             "has_header": bool(has_header),
             "records": int(records),
+            "blank_lines": int(blank_lines),
             "is_closed": bool(is_closed),
-        } if size >= records >= 0 and re.fullmatch("[0-9a-f]{64}", sha256):
-            return Inspection(size, sha256, has_bom, has_header, records, is_closed)
+        } if size >= records >= 0 and size >= blank_lines >= 0 and re.fullmatch("[0-9a-f]{64}", sha256):
+            return Inspection(size, sha256, has_bom, has_header, records, blank_lines, is_closed)
     return None

@@ -4,7 +4,7 @@
 // Bytes. Large enough that asking for a piece does not count, small enough to show progress.
 const PIECE = 4 * 1024 * 1024;
 
-const QUOTE = 0x22, LINE_END = 0x0a;
+const QUOTE = 0x22, LINE_END = 0x0a, RETURN = 0x0d;
 const BOM = [0xef, 0xbb, 0xbf];
 
 // The constants of SHA-256 (FIPS 180-4, 4.2.2 and 5.3.3): bits of the cube and square roots of the first primes.
@@ -85,16 +85,22 @@ async function readFacts(file, header, progress) {
   const digest = new Sha256();
   const expected = new TextEncoder().encode(header);
   const start = [];
-  let lineEnds = 0, isQuoted = false, last = 0;
+  let lineEnds = 0, blankLines = 0, isQuoted = false, last = 0, lastButOne = 0;
   for (let from = 0; from < file.size; from += PIECE) {
     const bytes = new Uint8Array(await file.slice(from, from + PIECE).arrayBuffer());
     for (let i = 0; start.length < BOM.length + expected.length && i < bytes.length; i++) start.push(bytes[i]);
     // A line end closes a record where it stands in no quotes (RFC 4180).
     for (let i = 0; i < bytes.length; i++) {
       if (bytes[i] === QUOTE) isQuoted = !isQuoted;
-      else if (bytes[i] === LINE_END && !isQuoted) lineEnds++;
+      else if (bytes[i] === LINE_END && !isQuoted) {
+        lineEnds++;
+        const before = i > 0 ? bytes[i - 1] : last;
+        const beforeThat = i > 1 ? bytes[i - 2] : i > 0 ? last : lastButOne;
+        if (before === LINE_END || (before === RETURN && beforeThat === LINE_END)) blankLines++;
+      }
     }
     last = bytes[bytes.length - 1];
+    lastButOne = bytes[bytes.length - 2];
     digest.update(bytes);
     progress(from + bytes.length);
   }
@@ -105,7 +111,8 @@ async function readFacts(file, header, progress) {
     sha256: digest.finish(),
     has_bom: hasBom,
     has_header: expected.every((byte, i) => line[i] === byte),
-    records: Math.max(0, lineEnds - 1),
+    records: Math.max(0, lineEnds - 1 - blankLines),
+    blank_lines: blankLines,
     is_closed: !isQuoted && last === LINE_END,
   };
 }

@@ -277,6 +277,8 @@ def test_the_browser_finds_what_python_finds(compiling: Browser, tmp_path: Path)
     page = compiling.new_page()
     start = b"\xef\xbb\xbf" + HEADER
     odd = [start, HEADER, start + b'1,"a\nb"\n2,""""\n', start + b'1,"', start[:-1], b"\n" * 100, b'"' * 99]
+    odd += [start + b'\r\n1,"\n\n"\n\n', start + b"\r\r\n\n", start + b"\n" * (4 << 20)]
+    odd += [(start + b"1\n").ljust((4 << 20) - 2, b"x") + tail for tail in (b"\n\r\n\n", b"x\n\r\n", b'"\n\n\r\n')]
     expected = []
     for body in [(bytes(range(256)) * (length // 256 + 1))[:length] for length in LENGTHS] + odd:
         file = tmp_path / "body"

@@ -112,6 +112,18 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda document: document + document.splitlines(keepends=True)[1],
         "Its form is right, so it was cut between two records, or changed. It holds 3 closed records in {size} bytes.",
     ),
+    "with a blank line at its end": (
+        lambda document: document + b"\n",
+        "It has 1 blank line, and no export has any. It holds 2 closed records in {size} bytes.",
+    ),
+    "with blank lines between records": (
+        lambda document: document.replace(b"00000000", b"\r\n\n00000000", 1),
+        "It has 2 blank lines, and no export has any. It holds 2 closed records in {size} bytes.",
+    ),
+    "with a blank line in a prompt": (
+        lambda document: document.replace(b'""two', b'\n\n""two', 1),
+        "Its form is right, so it was cut between two records, or changed. It holds 2 closed records in {size} bytes.",
+    ),
     "without its last line end": (
         lambda document: document[:-1],
         "Its last record is not closed: the file was cut. It holds 1 closed record in {size} bytes.",
@@ -171,6 +183,10 @@ def test_an_export_that_is_not_complete_has_no_complete_file(
     )
 
 
+# Three blank lines, one of which ends as one of Windows does.
+BLANK = b"\n\r\n\n"
+
+
 @given(prompts=st.lists(TEXTS), size=st.integers(1, 40))
 def test_records_are_counted_whatever_they_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompts: list[str], size: int
@@ -179,15 +195,16 @@ def test_records_are_counted_whatever_they_hold(
     monkeypatch.setattr("core.export.verification.READ_SIZE", size)
     body = "".join('"' + prompt.replace('"', '""') + '"\n' for prompt in prompts).encode()
     file = tmp_path / "jobs.csv"
-    file.write_bytes(HEADER + body)
+    file.write_bytes(HEADER + body + BLANK)
 
     with file.open("rb") as opened:
         found = inspect_file(opened, str(file))
     assert found == Inspection(
-        bytes=len(HEADER + body),
-        sha256=hashlib.sha256(HEADER + body).hexdigest(),
+        bytes=len(HEADER + body + BLANK),
+        sha256=hashlib.sha256(HEADER + body + BLANK).hexdigest(),
         has_bom=True,
         has_header=True,
         records=len(prompts),
+        blank_lines=3,
         is_closed=True,
     )

@@ -312,6 +312,7 @@ FACTS: dict[str, Any] = {
     "sha256": SHA256,
     "has_bom": True,
     "has_header": True,
+    "blank_lines": 0,
     "records": 0,
     "is_closed": True,
 }
@@ -319,7 +320,9 @@ FACTS: dict[str, Any] = {
 
 def test_facts_of_a_browser_are_parsed() -> None:
     """What the component sends is taken as the facts of a file."""
-    assert parse_facts(FACTS) == Inspection(132, SHA256, has_bom=True, has_header=True, records=0, is_closed=True)
+    assert parse_facts(FACTS) == Inspection(
+        132, SHA256, has_bom=True, has_header=True, records=0, blank_lines=0, is_closed=True
+    )
 
 
 @pytest.mark.parametrize(
