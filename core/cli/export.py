@@ -12,7 +12,7 @@ from uuid import UUID
 import click
 
 from core.actor import COMMAND_LINE
-from core.cli.input import open_input
+from core.cli.input import FileName, open_input
 from core.cli.output import STANDARD_OUTPUT, open_output, progress_bar
 from core.cli.runner import open_checked
 from core.db.databases import Databases
@@ -44,7 +44,7 @@ def parameter_options(parameters: Mapping[str, Parameter[Any]]) -> Callable[[Com
 @parameter_options(PARAMETERS)
 @click.option(
     *("-o", "--output"),
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=FileName(path_type=Path, dir_okay=False, allow_dash=True),
     default=STANDARD_OUTPUT,
     help="A file, or - for standard output [default: standard output].",
 )
@@ -65,7 +65,7 @@ def reviews() -> None:
 
 @reviews.command("export", short_help="Write verdicts as CSV: the bytes of the API's export.")
 @parameter_options(REVIEW_PARAMETERS)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new file.")
+@click.option("-o", "--output", type=FileName(path_type=Path, dir_okay=False), required=True, help="A new file.")
 def export_reviews(output: Path, **given: tuple[str, ...]) -> None:
     """Write the bytes of GET /api/v1/reviews/export to a file.
 
@@ -111,7 +111,7 @@ async def _write(running: Export, file: BinaryIO, advance: Callable[[int], None]
 
 
 @click.command(short_help="Tell whether a file is a complete export of ours.")
-@click.argument("file")
+@click.argument("file", type=FileName())
 @click.option("--export-id", type=click.UUID, help="The export that the file should be.")
 def verify(file: str, export_id: UUID | None) -> None:
     """Tell whether FILE is a complete export of ours; print its receipt. - is standard input."""

@@ -6,7 +6,7 @@ import click
 
 from core.actor import COMMAND_LINE
 from core.cli.import_options import DelimiterType, client_option, explain_import, link_to_jobs, skip_bad_option
-from core.cli.input import open_input
+from core.cli.input import FileName, open_input
 from core.cli.output import open_aside
 from core.cli.runner import make_plain, open_checked
 from core.intake.importer import import_jobs, vacuum_jobs
@@ -29,7 +29,7 @@ from core.settings import load_settings
 )
 @click.option("--without-categories", is_flag=True, help="The file may lack the columns of categories.")
 @skip_bad_option
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", type=FileName(), nargs=-1, required=True, metavar="FILE...")
 def import_command(
     client_id: str,
     spreadsheet_safe: bool | None,

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import click
 
+from core.cli.input import FileName
 from core.instants import print_exact
 from core.intake.importer import Imported, count
 from core.jobs.filter import LONGEST_RANGE
@@ -19,7 +20,7 @@ client_option = click.option(
 skip_bad_option = click.option(
     "--skip-bad",
     metavar="NEW FILE",
-    type=click.Path(dir_okay=False),
+    type=FileName(dir_okay=False),
     help="Write records that are wrong to this file, and import the others.",
 )
 

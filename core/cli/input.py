@@ -1,13 +1,24 @@
-"""What commands read: a file, or standard input."""
+"""What commands are given: the names of files, and standard input."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import click
 
 from core.errors import NotPossible
+
+
+class FileName(click.Path):
+    """The path of a file; an empty one is a variable of the shell that was not set, and not the current folder."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name is empty: give the name of a file.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @contextmanager

@@ -49,11 +49,11 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except FencepostError as error:
         _fail("Stopped." if _was_interrupted(error) else str(error), 1)
     except click.exceptions.NoArgsIsHelpError as error:
-        _fail(f"Name a command. See `{_path(error, name)} --help`.", 2)
+        _fail(f"Name a command. See `{_path(error, command, name)} --help`.", 2)
     except click.UsageError as error:
         message = error.format_message()
         end = "" if message.endswith((".", "?")) else "."
-        _fail(f"{message}{end} See `{_path(error, name)} --help`.", 2)
+        _fail(f"{message}{end} See `{_path(error, command, name)} --help`.", 2)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -107,9 +107,17 @@ def open_checked(settings: Settings) -> Iterator[Databases]:
             databases.close()
 
 
-def _path(error: click.UsageError, name: str) -> str:
+def _path(error: click.UsageError, command: click.Command, name: str) -> str:
     """Name the command whose help explains a wrong usage."""
-    return error.ctx.command_path if error.ctx else name
+    if error.ctx:
+        return error.ctx.command_path
+    # Click does not say where an option lacks its value.
+    for word in sys.argv[1:]:
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        command, name = found, f"{name} {word}"
+    return name
 
 
 def make_plain(text: str) -> str:

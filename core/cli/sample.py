@@ -11,6 +11,7 @@ import click
 
 from core.actor import COMMAND_LINE
 from core.cli.export import parameter_options
+from core.cli.input import FileName
 from core.cli.output import open_output
 from core.cli.runner import make_plain, open_checked
 from core.db.databases import Databases
@@ -96,7 +97,7 @@ def show_command(sample_id: UUID) -> None:
 
 @sample.command("file", short_help="Write a sample as CSV, with weights.")
 @click.argument("sample_id", type=click.UUID)
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="A new file.")
+@click.option("-o", "--output", type=FileName(path_type=Path, dir_okay=False), required=True, help="A new file.")
 def file_command(sample_id: UUID, output: Path) -> None:
     """Write each drawn job with its stratum, its weight and its verdicts, for figures of your own."""
     settings = load_settings()

@@ -55,6 +55,26 @@ EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
             [*EXPORT, "-o", "."],
             "Invalid value for '-o' / '--output': File '.' is a directory. See `python -m core export --help`.",
         ),
+        *(
+            (
+                [*command, option, ""],
+                f"Invalid value for {named}: the name is empty: give the name of a file."
+                f" See `python -m core {' '.join(help_of)} --help`.",
+            )
+            for command, option, named, help_of in (
+                (EXPORT, "-o", "'-o' / '--output'", ["export"]),
+                (("reviews", *EXPORT), "-o", "'-o' / '--output'", ["reviews", "export"]),
+                (("sample", "file", "x"), "-o", "'-o' / '--output'", ["sample", "file"]),
+                (("import", "--client", "acme"), "--skip-bad", "'--skip-bad'", ["import"]),
+                (("import", "--client", "acme"), "--", "'FILE...'", ["import"]),
+                (("verify",), "--", "'FILE'", ["verify"]),
+            )
+        ),
+        (["export", "--client-id"], "Option '--client-id' requires an argument. See `python -m core export --help`."),
+        (
+            ["keys", "create", "--name"],
+            "Option '--name' requires an argument. See `python -m core keys create --help`.",
+        ),
         (
             ["check", "it"],
             "Got unexpected extra argument (it). See `python -m core check --help`.",
