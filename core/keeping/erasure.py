@@ -3,6 +3,7 @@
 One transaction, with its event. What the files still hold afterwards is the business of core/keeping/traces.py.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -14,7 +15,7 @@ from core.db.databases import Databases
 from core.db.topology import topology_of
 from core.errors import NotPossible
 from core.keeping.holds import refuse_held
-from core.keeping.survey import Survey, Target, survey_in
+from core.keeping.survey import Survey, Target, find_exports, survey_in
 
 # Exports that an event names; of more only the number is told.
 MOST_NAMED = 200
@@ -40,6 +41,14 @@ _DELETE = """
         sha256(convert_to(left(nullif(reason, ''), :stratum), 'UTF8')), hashtextextended(reason, 0),
         hashtextextended(prompt, 0)
     FROM gone
+"""
+
+# Whose the jobs were, and from when to when, also by what others have said of them.
+_SEEN = """
+    SELECT min(client_id), min(created_at), max(created_at) FROM (
+        SELECT client_id, created_at FROM erased WHERE client_id IS NOT NULL
+        UNION ALL SELECT client_id, job_created_at FROM reviews AS job WHERE {condition}
+    ) AS known
 """
 
 # What others have said of jobs, whether these are here or not.
@@ -105,17 +114,22 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
     Verdicts stay without their notes, and so do samples. Raises `NotPossible` under a hold, and where there is nothing.
     Where the jobs are not ours only our own copies go, and that is said by `explain_source`.
     """
-    ours = databases.jobs_are_ours
+    ours, condition, parameters = databases.jobs_are_ours, target.condition, target.parameters
     tables = {"reviews": "job_created_at", "sample_jobs": "job_created_at"} | ({"jobs": "created_at"} if ours else {})
     with databases.ours.transaction() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
         # An import that is under way ends first; the next one knows what was erased.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))"))
-        refuse_held(connection, target.condition, target.parameters, tables=tables)
+        refuse_held(connection, condition, parameters, tables=tables)
         found = survey_in(connection, target, jobs_are_ours=ours)
         if found.is_empty and ours:
             raise NotPossible(f"There is nothing of {target} here: look whether the id is right.")
         _erase(connection, target, jobs_are_ours=ours)
+        # From here on no export can begin before all this is committed.
+        connection.execute(text("SELECT FROM audit_begin()"))
+        client_id, first, last = connection.execute(text(_SEEN.format(condition=condition)), parameters).one()
+        if client_id is not None:
+            found = replace(found, exports=find_exports(connection, target, client_id, first, last))
         subject = target.client_id if target.job_id is None else str(target.job_id)
         details = _details(target, found)
         append(connection, databases.audit_key, Event.JOBS_ERASED, by, subject=subject, details=details)

@@ -82,14 +82,14 @@ def survey_in(connection: Connection, target: Target, *, jobs_are_ours: bool) ->
     exports = (
         []
         if not known
-        else _find_exports(
+        else find_exports(
             connection, target, known[0][0], min(each[1] for each in known), max(each[2] for each in known)
         )
     )
     return Survey(jobs, logs, said[3], said[4], exports)
 
 
-def _find_exports(
+def find_exports(
     connection: Connection, target: Target, client_id: str, first: datetime, last: datetime
 ) -> Sequence[Row[Any]]:
     """Find the receipts whose files may hold a job: by what of it never changes, because the rest may have since."""

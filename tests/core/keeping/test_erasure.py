@@ -38,7 +38,7 @@ from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings
 from tests.core.keeping.test_forgetting import ADA, BEN, KEEPING, NOW
 from tests.core.review.test_verdicts import job
-from tests.support.documents import HEADER
+from tests.support.documents import HEADER, april, export_document
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.waiting import wait_for
 
@@ -249,6 +249,22 @@ def test_exports_that_may_hold_it_are_named(
     assert [secret for secret in SECRETS if secret in json.dumps(details) + done.stdout.decode()] == []
     assert b"--rewrite writes the tables anew" in done.stderr
     check_chain(databases)
+
+
+def test_exports_that_begin_while_it_is_erased_are_named(databases: Databases, connection: psycopg.Connection) -> None:
+    """Until an erasure is committed, an export still has the job."""
+    job_id = insert_job(connection)
+    with databases.ours.transaction() as writing, ThreadPoolExecutor(1) as others:
+        hold_off_erasing(writing)
+        erasing = others.submit(erase, databases, COMMAND_LINE, Target(job_id=job_id))
+        wait_for(lambda: one(connection, WAITING) == [(1,)], "the erasure waits")
+        assert str(job_id) in export_document(databases, april()).decode()
+        writing.commit()
+        named = [str(each.export_id) for each in erasing.result(30).exports]
+
+    (details,) = one(connection, "SELECT details -> 'exports' FROM audit_events WHERE event = 'jobs-erased'")
+    assert details == (named,)
+    assert named == [str(export_id) for (export_id,) in one(connection, "SELECT export_id FROM exports")]
 
 
 def test_an_import_does_not_bring_it_back(databases: Databases, connection: psycopg.Connection) -> None:
