@@ -210,7 +210,9 @@ DOCUMENT: dict[str, Any] = {
                         "description": "The receipt.",
                         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Receipt"}}},
                     },
-                    **_errors("401", "403", "429", "500", "503", _404="No export of this key's client has this id."),
+                    **_errors(
+                        "400", "401", "403", "429", "500", "503", _404="No export of this key's client has this id."
+                    ),
                 },
             }
         },
@@ -223,7 +225,8 @@ DOCUMENT: dict[str, Any] = {
                     "200": {
                         "description": "OpenAPI 3.1.",
                         "content": {"application/json": {"schema": {"type": "object"}}},
-                    }
+                    },
+                    **_errors("400"),
                 },
             }
         },

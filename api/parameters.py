@@ -20,11 +20,21 @@ def query_params(request: Request) -> list[tuple[str, str]]:
             errors="surrogateescape",
             max_num_fields=MOST_PARAMETERS,
         )
+    except UnicodeDecodeError:
+        raise InvalidParameter("The parameters are not UTF-8: percent-encode them as UTF-8.") from None
     except ValueError:
-        raise InvalidParameter("The parameters are too many or not UTF-8: percent-encode them as UTF-8.") from None
+        raise InvalidParameter(
+            f"There are more than {MOST_PARAMETERS} parameters: give each one once, with commas between values."
+        ) from None
     for name, value in params:
         if not is_utf8(name):
             raise InvalidParameter("The name of a parameter is not UTF-8: percent-encode it as UTF-8.")
         if not is_utf8(value):
             raise InvalidParameter(f"{name} is not UTF-8: percent-encode it as UTF-8.")
     return params
+
+
+def take_no_params(request: Request) -> None:
+    """Raise `InvalidParameter` where a request has parameters: what would be ignored is refused."""
+    if query_params(request):
+        raise InvalidParameter("This address takes no parameters: remove them.")

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.authentication import authenticate
 from api.errors import PROTECTED, ApiError, method_not_allowed, not_found, respond
 from api.openapi import DOCUMENT
-from api.parameters import query_params
+from api.parameters import query_params, take_no_params
 from api.refusals import recorded_refusals
 from api.services import Services, ask
 from api.streaming import serve_export
@@ -23,7 +23,7 @@ from core.actor import Actor
 from core.actor import Scope as KeyScope
 from core.auth.api_keys import is_key_of, is_key_valid
 from core.db.json_rows import print_row
-from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
+from core.errors import DatabaseUnavailable, QueryTooSlow
 from core.export.export import Export
 from core.export.receipts import Via, find_receipt
 from core.export.review_export import ReviewExport, parse_review_filter
@@ -109,8 +109,7 @@ class Api:
             job_id = UUID(match[1] if match else "")
         except ValueError:
             raise not_found() from None
-        if query_params(request):
-            raise InvalidParameter("This address takes no parameters: remove them.")
+        take_no_params(request)
         found = await ask(list_reviews, self._services.databases.ours, actor.wall, job_id)
         if not found and not await ask(_has_job, self._services, actor.wall, job_id):
             raise not_found()
@@ -122,6 +121,7 @@ class Api:
             export_id = UUID(request.scope["path"].removeprefix(RECEIPT_PATH))
         except ValueError:
             raise not_found() from None
+        take_no_params(request)
         receipt = await ask(find_receipt, self._services.databases, export_id)
         if receipt is None or not await self._may_see(actor, receipt):
             raise not_found()
@@ -138,6 +138,7 @@ class Api:
         return await ask(is_key_of, self._services.databases.ours, key_id, client)
 
     async def _openapi(self, request: Request, send: Send) -> Response:
+        take_no_params(request)
         return JSONResponse(DOCUMENT, headers=PROTECTED)
 
     async def _health(self, request: Request, send: Send) -> Response:

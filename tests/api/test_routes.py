@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from core.actor import KEY_SCOPES
 from core.db.databases import Databases
 from core.jobs.filter import PARAMETERS
 from tests.support.asgi import APRIL, EXPORT, make_key
@@ -288,10 +289,31 @@ def test_query_that_cannot_be_read_is_400(api: ApiProcess, key: str, query: str)
         400,
         {
             "error": "INVALID_REQUEST",
-            "message": "The parameters are too many or not UTF-8: percent-encode them as UTF-8.",
+            "message": "There are more than 100 parameters: give each one once, with commas between values.",
             "statusCode": 400,
         },
     )
+
+
+@pytest.mark.parametrize("query", ["x=1", "x", "limit="])
+def test_an_address_that_takes_no_parameters_refuses_any(
+    api: ApiProcess, key: str, databases: Databases, query: str
+) -> None:
+    """A receipt, the verdicts on a job and the description know no parameters, and ignore none."""
+    staff = make_key(databases, None, scopes=frozenset(KEY_SCOPES))
+    export_id = api.get(EXPORT, key).headers["x-export-id"]
+
+    for path in (f"/api/v1/exports/{export_id}", f"/api/v1/jobs/{UUID(int=1)}/reviews", "/api/v1/openapi.json"):
+        answer = api.get(f"{path}?{query}", staff)
+
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {
+                "error": "INVALID_REQUEST",
+                "message": "This address takes no parameters: remove them.",
+                "statusCode": 400,
+            },
+        )
 
 
 @pytest.mark.parametrize("query", ["q=%FF", "q=%ED%A0%80"])
