@@ -39,12 +39,18 @@ def read_blocks(file: BinaryIO, name: str, digest: "hashlib._Hash", advance: Cal
 
 
 def unpack(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Unpack gzip (RFC 1952), which may have several members, in blocks of at most `BLOCK` bytes. Raises `CutGzip`."""
+    """Unpack gzip (RFC 1952), which may have several members, in blocks of at most `BLOCK` bytes. Raises `CutGzip`.
+
+    Zeros after a member are left out, as gzip(1) does: what writes whole blocks, as tapes do, fills the last one up.
+    """
     member = zlib.decompressobj(wbits=31)
     for block in blocks:
         rest = block
         while rest:
             if member.eof:
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    break
                 member = zlib.decompressobj(wbits=31)
             try:
                 data = member.decompress(rest, BLOCK)

@@ -27,6 +27,7 @@ from core.actor import COMMAND_LINE
 from core.cli.import_options import link_to_jobs
 from core.cli.output import open_aside
 from core.csv.format import BOM, make_header
+from core.csv.records import BLOCK
 from core.db.databases import Databases
 from core.db.session_settings import SESSION
 from core.db.startup import open_databases
@@ -153,6 +154,16 @@ def test_forms_that_a_file_may_have(databases: Databases, connection: psycopg.Co
     assert found == [('two\nlines, "quoted"', "", at, None, "acme")]
     log = connection.execute("SELECT created_at, category_ai_adult_general, category_underage FROM moderation_logs")
     assert log.fetchall() == [(at, True, None)]
+
+
+@pytest.mark.parametrize("zeros", [1, 512, BLOCK, 2 * BLOCK + 1])
+def test_a_gzip_may_be_filled_up_with_zeros(databases: Databases, zeros: int) -> None:
+    """What writes whole blocks fills the last one up; gzip(1) leaves that out, too. Anything else there is refused."""
+    packed = gzip.compress(document(record())) + bytes(zeros)
+
+    assert take(databases, packed).records == 1
+    with pytest.raises(NotPossible, match="is no whole gzip file"):
+        take(databases, packed + b"xyz")
 
 
 def test_members_of_a_gzip_may_end_anywhere(databases: Databases) -> None:
