@@ -7,6 +7,7 @@ from core.auth.api_keys import create_key, list_keys, revoke_key, rotate_key
 from core.cli.output import echo_table
 from core.cli.runner import open_checked
 from core.cli.times import parse_day, parse_length
+from core.errors import InvalidParameter
 from core.instants import print_exact
 from core.jobs.wall import Wall
 from core.settings import load_settings
@@ -48,6 +49,9 @@ def create_key_command(
     """Print a new key, once, and nothing else."""
     if all_clients == (client is not None):
         raise click.UsageError("Give either --client ID or --all-clients.")
+    if not all(map(str.strip, networks)):
+        # A variable of the shell that was not set: without a network the key would open from anywhere.
+        raise InvalidParameter("network is empty: name one, or leave it out.")
     expires_at = None if expires is None else parse_day("expires", expires)
     settings = load_settings()
     with open_checked(settings) as databases:

@@ -100,6 +100,7 @@ EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
             ["keys", "create", "--name", "", "--scope", "job:read", "--all-clients"],
             "name is empty: say what the key is for.",
         ),
+        ([*CREATE_KEY, "--network", "192.0.2.0/24", "--network", " "], "network is empty: name one, or leave it out."),
         (
             ["keys", "create", "--name", "x", "--scope", "job:read", "--client", ""],
             "client is empty: name the client whose jobs the key sees.",
