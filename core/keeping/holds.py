@@ -59,6 +59,8 @@ def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID
     _check_admin(by)
     if held == Held():
         raise InvalidParameter("Say what is held: a client, a job, or a time.")
+    if held.client_id is not None and not held.client_id.strip():
+        raise InvalidParameter("client is empty: name the client whose jobs are held.")
     if (held.created_from is None) != (held.created_to is None):
         raise InvalidParameter("A time that is held has a beginning and an end: give both, or neither.")
     if held.created_from is not None and held.created_to is not None and held.created_from >= held.created_to:

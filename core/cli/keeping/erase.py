@@ -9,7 +9,7 @@ import click
 from core.actor import COMMAND_LINE
 from core.cli.runner import make_plain, open_checked
 from core.db.databases import Databases
-from core.errors import NotPossible
+from core.errors import InvalidParameter, NotPossible
 from core.instants import print_instant
 from core.intake.importer import count
 from core.keeping.erasure import erase, explain_source
@@ -32,6 +32,8 @@ def erase_command(job_id: UUID | None, client_id: str | None, traces: bool, rewr
     """
     if (job_id is not None) + (client_id is not None) + traces != 1:
         raise click.UsageError("Give one of --job ID, --client ID and --traces.")
+    if client_id is not None and not client_id.strip():
+        raise InvalidParameter("client is empty: name the client whose jobs are erased.")
     started_at = datetime.now(UTC)
     with open_checked(load_settings()) as databases:
         if not traces:

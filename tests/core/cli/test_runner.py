@@ -79,6 +79,11 @@ EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
             ["check", "it"],
             "Got unexpected extra argument (it). See `python -m core check --help`.",
         ),
+        (
+            ["hold", "add", "--client", " ", "--reason", "asked for"],
+            "client is empty: name the client whose jobs are held.",
+        ),
+        (["erase", "--client", "", "--yes"], "client is empty: name the client whose jobs are erased."),
         (["seed"], "Missing option '--jobs'. See `python -m core seed --help`."),
         (
             ["seed", "--jobs", "0"],
