@@ -12,7 +12,7 @@ from uuid import uuid4
 import click
 
 from core.csv.format import BOM, make_header
-from core.errors import NotPossible
+from core.errors import InvalidParameter, NotPossible
 from core.export.job_columns import COLUMNS
 from core.intake.job_file import ASIDE
 
@@ -104,6 +104,8 @@ def open_aside(name: str | None) -> Iterator[BinaryIO | None]:
         yield None
         return
     path = Path(name)
+    if path == STANDARD_OUTPUT:
+        raise InvalidParameter("skip-bad is a new file, and not standard output: name one.")
     try:
         file = Aside(path, "xb")
     except FileExistsError:

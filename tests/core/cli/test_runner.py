@@ -80,6 +80,10 @@ EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
             "Got unexpected extra argument (it). See `python -m core check --help`.",
         ),
         (
+            ["import", "--client", "acme", "--skip-bad", "-", "README.md"],
+            "skip-bad is a new file, and not standard output: name one.",
+        ),
+        (
             ["hold", "add", "--client", " ", "--reason", "asked for"],
             "client is empty: name the client whose jobs are held.",
         ),
