@@ -41,7 +41,13 @@ const LEADS = ["focusin", "focusout", "pointerdown"];
 // The grid of the list of jobs; pixels of its heading, and of the column with the boxes.
 const GRID = ".st-key-jobs .dvn-scroller", HEADING = 35, BOXES = 36;
 
+// What the focus can go to.
+const TAKES_FOCUS = ":is(button, input, textarea, a[href], [tabindex='0']):not(:disabled, [tabindex='-1'])";
+
 let forget = () => {};
+// What had the focus last outside of any dialog, and all that it lies in, from the inside; and the same for the dialog
+// that is open, until the focus is back. Streamlit gives it back to a button alone that is still there and not disabled.
+let place = [], returns = null;
 let last = { key: "", at: 0 }, acted = -UNSEEN;
 // A step that was asked for before its button was there: it is taken once the page is, if nothing else was pressed.
 let awaited = null;
@@ -88,9 +94,29 @@ function isConnected() {
   return document.querySelector(`[${CONNECTION}]`)?.getAttribute(CONNECTION) === "CONNECTED";
 }
 
+function notePlace(at) {
+  if (!at.closest?.("[role=dialog]")) {
+    if (!at.closest?.("[data-testid=stMain]")) return;
+    [place, returns] = [[], null];
+    for (let one = at; !one.matches("[data-testid=stMain]"); one = one.parentElement) place.push(one);
+  } else if (at.closest(ASKS)) returns ??= place;
+}
+
+// Gives the focus back, once a dialog is closed and its page drawn, to what opened it, or else to the first control of
+// what that lies in.
+function giveBack() {
+  if (returns === null || isRunning() || document.querySelector(ASKS)) return;
+  if (document.activeElement === document.body) {
+    const near = returns.filter((one) => one.isConnected).flatMap((one) => [one, ...one.querySelectorAll(TAKES_FOCUS)]);
+    near.find((one) => one.matches(TAKES_FOCUS) && one.checkVisibility())?.focus();
+  }
+  returns = null;
+}
+
 // Who moves on leaves the field; without a connection it is Streamlit that takes the focus.
 function noteWritten(event) {
   const at = event.composedPath()[0];
+  if (event.type !== "focusout") notePlace(at);
   if (event.type === "focusin" && isTyped(at)) written = at;
   else if (event.type === "focusout" && at === written && isConnected()) written = null;
   else if (event.type === "pointerdown" && at !== written && !at.closest?.("[role=dialog]")) written = null;
@@ -232,7 +258,10 @@ export default function ({ data, setTriggerValue }) {
     }
   };
   const answers = new MutationObserver((changes) => {
-    if (!isRunning()) left = { showing: null, at: 0 };
+    if (!isRunning()) {
+      left = { showing: null, at: 0 };
+      setTimeout(giveBack, GONE);
+    }
     if (!changes.some((change) => change.attributeName === CONNECTION)) return;
     changed = performance.now();
     keepWritten();

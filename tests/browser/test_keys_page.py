@@ -137,6 +137,32 @@ def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
     ).fetchall() == [("key-created", "user:demo"), ("key-revoked", "user:demo")]
 
 
+def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, page: Page) -> None:
+    """Where a dialog is closed the focus is on what opened it; where that is not to be used any more, beside it."""
+    open_keys(page, dashboard.url)
+    # Where no other key is left, there is none to choose either.
+    for name in ("kept", "focused"):
+        key_id = create(page, name, None).split("_")[1]
+        page.get_by_role("button", name="Done").press("Enter")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("button", name="Create key")).to_be_focused()
+        wait_until_still(page)
+    choose(page, key_id)
+    wait_until_still(page)
+
+    page.get_by_role("button", name="Revoke").press("Enter")
+    page.get_by_role("button", name="Keep it").press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Revoke")).to_be_focused()
+    wait_until_still(page)
+    page.get_by_role("button", name="Revoke").press("Enter")
+    page.get_by_role("button", name="Revoke key").press("Enter")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Revoke")).to_be_disabled()
+    expect(page.get_by_role("combobox", name="Key to rotate or revoke")).to_be_focused()
+
+
 def test_a_wrong_press_makes_no_key_and_two_make_one(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
