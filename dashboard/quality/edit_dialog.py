@@ -12,6 +12,7 @@ from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
@@ -39,7 +40,6 @@ def edit_dialog(person: Actor, sample: Row[Any]) -> None:
     try:
         make_once(lambda: edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day))
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        st.error("The sample was not changed.", icon=":material/error:")
-        st.text(str(error))
+        show_refusal(error, "The sample was not changed.")
         return
     st.rerun()

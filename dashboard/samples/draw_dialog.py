@@ -21,6 +21,7 @@ from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
@@ -125,7 +126,7 @@ def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging, re
         with st.spinner("Drawing …"):
             sample_id = make_once(lambda: draw_sample(get_resources().databases, person, job_filter, plan, judging))
     except (InvalidParameter, Forbidden, NotPossible, QueryTooSlow) as error:
-        refusal.error("No sample was drawn.", icon=":material/error:")
-        refusal.text(str(error))
+        with refusal:
+            show_refusal(error, "No sample was drawn.")
         return
     lead_on("quality", "See the sample", {"sample": str(sample_id)})

@@ -9,6 +9,21 @@ from streamlit.errors import FragmentHandledException
 
 from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
 
+# What is written on the pages at the fields that reasons name as commands and API do.
+LABELS = {
+    "at_least": "“At least so many of each kind”",
+    "client": "Client id",
+    "clients": "Clients",
+    "expires": "“It expires”",
+    "name": "Name",
+    "network": "“It works from”",
+    "opinions": "“People who judge each job”",
+    "reason": "“Why they are held”",
+    "scope": "The scope",
+    "size": "“Jobs to judge”",
+    "who": "The name",
+}
+
 log = logging.getLogger("fencepost.dashboard")
 
 
@@ -46,7 +61,13 @@ def show_failure(error: Exception) -> bool:
     return True
 
 
-def show_refusal(error: Exception) -> None:
+def show_refusal(error: Exception, said: str = "That can't be done.") -> None:
     """Say why something that was asked for is not done; what was asked stays on screen, to be corrected."""
-    st.error("That can't be done.", icon=":material/error:")
-    st.text(str(error))
+    st.error(said, icon=":material/error:")
+    st.text(name_field(str(error)))
+
+
+def name_field(reason: str) -> str:
+    """Begin a reason with the label on the screen, where it begins with a parameter's name."""
+    name, space, rest = reason.partition(" ")
+    return f"{LABELS.get(name, name)}{space}{rest}"

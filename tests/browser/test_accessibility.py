@@ -91,9 +91,9 @@ def queue(page: Page) -> Iterator[str]:
     yield "the questions about a new queue"
     save = page.get_by_role("dialog").get_by_role("button", name="Save queue")
     save.click()
-    expect(page.get_by_text("name is empty")).to_be_visible()
+    expect(page.get_by_text("Name is empty")).to_be_visible()
     # Whoever has scrolled down to the button sees why nothing was saved.
-    reason, button = page.get_by_text("name is empty").bounding_box(), save.bounding_box()
+    reason, button = page.get_by_text("Name is empty").bounding_box(), save.bounding_box()
     assert reason is not None
     assert button is not None
     assert reason["y"] < button["y"]

@@ -179,7 +179,7 @@ def test_a_wrong_press_makes_no_key_and_two_make_one(
 
     dialog.get_by_role("button", name="Create key").click()
 
-    expect(dialog.get_by_text("name is empty: say what the key is for.")).to_be_visible()
+    expect(dialog.get_by_text("Name is empty: say what the key is for.")).to_be_visible()
     expect(dialog.get_by_label("Client id")).to_have_value("acme")
     dialog.get_by_label("Name").fill("given up")
     page.get_by_role("button", name="Cancel").click()

@@ -75,7 +75,7 @@ def test_a_filter_is_saved_as_a_queue(open_page: OpenPage, databases: Databases,
 
     assert offered == ["jobs", "reviews"]
     assert "Jobs of client “acme”" in said
-    assert "name is empty" in refused
+    assert "Name is empty" in refused
     wanted = Settings(name="of acme", job_filter=april(client_id="acme"), kind=Queue.SECOND, needs_note=True)
     assert read_settings(saved) == wanted
     assert edited is not None
