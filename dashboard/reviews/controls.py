@@ -14,7 +14,7 @@ from core.actor import Actor
 from core.instants import in_zone
 from core.jobs.filter_sentence import describe_filter
 from core.review.queues import Queue
-from core.review.saved_queues import may_change, read_settings
+from core.review.saved_queues import LONGEST_NAME, may_change, read_settings
 from dashboard.address.zones import shown_zone
 from dashboard.queues.dialogs import close_dialog, edit_dialog, show_save_button
 from dashboard.queues.sentences import QUEUES, say_settings
@@ -31,7 +31,7 @@ def show_controls(
     place: Place, saved: Sequence[Row[Any]], person: Actor, counts: Counts, on_choose: Callable[[Place], None]
 ) -> None:
     """Show which queue, in which order, of which jobs; `on_choose` is called with another queue or order."""
-    names = {queue.queue_id: escape(queue.name) for queue in saved} | QUEUES
+    names = {queue.queue_id: escape(queue.name, longest=LONGEST_NAME) for queue in saved} | QUEUES
     zone = shown_zone(place.view)
     st.session_state["queue"], st.session_state["sampled"] = place.saved or place.queue, place.is_sampled
 

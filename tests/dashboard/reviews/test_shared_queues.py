@@ -158,6 +158,16 @@ def test_leads_see_who_did_what(
     assert open_page("reviews").button(key="open_week")
 
 
+def test_a_long_name_stands_there_whole(open_page: OpenPage, databases: Databases) -> None:
+    """What tells queues apart may stand at the end of their names."""
+    name = "All that was rejected in the first half of the year by rules that are not in force any more"
+    save_queue(databases, DEMO_PERSON, Settings(name=name, job_filter=april()))
+
+    options = open_page("reviews", **APRIL).radio(key="queue").options
+
+    assert any(name in option for option in options)
+
+
 def test_a_queue_says_what_it_asks_for() -> None:
     """Kind, order, needs, whether it grows, people and the day, in one sentence."""
     growing = replace(WHOLE, kind=Queue.ESCALATED, needs_note=True, is_growing=True)
