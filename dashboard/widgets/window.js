@@ -2,6 +2,10 @@
 // window is laid out anew: at once where list and job have no room beside each other, else when nobody is at it, because
 // a run that nobody asked for may overtake the one that they did.
 
+// Pixels by which a window may be narrower or wider than what it was laid out for, higher, and lower: a list still ends
+// within it.
+const WIDER = 200, HIGHER = 100, LOWER = 60;
+
 const STEP = 20, QUIET = 1000, BUSY = 100, YEAR = 31536000;
 const ACTS = ["keydown", "pointerdown", "input"];
 
@@ -24,7 +28,8 @@ export default function ({ data, setStateValue }) {
     size = `${width}x${height}`;
     document.cookie = `${data.cookie}=${size}; path=/; max-age=${YEAR}; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
     if (width >= data.wide !== data.width >= data.wide) tell();
-    else if (Math.abs(width - data.width) > 200 || Math.abs(height - data.height) > 100) timer = setTimeout(tell, QUIET);
+    else if (Math.abs(width - data.width) > WIDER || height - data.height > HIGHER || data.height - height > LOWER)
+      timer = setTimeout(tell, QUIET);
   };
   const put_off = () => {
     if (timer === undefined) return;

@@ -108,6 +108,15 @@ def open_jobs_beside(page: Page, address: str) -> None:
     wait_until_still(page)
 
 
+def test_the_first_list_ends_within_a_low_window(dashboard: RunningServer, page: Page) -> None:
+    """Whoever comes for the first time, in a window that is lower than a common one, sees all of the list's place."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    open_jobs(page, dashboard.url, "?range=30d")
+
+    wait_for(page, lambda: edges(page.get_by_test_id("stDataFrame"))[1] <= 800)
+
+
 @pytest.mark.parametrize("sized", [(390, 844)], indirect=True)
 def test_on_a_telephone_the_list_comes_first_and_a_job_takes_its_place(dashboard: RunningServer, sized: Page) -> None:
     """The head is one button above the list, and says what is wrong where one looks; an open job stands alone, and
