@@ -22,3 +22,13 @@ def read_or_default(
         # The message may repeat what stood in the address: it is shown as text, never as Markdown.
         st.text(str(error))
         return default()
+
+
+def expect_no_parameters() -> None:
+    """Say of the address of a page without any parameters that it is wrong, where it has some."""
+    read_or_default(_parse_nothing, lambda: None, named="the whole page")
+
+
+def _parse_nothing(given: list[tuple[str, str]]) -> None:
+    if given:
+        raise InvalidParameter("This page takes no parameters: remove everything after ? from its address.")

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from core.actor import Scope
 from core.auth.api_keys import KeyState, list_keys
+from dashboard.address.reading import expect_no_parameters
 from dashboard.address.zones import browser_zone
 from dashboard.keys.dialogs import create_dialog, revoke_dialog, rotate_dialog
 from dashboard.keys.table import isolate, prefix, show_keys
@@ -29,6 +30,7 @@ def show() -> None:
         st.space("stretch")
         if st.button("Create key", type=emphasis(), icon=":material/add:", key="open_create"):
             create_dialog()
+    expect_no_parameters()
     st.caption("An API key sees the jobs of one client or of all. It is shown once, when it is made.")
     newest_first = list_keys(get_resources().databases.ours)[::-1]
     if not newest_first:

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from core.auth.people import MOST_PEOPLE, Visitor, list_people
 from core.auth.rights import Kind, holder_of, list_rights, rights_of
+from dashboard.address.reading import expect_no_parameters
 from dashboard.address.zones import browser_zone
 from dashboard.people.dialogs import change_dialog, give_dialog, list_known, take_dialog
 from dashboard.people.table import show_people, show_rights
@@ -30,6 +31,7 @@ def show() -> None:
         st.space("stretch")
         if st.button("Give rights", type=emphasis(), icon=":material/person_add:", key="open_give"):
             _open_give(rows, visitors)
+    expect_no_parameters()
     st.caption("Rights given here are added to the lists in the settings, which stay as they are.")
     if resources.door is None:
         st.caption("Nobody signs in here, so rights take effect once people do.")

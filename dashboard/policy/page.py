@@ -5,6 +5,7 @@ import streamlit as st
 from core.actor import Scope
 from core.jobs.filter import Category
 from core.policy.texts import GENERAL, Kind, Policy, Subject, read_policy
+from dashboard.address.reading import expect_no_parameters
 from dashboard.address.zones import browser_zone
 from dashboard.policy.edit_dialog import choose_reason_dialog, edit_dialog
 from dashboard.policy.history_dialog import history_dialog, name_about
@@ -29,6 +30,7 @@ def show() -> None:
         st.space("stretch")
         if is_admin and st.button("Write about a reason", icon=":material/add:", key="policy_reason"):
             choose_reason_dialog(policy.version)
+    expect_no_parameters()
     now = f" This is version {policy.version}." if policy.version else ""
     st.caption(
         "What applies to a job stands beside it while it is judged, and each verdict keeps the version under which it "

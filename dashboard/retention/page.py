@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from core.keeping.erasures import list_erasures
 from core.keeping.holds import list_holds
 from core.program import COMMAND
+from dashboard.address.reading import expect_no_parameters
 from dashboard.address.zones import browser_zone
 from dashboard.retention.dialogs import end_dialog, place_dialog
 from dashboard.retention.table import name_hold, show_erasures, show_holds
@@ -30,6 +31,7 @@ def show() -> None:
         st.space("stretch")
         if st.button("Place a hold", type=emphasis(), icon=":material/lock:", key="open_place"):
             place_dialog()
+    expect_no_parameters()
     databases = get_resources().databases
     zone = browser_zone()
     st.caption("Jobs under a hold cannot be erased here. While there is any hold, nothing that is evidence is removed.")

@@ -12,6 +12,7 @@ from core.characters import quote
 from core.errors import NotPossible
 from core.webhooks.deliveries import State, list_deliveries, send_again
 from core.webhooks.endpoints import list_endpoints, pause_endpoint, resume_endpoint
+from dashboard.address.reading import expect_no_parameters
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import ADMINS, as_person
 from dashboard.session.once import forget_made
@@ -44,6 +45,7 @@ def show() -> None:
         if st.button("Add webhook", type=emphasis(), icon=":material/add:", key="open_add"):
             add_dialog()
     st.caption("Other services are told what reviewers find, in signed messages that never contain a text or a name.")
+    expect_no_parameters()
     database = get_resources().databases.ours
     endpoints = list_endpoints(database)
     if not endpoints:

@@ -223,6 +223,20 @@ def test_with_data_a_page_shows_it(
     assert [part for part in shown if not any(part in text for text in texts)] == []
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("jobs", "categories", "reviews", "quality", "policy", "exports", "people", "keys", "webhooks", "retention"),
+        "audit",
+    ],
+)
+def test_a_parameter_that_no_page_knows_is_said(open_page: OpenPage, page: str) -> None:
+    """What a page does not take from its address is not ignored without a word."""
+    app = open_page(page, unknown="1")
+
+    assert [error.value for error in app.error if error.value.startswith("This address is not valid")] != []
+
+
 @pytest.mark.parametrize("page", ["jobs", "categories", "reviews"])
 def test_without_a_database_a_page_says_so(open_page: OpenPage, connection: psycopg.Connection, page: str) -> None:
     """Where the jobs cannot be read a sentence says what to do, and a button tries it again."""
