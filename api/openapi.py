@@ -225,8 +225,7 @@ DOCUMENT: dict[str, Any] = {
                     "200": {
                         "description": "OpenAPI 3.1.",
                         "content": {"application/json": {"schema": {"type": "object"}}},
-                    },
-                    **_errors("400"),
+                    }
                 },
             }
         },

@@ -121,10 +121,10 @@ class Api:
             export_id = UUID(request.scope["path"].removeprefix(RECEIPT_PATH))
         except ValueError:
             raise not_found() from None
-        take_no_params(request)
         receipt = await ask(find_receipt, self._services.databases, export_id)
         if receipt is None or not await self._may_see(actor, receipt):
             raise not_found()
+        take_no_params(request)
         return JSONResponse(receipt, headers=PROTECTED)
 
     async def _may_see(self, actor: Actor, receipt: Mapping[str, Any]) -> bool:
@@ -138,7 +138,6 @@ class Api:
         return await ask(is_key_of, self._services.databases.ours, key_id, client)
 
     async def _openapi(self, request: Request, send: Send) -> Response:
-        take_no_params(request)
         return JSONResponse(DOCUMENT, headers=PROTECTED)
 
     async def _health(self, request: Request, send: Send) -> Response:

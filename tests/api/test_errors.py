@@ -336,7 +336,8 @@ TABLE = {
     ),
     "not UTF-8": invalid(f"{APRIL}&q=%FF", "q is not UTF-8: percent-encode it as UTF-8."),
     "101 parameters": invalid(
-        "&".join(["q=x"] * 101), "The parameters are too many or not UTF-8: percent-encode them as UTF-8."
+        "&".join(["q=x"] * 101),
+        "There are more than 100 parameters: give each one once, with commas between values.",
     ),
     # 7: the client.
     "other client": forbidden(OTHER_CLIENT, f"{EXPORT}&client_id=other", "{acme}"),
