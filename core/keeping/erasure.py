@@ -15,7 +15,7 @@ from core.db.databases import Databases
 from core.db.topology import topology_of
 from core.errors import NotPossible
 from core.keeping.holds import refuse_held
-from core.keeping.survey import Survey, Target, find_exports, survey_in
+from core.keeping.survey import Survey, Target, find_exports
 
 # Exports that an event names; of more only the number is told.
 MOST_NAMED = 200
@@ -51,6 +51,10 @@ _SEEN = """
     ) AS known
 """
 
+# Logs go by a trigger, which tells nobody; other nodes count for themselves, so there they are counted before.
+_GONE_LOGS = "SELECT pg_stat_get_xact_tuples_deleted(CAST('moderation_logs' AS regclass))"
+_LOGS_OF_NODES = "SELECT count(*) FROM moderation_logs JOIN jobs AS job USING (job_id) WHERE {condition}"
+
 # What others have said of jobs, whether these are here or not.
 _NOTE_IDS = """
     INSERT INTO erased (job_id)
@@ -59,15 +63,22 @@ _NOTE_IDS = """
     EXCEPT SELECT job_id FROM erased
 """
 
+_DELETE_DRAFTS = """
+    WITH gone AS (DELETE FROM review_drafts WHERE job_id IN (SELECT job_id FROM erased) RETURNING note)
+    SELECT count(*) FROM gone WHERE note <> ''
+"""
+
 # A verdict that calls for others needs a note, if an empty one.
+_EMPTY_NOTES = """
+    UPDATE reviews SET note = CASE verdict WHEN 'escalate' THEN '' END
+    WHERE note <> '' AND job_id IN (SELECT job_id FROM erased)
+"""
+
 _EMPTY_COPIES = (
-    "DELETE FROM review_drafts WHERE job_id IN (SELECT job_id FROM erased)",
     "DELETE FROM review_claims WHERE job_id IN (SELECT job_id FROM erased)",
     "UPDATE gold_turns SET note = NULL WHERE note IS NOT NULL AND job_id IN (SELECT job_id FROM erased)",
     # Nobody is asked about what is gone; what was said to it still counts.
     "DELETE FROM gold_answers WHERE job_id IN (SELECT job_id FROM erased)",
-    "UPDATE reviews SET note = CASE verdict WHEN 'escalate' THEN '' END"
-    " WHERE note <> '' AND job_id IN (SELECT job_id FROM erased)",
 )
 
 # Reasons that no job has any more: each is looked for until the first job that has it.
@@ -109,7 +120,7 @@ _FORGET_REASONS = (
 
 
 def erase(databases: Databases, by: Actor, target: Target) -> Survey:
-    """Erase a target, all or nothing; return what there was. Ids are kept, so that no import brings a job back.
+    """Erase a target, all or nothing; return what was erased. Ids are kept, so that no import brings a job back.
 
     Verdicts stay without their notes, and so do samples. Raises `NotPossible` under a hold, and where there is nothing.
     Where the jobs are not ours only our own copies go, and that is said by `explain_source`.
@@ -121,10 +132,9 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
         # An import that is under way ends first; the next one knows what was erased.
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fencepost imports', 0))"))
         refuse_held(connection, condition, parameters, tables=tables)
-        found = survey_in(connection, target, jobs_are_ours=ours)
+        found = _erase(connection, target, jobs_are_ours=ours)
         if found.is_empty and ours:
             raise NotPossible(f"There is nothing of {target} here: look whether the id is right.")
-        _erase(connection, target, jobs_are_ours=ours)
         # From here on no export can begin before all this is committed.
         connection.execute(text("SELECT FROM audit_begin()"))
         client_id, first, last = connection.execute(text(_SEEN.format(condition=condition)), parameters).one()
@@ -146,15 +156,27 @@ def explain_source(databases: Databases, target: Target) -> str:
     )
 
 
-def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> None:
+def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> Survey:
+    """Erase a target and count that: what others write meanwhile is erased, too, once it is seen."""
     condition, parameters = target.condition, target.parameters
+
+    def count(query: str, parameters: dict[str, object] | None = None) -> int:
+        return int(connection.execute(text(query), parameters or {}).scalar_one())
+
     connection.execute(text(_CREATE))
+    jobs = logs = 0
     if jobs_are_ours:
-        connection.execute(text(_DELETE.format(condition=condition)), parameters | {"stratum": _STRATUM})
+        is_distributed = topology_of(connection).is_distributed
+        if is_distributed:
+            logs = count(_LOGS_OF_NODES.format(condition=condition), parameters)
+        deletion = text(_DELETE.format(condition=condition))
+        jobs = connection.execute(deletion, parameters | {"stratum": _STRATUM}).rowcount
+        if not is_distributed:
+            logs = count(_GONE_LOGS)
         # More may have come in since the first look at holds.
         refuse_held(connection, "true", {}, tables={"erased": "created_at"})
         connection.execute(text("INSERT INTO erased_jobs (job_id) SELECT job_id FROM erased ON CONFLICT DO NOTHING"))
-        gone = _GONE_REASONS_OF_NODES if topology_of(connection).is_distributed else _GONE_REASONS
+        gone = _GONE_REASONS_OF_NODES if is_distributed else _GONE_REASONS
         for statement in (gone, *_FORGET_REASONS):
             connection.execute(text(statement), {"erased": ERASED} if ":erased" in statement else {})
     # What is being written about these jobs ends first; `hold_off_erasing` is the other half.
@@ -162,6 +184,8 @@ def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> No
     connection.execute(text(_NOTE_IDS.format(condition=condition)), parameters)
     for statement in _EMPTY_COPIES:
         connection.execute(text(statement))
+    notes = connection.execute(text(_EMPTY_NOTES)).rowcount
+    return Survey(jobs, logs, notes, drafts=count(_DELETE_DRAFTS), exports=[])
 
 
 def _details(target: Target, found: Survey) -> dict[str, Any]:

@@ -53,12 +53,10 @@ def survey(databases: Databases, target: Target) -> Survey:
     """Look what there is of a target, and change nothing."""
     with databases.ours.transaction() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))
-        return survey_in(connection, target, jobs_are_ours=databases.jobs_are_ours)
+        return _survey_in(connection, target, jobs_are_ours=databases.jobs_are_ours)
 
 
-def survey_in(connection: Connection, target: Target, *, jobs_are_ours: bool) -> Survey:
-    """Look what there is of a target, as a transaction sees it."""
-
+def _survey_in(connection: Connection, target: Target, *, jobs_are_ours: bool) -> Survey:
     def ask(query: str) -> Sequence[Any]:
         return connection.execute(text(query.format(condition=target.condition)), target.parameters).one()
 

@@ -267,6 +267,33 @@ def test_exports_that_begin_while_it_is_erased_are_named(databases: Databases, c
     assert named == [str(export_id) for (export_id,) in one(connection, "SELECT export_id FROM exports")]
 
 
+@pytest.mark.parametrize("arrives", ["a job", "a log"])
+def test_what_arrives_while_jobs_are_erased_is_counted(
+    databases: Databases, connection: psycopg.Connection, arrives: str
+) -> None:
+    """The audit tells how many jobs, logs, notes and drafts were erased, not how many there were at the first look."""
+    first = insert_job(connection)
+
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(databases.ours.conninfo) as writing:
+        if arrives == "a job":
+            writing.execute("LOCK TABLE jobs IN SHARE MODE")
+        else:
+            # It holds its job until it is committed.
+            insert_log(writing, first)
+        erasing = threads.submit(erase, databases, COMMAND_LINE, Target(client_id="acme"))
+        wait_for(lambda: one(connection, "SELECT FROM pg_locks WHERE NOT granted"), "an erasure that deletes")
+        if arrives == "a job":
+            insert_log(writing, insert_job(writing))
+        writing.commit()
+        found = erasing.result(30)
+
+    jobs = 2 if arrives == "a job" else 1
+    details = "SELECT details -> 'jobs', details -> 'logs' FROM audit_events WHERE event = 'jobs-erased'"
+    assert one(connection, details) == [(jobs, 1)]
+    assert (found.jobs, found.logs) == (jobs, 1)
+    assert one(connection, "SELECT FROM jobs UNION ALL SELECT FROM moderation_logs") == []
+
+
 def test_an_import_does_not_bring_it_back(databases: Databases, connection: psycopg.Connection) -> None:
     """Records of erased jobs are left out of a file, and that is said; the others come in."""
     gone, other = uuid4(), uuid4()
@@ -350,10 +377,10 @@ def test_a_hold_keeps_jobs_that_arrive_while_others_are_erased(
     )
 
     with ThreadPoolExecutor(1) as threads, psycopg.connect(databases.ours.conninfo) as writing:
-        # What is to be erased is counted once holds were looked at.
-        writing.execute("LOCK TABLE exports")
+        # Holds can be looked at, and nothing can be deleted.
+        writing.execute("LOCK TABLE jobs IN SHARE MODE")
         erasing = threads.submit(erase, databases, COMMAND_LINE, Target(client_id="acme"))
-        wait_for(lambda: connection.execute(WAITING_FOR_TABLES).fetchone() != (0,), "an erasure that counts")
+        wait_for(lambda: connection.execute(WAITING_FOR_TABLES).fetchone() != (0,), "an erasure that deletes")
         held = insert_job(writing, created_at=NOON)
         writing.commit()
         with pytest.raises(NotPossible, match=f"The hold {hold_id} keeps this"):
