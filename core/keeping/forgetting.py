@@ -14,7 +14,7 @@ from core.audit.cutting import cut_audit, find_cut
 from core.db.database import Database
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable
-from core.keeping.holds import is_any_in_force
+from core.keeping.holds import lock_and_find_holds
 from core.keeping.kinds import Kind, list_kinds
 from core.settings import Settings
 
@@ -168,7 +168,7 @@ def _find_audit_limit(settings: Settings, now: datetime) -> datetime | None:
 
 def _find_hindrance(connection: Connection, kind: Kind | None) -> str | None:
     """Say why rows of a kind (None: of the audit) may not be removed now."""
-    if (kind is None or kind.is_evidence) and is_any_in_force(connection):
+    if (kind is None or kind.is_evidence) and lock_and_find_holds(connection):
         return "a hold is in force"
     table = "audit_events" if kind is None else kind.table
     if not connection.execute(_MAY_REMOVE, {"table": table}).scalar_one():

@@ -101,8 +101,8 @@ def list_holds(databases: Databases, *, ended: bool = False) -> list[Row[Any]]:
         return list(connection.execute(query if ended else query.where(holds.c.ended_at.is_(None))))
 
 
-def is_any_in_force(connection: Connection) -> bool:
-    """Tell whether there is a hold, and let none be placed before the transaction has ended."""
+def lock_and_find_holds(connection: Connection) -> bool:
+    """Let no hold be placed before the transaction has ended; return whether there is one."""
     connection.execute(_LOCK)
     return connection.execute(select(holds.c.hold_id).where(holds.c.ended_at.is_(None)).limit(1)).first() is not None
 

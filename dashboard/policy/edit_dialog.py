@@ -15,6 +15,7 @@ from dashboard.policy.history_dialog import name_about
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
+from dashboard.widgets.failure import show_refusal
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.written_text import show_written
 
@@ -81,8 +82,7 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
                 lambda: write_policy(databases, person, subject, words, earlier_count=earlier_count, shown=version)
             )
     except (InvalidParameter, NotPossible) as error:
-        st.error("The policy was not changed.", icon=":material/error:")
-        st.text(str(error))
+        show_refusal(error, "The policy was not changed.")
         return
     st.rerun()
 
