@@ -37,6 +37,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     try:
         if sys.stdout is None:
             raise NotPossible("Standard output is closed: leave it open, or send it to /dev/null.")
+        _refuse_repeated(command, name, sys.argv[1:])
         # Not `command.main`, which writes an empty line when it is interrupted and is silent about a broken pipe.
         with command.make_context(name, sys.argv[1:]) as context:
             command.invoke(context)
@@ -73,6 +74,20 @@ def run_command(command: click.Command, name: str) -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _fail(f"{error.filename or 'Standard output'} cannot be used: {error.strerror}.", 1)
+
+
+def _refuse_repeated(command: click.Command, name: str, words: list[str], parent: click.Context | None = None) -> None:
+    """Raise `UsageError` where an option that takes one value is given several: Click takes the last without a word."""
+    context = click.Context(command, parent, name, **command.context_settings)
+    _, rest, given = command.make_parser(context).parse_args(list(words))
+    for option in given:
+        takes_one = isinstance(option, click.Option) and not (option.multiple or option.is_flag)
+        if takes_one and given.count(option) > 1:
+            named = option.get_error_hint(context)
+            raise click.UsageError(f"Option {named} is given more than once: give it once.", context)
+    found = command.get_command(context, rest[0]) if isinstance(command, click.Group) and rest else None
+    if found is not None:
+        _refuse_repeated(found, rest[0], rest[1:], context)
 
 
 def _was_interrupted(error: BaseException) -> bool:

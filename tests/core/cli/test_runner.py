@@ -70,6 +70,18 @@ EXPORT = ("export", "--from", APRIL["from"], "--to", APRIL["to"])
                 (("verify",), "--", "'FILE'", ["verify"]),
             )
         ),
+        *(
+            (
+                [*command, *options],
+                f"Option {named} is given more than once: give it once. See `python -m core {help_of} --help`.",
+            )
+            for command, options, named, help_of in (
+                (CREATE_KEY, ("--name", "y"), "'--name'", "keys create"),
+                (EXPORT, ("-o", "a", "--output", "b"), "'-o' / '--output'", "export"),
+                (("hold", "add", "--client", "a"), ("--client=b",), "'--client'", "hold add"),
+                (("import", "--client", "a"), ("x.csv", "--client", "a"), "'--client'", "import"),
+            )
+        ),
         (["export", "--client-id"], "Option '--client-id' requires an argument. See `python -m core export --help`."),
         (
             ["keys", "create", "--name"],
