@@ -1,1 +1,0 @@
-﻿job_id,type,status,is_prohibited,created_at,completed_at,prompt,reason,category_ai_adult_general,category_underage,category_nsfw
