@@ -271,6 +271,8 @@ def run_core(
             for name, value in ({"DATABASE_URL": database_url} | environment).items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["core", *arguments])
+            # A command puts another one in its place.
+            patch.setattr(sys, "stderr", sys.stderr)
             with pytest.raises(SystemExit) as caught:
                 run_command(main, "python -m core")
         written = capfdbinary.readouterr()

@@ -4,9 +4,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from io import FileIO
+from io import BufferedWriter, FileIO, TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 from uuid import uuid4
 
 import click
@@ -20,6 +20,36 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 # What an option for a file calls standard output (POSIX, Utility Syntax Guideline 13).
 STANDARD_OUTPUT = Path("-")
+
+
+class _Lossy(FileIO):
+    """A file that takes everything, and loses what cannot be written."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def open_standard_error() -> TextIO:
+    """Open standard error so that it ends nothing: what is said there is of what was done, or could not be."""
+    if sys.stderr is None:
+        # The shell has closed it: what is said there is for nobody.
+        return Path(os.devnull).open("w")
+    buffer = BufferedWriter(_Lossy(sys.stderr.fileno(), "wb", closefd=False))
+    return TextIOWrapper(buffer, sys.stderr.encoding, sys.stderr.errors, line_buffering=True)
+
+
+def echo_done(line: str) -> None:
+    """Print what was done and stays done, on standard error where standard output takes nothing."""
+    try:
+        click.echo(line)
+    except OSError:
+        # Keeps Python from complaining about it once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stdout = sys.stderr
+        click.echo(line)
 
 
 @contextmanager

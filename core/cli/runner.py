@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from core.characters import make_printable
+from core.cli.output import open_standard_error
 from core.cli.watchdog import end_at_last, watch_signals
 from core.db.databases import Databases
 from core.db.startup import open_databases
@@ -31,9 +31,7 @@ def run_command(command: click.Command, name: str) -> NoReturn:
         # All is loaded: from here on an interrupt is one line, too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     watch_signals()
-    if sys.stderr is None:
-        # The shell has closed it: what is said there is for nobody.
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process lives
+    sys.stderr = open_standard_error()
     try:
         if sys.stdout is None:
             raise NotPossible("Standard output is closed: leave it open, or send it to /dev/null.")

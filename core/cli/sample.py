@@ -69,7 +69,7 @@ def draw_command(
     plan = Plan(name, size, _parse_strata(strata), at_least, seed, narrowest)
     judging = Judging(opinions, is_blind=not is_open, needs_categories=needs_categories)
     with open_checked(load_settings()) as databases:
-        click.echo(draw_sample(databases, COMMAND_LINE, job_filter, plan, judging))
+        draw_sample(databases, COMMAND_LINE, job_filter, plan, judging, hand_over=click.echo)
 
 
 @sample.command("list")

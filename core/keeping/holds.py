@@ -1,5 +1,6 @@
 """Holds: jobs that nobody may erase for now, with a reason; meanwhile no evidence is forgotten by its age, either."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -51,8 +52,10 @@ class Held:
     created_to: datetime | None = None
 
 
-def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID:
-    """Place a hold, with its event; return its id.
+def place_hold(
+    databases: Databases, by: Actor, held: Held, reason: str, *, hand_over: Callable[[UUID], None] | None = None
+) -> UUID:
+    """Place a hold, with its event; return its id. Where `hand_over` fails to give that away, there is no hold.
 
     Raises `Forbidden`, and `InvalidParameter` where it holds nothing, or says no why.
     """
@@ -71,6 +74,9 @@ def place_hold(databases: Databases, by: Actor, held: Held, reason: str) -> UUID
     check_shown("reason", reason)
     hold_id = uuid4()
     values = asdict(held) | {"reason": reason}
+    if hand_over is not None:
+        # Before anything is locked: nobody else waits while a terminal stands still.
+        hand_over(hold_id)
     with databases.ours.transaction() as connection:
         connection.execute(_LOCK)
         connection.execute(insert(holds).values(hold_id=hold_id, placed_by=by.name, **values))

@@ -1,7 +1,7 @@
 """Samples of decided jobs: drawn by chance from a filter, kept with what they were drawn from, and read again."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import islice
@@ -73,9 +73,18 @@ class Judging:
 DEFAULT = Judging()
 
 
-def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Plan, judging: Judging = DEFAULT) -> UUID:
+def draw_sample(
+    databases: Databases,
+    by: Actor,
+    job_filter: JobFilter,
+    plan: Plan,
+    judging: Judging = DEFAULT,
+    *,
+    hand_over: Callable[[UUID], None] | None = None,
+) -> UUID:
     """Draw a sample of the decided jobs of a filter, all or nothing, together with its event; return its id.
 
+    Where `hand_over` fails to give that away, there is no sample.
     The same seed draws the same jobs of the same filter. Raises `InvalidParameter` for a plan that cannot be, and
     `NotPossible` where no job was decided, or where there are too many strata.
     """
@@ -95,6 +104,9 @@ def draw_sample(databases: Databases, by: Actor, job_filter: JobFilter, plan: Pl
         }
     sample_id = uuid4()
     strata, rows = _rows(sample_id, taken, found, plan.seed)
+    if hand_over is not None:
+        # Before anything is locked: nobody else waits while a terminal stands still.
+        hand_over(sample_id)
     with databases.ours.transaction() as connection:
         connection.execute(
             insert(samples).values(

@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from core.actor import COMMAND_LINE
+from core.cli.output import echo_done
 from core.cli.runner import make_plain, open_checked
 from core.db.databases import Databases
 from core.errors import InvalidParameter, NotPossible
@@ -53,10 +54,10 @@ def _erase(databases: Databases, target: Target, *, yes: bool) -> None:
             click.echo(f"{_describe(found)} of {make_plain(str(target))}.", err=True)
             click.confirm("Erase this for good?", abort=True, err=True)
     found = erase(databases, COMMAND_LINE, target)
-    click.echo(f"Erased {_describe(found)} of {make_plain(str(target))}.")
+    echo_done(f"Erased {_describe(found)} of {make_plain(str(target))}.")
     for export in found.exports:
         started_at = print_instant(export.started_at)
-        click.echo(f"may be in export {export.export_id} of {started_at} by {make_plain(export.requested_by)}")
+        echo_done(f"may be in export {export.export_id} of {started_at} by {make_plain(export.requested_by)}")
 
 
 def _describe(found: Survey) -> str:

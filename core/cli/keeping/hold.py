@@ -30,7 +30,7 @@ def add_command(client_id: str | None, job_id: UUID | None, start: str | None, e
     )
     held = Held(client_id, job_id, created_from, created_to)
     with open_checked(load_settings()) as databases:
-        click.echo(place_hold(databases, COMMAND_LINE, held, reason))
+        place_hold(databases, COMMAND_LINE, held, reason, hand_over=click.echo)
 
 
 @hold.command("list")

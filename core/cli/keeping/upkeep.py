@@ -3,6 +3,7 @@
 import click
 
 from core.actor import COMMAND_LINE
+from core.cli.output import echo_done
 from core.cli.runner import open_checked
 from core.keeping.forgetting import count_old, forget_old, read_clock
 from core.settings import load_settings
@@ -23,4 +24,4 @@ def upkeep_command(dry_run: bool) -> None:
                 click.echo(str(found).replace(" removed.", " would be removed."))
             return
         for found in forget_old(databases, settings, COMMAND_LINE, now):
-            click.echo(found)
+            echo_done(str(found))

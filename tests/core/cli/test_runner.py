@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.support.commands import RunCore, refusal, run_process
 from tests.support.documents import APRIL
 from tests.support.rows import insert_job
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 # A statement that goes on where it is cancelled, as one does whose server is busy with its disk.
 STUBBORN = """
@@ -284,3 +284,56 @@ def test_whoever_interrupts_twice_is_told_of_nothing_else(
     )
 
     assert (process.returncode, output, errors) == (1, b"", b"Error: Stopped.\n")
+
+
+def run_full(database_url: str, *arguments: str, stream: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command of which one stream is sent to a full disk."""
+    with Path("/dev/full").open("wb") as full:
+        return subprocess.run(
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url},
+            stdout=full if stream == "stdout" else subprocess.PIPE,
+            stderr=full if stream == "stderr" else subprocess.PIPE,
+            check=False,
+            timeout=4 * PATIENCE,
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "table"),
+    [
+        (("hold", "add", "--client", "acme", "--reason", "a letter"), "holds"),
+        (("sample", "draw", "--name", "a", "--size", "1", *EXPORT[1:]), "samples"),
+    ],
+)
+def test_nothing_is_made_whose_id_could_not_be_printed(
+    database_url: str, connection: psycopg.Connection, arguments: tuple[str, ...], table: str
+) -> None:
+    """Where a command could not give what it makes to anybody, it could not make it."""
+    insert_job(connection, is_prohibited=True)
+
+    done = run_full(database_url, *arguments, stream="stdout")
+
+    assert (done.returncode, done.stderr) == (1, b"Error: Standard output cannot be used: No space left on device.\n")
+    assert connection.execute(f"SELECT FROM {table}".encode()).fetchall() == []
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_is_done_is_done_to_its_end_where_nobody_can_be_told(
+    database_url: str, connection: psycopg.Connection, stream: str
+) -> None:
+    """An erasure whose report meets a full disk ends as any other, and tells it on the stream that is left."""
+    job_id = insert_job(connection)
+
+    done = run_full(database_url, "erase", "--job", str(job_id), "--yes", stream=stream)
+
+    left = done.stdout if stream == "stderr" else done.stderr
+    assert done.returncode == 0
+    assert left.decode().startswith(f"Erased 1 job, 0 logs, 0 notes and 0 drafts of the job {job_id}.\n")
+    assert (b"free space of pages" in left) == (stream == "stdout")
+
+
+def test_usage_is_wrong_also_where_nobody_can_be_told(database_url: str) -> None:
+    """The exit code is that of the command, whatever becomes of its sentence."""
+    assert run_full(database_url, "dance", stream="stderr").returncode == 2
