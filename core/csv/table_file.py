@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select
 
-from core.csv.copy_out import Block, copy_csv
+from core.csv.copy_out import Block, copy_csv, render
 from core.csv.format import BOM, make_header
 from core.db.database import Database
+from core.db.relations import hold_tables
 from core.errors import ExportTooSlow
 
 
@@ -55,7 +56,8 @@ async def start_own_file(
     """Start a copy: its event is committed by `record` and its first block fetched on entry.
 
     `make_query` gives the columns as text; both functions run in a thread. Leaving the block ends the copy and its
-    statement. Raises `DatabaseUnavailable`, and `ExportTooSlow` when the first block takes too long.
+    statement. Raises `DatabaseUnavailable`, also where the tables were changed since the snapshot, and `ExportTooSlow`
+    when the first block takes too long.
     """
     export_id = uuid4()
     query = await asyncio.to_thread(make_query)
@@ -67,6 +69,7 @@ async def start_own_file(
             try:
                 async with asyncio.timeout(first_byte_timeout):
                     with database.translated_errors():
+                        await hold_tables(connection, render(connection, query))
                         first = await anext(blocks, Block(b"", 0))
             except TimeoutError:
                 raise ExportTooSlow(

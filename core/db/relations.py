@@ -1,5 +1,9 @@
 """What holds the rows of a table or view, and whether that has changed since a snapshot."""
 
+import psycopg
+
+from core.errors import StatementDropped
+
 # Finds what holds the rows of the table or view `:relation`: tables behind views, and partitions. A view's rule depends
 # on what the view reads; a materialized view holds its rows itself.
 BEHIND = """
@@ -36,4 +40,17 @@ IS_OUTDATED = """
     )
 """
 
-OUTDATED = "The tables of the jobs have just been changed: try again in a few seconds."
+OUTDATED = "The tables that this reads have just been changed: try again in a few seconds."
+
+
+async def hold_tables(connection: psycopg.AsyncConnection, statement: str) -> None:
+    """Keep the tables that a statement reads as they are in the snapshot, until the transaction ends.
+
+    A snapshot is of rows alone: of tables that have changed since, a statement would leave rows out without a word.
+    Raises `StatementDropped` where they have.
+    """
+    # Locks them, and reads none of their rows.
+    await connection.execute(f"EXPLAIN (COSTS false) {statement}")
+    row = await (await connection.execute(IS_OUTDATED)).fetchone()
+    if row is None or row[0]:
+        raise StatementDropped(OUTDATED)

@@ -17,6 +17,7 @@ from core.actor import Actor, Forbidden
 from core.csv.copy_out import Block, render
 from core.csv.format import BOM
 from core.db.databases import Databases
+from core.db.relations import hold_tables
 from core.db.topology import ONE_SERVER
 from core.errors import ExportCut, ExportTooSlow, FencepostError, StatementDropped
 from core.export.by_facts import are_usable_in
@@ -34,7 +35,7 @@ from core.export.receipts import (
     open_receipt,
     renew_receipt,
 )
-from core.export.snapshot import hold_tables, take_snapshot
+from core.export.snapshot import take_snapshot
 from core.jobs.access import JobAccess, make_access
 from core.jobs.filter import JobFilter
 from core.jobs.query import count_query

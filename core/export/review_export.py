@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 
 from core.csv.copy_out import Block, copy_csv, render
 from core.db.databases import Databases
+from core.db.relations import hold_tables
 from core.errors import InvalidParameter
 from core.export.export import Export
 from core.export.receipts import Contents
@@ -50,6 +51,7 @@ class ReviewExport(Export):
         with ours.translated_errors():
             row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
             assert row is not None
+            await hold_tables(connection, render(connection, query))
             if with_total:
                 counted = await connection.execute(
                     render(connection, select(func.count()).select_from(query.subquery()))

@@ -9,9 +9,7 @@ from datetime import datetime
 
 import psycopg
 
-from core.db.relations import IS_OUTDATED, OUTDATED
 from core.db.topology import Topology
-from core.errors import StatementDropped
 
 log = logging.getLogger("fencepost.snapshots")
 
@@ -20,19 +18,6 @@ _TOUCH = (
     "SELECT FROM jobs WHERE job_id = '00000000-0000-0000-0000-000000000000' OR created_at = '-infinity'",
     "SELECT FROM moderation_logs WHERE job_id = '00000000-0000-0000-0000-000000000000'",
 )
-
-
-async def hold_tables(connection: psycopg.AsyncConnection, statement: str) -> None:
-    """Keep the tables that a statement reads as they are in the snapshot, until the transaction ends.
-
-    A snapshot is of rows alone: of tables that have changed since, a statement would leave rows out without a word.
-    Raises `StatementDropped` where they have.
-    """
-    # Locks them, and reads none of their rows.
-    await connection.execute(f"EXPLAIN (COSTS false) {statement}")
-    row = await (await connection.execute(IS_OUTDATED)).fetchone()
-    if row is None or row[0]:
-        raise StatementDropped(OUTDATED)
 
 
 async def take_snapshot(

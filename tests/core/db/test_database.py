@@ -540,5 +540,5 @@ def test_nothing_is_told_of_tables_that_have_changed_since_a_snapshot(
 
     change_while_waiting(connection, databases, change, read)
 
-    refusal = "The tables of the jobs have just been changed: try again in a few seconds."
+    refusal = "The tables that this reads have just been changed: try again in a few seconds."
     assert told == [refusal if is_snapshot else connection.execute(str(count)).fetchone()]

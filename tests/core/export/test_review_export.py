@@ -27,6 +27,7 @@ from tests.api.test_downloads import OFFICE, Door
 from tests.core.audit.test_events import events
 from tests.core.review.test_verdicts import ANN, job
 from tests.support.asgi import APRIL, EXPORT, ask, create_api, make_key
+from tests.support.changed_tables import change_while_waiting
 from tests.support.documents import april
 from tests.support.rows import insert_job, insert_log
 
@@ -42,6 +43,25 @@ def reviews_ticket(**params: str) -> str:
     return urlencode(
         {"ticket": OFFICE.issue(Ticket(Download.REVIEWS, DEMO_PERSON.name, april(**params)), browser="browser-1")}
     )
+
+
+def test_a_file_that_waits_for_a_table_leaves_nothing_out(
+    door: Door, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Verdicts that are emptied and filled anew once the snapshot is taken are in the file."""
+    job_id = insert_job(connection, is_prohibited=True)
+    record_review(databases, ANN, [job(databases, job_id)], Review(Verdict.AGREE, frozenset()))
+    change = """
+        CREATE TABLE kept AS TABLE reviews;
+        BEGIN; TRUNCATE reviews; INSERT INTO reviews OVERRIDING SYSTEM VALUE TABLE kept"""
+    bodies: list[bytes] = []
+
+    def read() -> None:
+        bodies.append(door.get(reviews_ticket(), path=REVIEWS_PATH)[2])
+
+    change_while_waiting(connection, databases, change, read)
+
+    assert [body.count(str(job_id).encode()) for body in bodies] == [1]
 
 
 def test_the_file_holds_every_verdict(door: Door, databases: Databases, connection: psycopg.Connection) -> None:

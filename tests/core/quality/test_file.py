@@ -1,5 +1,6 @@
 """A sample as a file: each drawn job with its weight, from which anybody gets the same figures."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Callable
@@ -13,13 +14,16 @@ import pytest
 
 from core.actor import COMMAND_LINE
 from core.db.databases import Databases
+from core.errors import StatementDropped
 from core.jobs.strata import Stratification
 from core.quality.answers import answer_sample
+from core.quality.file import start_sample_file
 from core.quality.samples import Plan, draw_sample
 from core.review.verdicts import Verdict
 from tests.core.audit.test_events import events
 from tests.core.quality.test_answers import ANN, BOB, judge
 from tests.core.quality.test_samples import drawn
+from tests.support.changed_tables import change_while_waiting
 from tests.support.documents import april
 from tests.support.rows import insert_job
 
@@ -49,6 +53,30 @@ def test_the_file_holds_every_job_with_its_weight(
         f"2,{second},{same},0,0,0,0,,\n"
     )
     assert events(connection)[-1]["event"] == "sample-exported"
+
+
+def test_no_file_is_made_of_tables_that_have_changed(databases: Databases, connection: psycopg.Connection) -> None:
+    """A sample that is emptied and filled anew once the snapshot is taken would be a file without a job."""
+    insert_job(connection, is_prohibited=True)
+    sample_id = draw_sample(databases, COMMAND_LINE, april(), Plan("a", 1))
+    change = """
+        CREATE TABLE kept AS TABLE sample_jobs;
+        BEGIN; TRUNCATE sample_jobs; INSERT INTO sample_jobs TABLE kept"""
+    told: list[str] = []
+
+    async def start() -> None:
+        async with start_sample_file(databases, sample_id, COMMAND_LINE, first_byte_timeout=30):
+            told.append("a file")
+
+    def read() -> None:
+        try:
+            asyncio.run(start())
+        except StatementDropped as error:
+            told.append(str(error))
+
+    change_while_waiting(connection, databases, change, read)
+
+    assert told == ["The tables that this reads have just been changed: try again in a few seconds."]
 
 
 @pytest.mark.parametrize("judged", [12, 7])

@@ -123,7 +123,7 @@ def test_no_sample_is_drawn_of_tables_that_have_changed(
 
     change_while_waiting(connection, databases, CHANGED_TABLES[change], draw)
 
-    assert refusals == ["The tables of the jobs have just been changed: try again in a few seconds."]
+    assert refusals == ["The tables that this reads have just been changed: try again in a few seconds."]
     assert list_samples(databases, Wall(None)) == []
 
 
