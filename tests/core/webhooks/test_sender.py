@@ -161,6 +161,23 @@ def test_a_sample_is_finished_once_by_its_last_opinion(
     assert set(data) == {"sample_id", "drawn_at", "finished_at", "client_id"}
 
 
+def test_no_sample_is_finished_while_there_are_no_jobs_at_all(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Tables that are filled anew are empty for a moment; once there are others, what was drawn is gone."""
+    insert_job(connection, is_prohibited=True)
+    draw_sample(databases, COMMAND_LINE, april(), Plan("a", 1))
+    found = []
+
+    connection.execute("TRUNCATE jobs CASCADE")
+    for _ in range(2):
+        finish_samples(databases)
+        found += connection.execute("SELECT finished_at IS NOT NULL FROM samples").fetchall()
+        insert_job(connection)
+
+    assert found == [(False,), (True,)]
+
+
 def test_a_sample_that_can_have_no_more_verdicts_is_finished(
     databases: Databases, connection: psycopg.Connection
 ) -> None:
