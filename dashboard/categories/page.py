@@ -13,7 +13,7 @@ from core.counts.log_coverage import LOOK_BACK
 from core.counts.outcomes import Combination
 from core.errors import QueryTooSlow
 from core.jobs.access import make_access
-from core.jobs.filter import DateRange, JobFilter
+from core.jobs.filter import DateRange
 from core.jobs.reasons import count_with_reason
 from dashboard.address.periods import describe
 from dashboard.address.view import View
@@ -40,11 +40,8 @@ def show() -> None:
     st.title("Categories")
     view = read_address(now)
     clients = find_clients(resources.databases.source, person.wall)
-    combined = _count_jobs(resources, person, view)
-    with_reason = None if combined is None else _count_explained(resources, person, view)
-    if with_reason is None:
-        combined = None
-    before = {} if combined is None else _count_before(resources, person, view)
+    counted = _count_jobs(resources, person, view)
+    before = {} if counted is None else _count_before(resources, person, view)
     # Committed to the audit before it is shown. Where that fails nothing is: the error ends the page.
     details = {"filter": view.job_filter.to_params()}
     record(resources.databases, Event.CATEGORIES_VIEWED, person, details=details)
@@ -53,9 +50,10 @@ def show() -> None:
         st.caption(describe(view.job_filter.range, shown_zone(view)), width="content")
         show_draw_button(person, view.job_filter)
     show_further_filter(view)
-    if combined is None or with_reason is None:
+    if counted is None:
         _show_too_slow(resources)
     else:
+        combined, with_reason = counted
         figures = add_up(combined, view.job_filter, shown_zone(view), now, before, with_reason)
         _show_figures(figures, view)
         show_reasons(view, person, figures.days)
@@ -72,45 +70,31 @@ def _show_figures(figures: Figures, view: View) -> None:
     show_together(figures)
 
 
-def _count_jobs(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]] | None:
-    """Count the jobs of the view, or return None where that takes longer than a page may."""
-    timeout = resources.settings.fencepost_page_timeout
-    try:
-        return _count(resources, person, view, view.job_filter, timeout)
-    except QueryTooSlow:
-        return None
+def _count_jobs(resources: Resources, person: Actor, view: View) -> tuple[dict[date, list[Combination]], int] | None:
+    """Count the jobs of the view, and the rejected ones among them that a reason explains and no category.
 
-
-def _count_explained(resources: Resources, person: Actor, view: View) -> int | None:
-    """Count the rejected jobs that a reason explains and no category, or return None where that takes too long."""
-    explained = explained_filter(view.job_filter)
-    if explained is None:
-        return 0
-    access = make_access(resources.databases, person.wall)
+    Both are of one snapshot. None where that takes longer than a page may.
+    """
+    databases, explained = resources.databases, explained_filter(view.job_filter)
+    access, timeout = make_access(databases, person.wall), resources.settings.fencepost_page_timeout
     try:
-        with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
-            return count_with_reason(connection, explained, access)
+        with databases.source.transaction(timeout=timeout, is_snapshot=True) as connection:
+            combined = combine_by_day(connection, view.job_filter, access, shown_zone(view))
+            return combined, 0 if explained is None else count_with_reason(connection, explained, access)
     except QueryTooSlow:
         return None
 
 
 def _count_before(resources: Resources, person: Actor, view: View) -> dict[date, list[Combination]]:
     """Count the jobs of the time before, from which is known what is ordinary; none where that takes long."""
-    start = view.job_filter.range.start
+    databases, start = resources.databases, view.job_filter.range.start
+    access = make_access(databases, person.wall)
     try:
         earlier = replace(view.job_filter, range=DateRange(start - LOOK_BACK, start))
-        return _count(resources, person, view, earlier, timeout=1)
+        with databases.source.transaction(timeout=1, is_snapshot=True) as connection:
+            return combine_by_day(connection, earlier, access, shown_zone(view))
     except (QueryTooSlow, OverflowError):
         return {}
-
-
-def _count(
-    resources: Resources, person: Actor, view: View, job_filter: JobFilter, timeout: float
-) -> dict[date, list[Combination]]:
-    databases, zone = resources.databases, shown_zone(view)
-    access = make_access(databases, person.wall)
-    with databases.source.transaction(timeout=timeout, is_snapshot=True) as connection:
-        return combine_by_day(connection, job_filter, access, zone)
 
 
 def _show_too_slow(resources: Resources) -> None:

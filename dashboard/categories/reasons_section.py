@@ -51,9 +51,9 @@ class Verdicts:
 def show_reasons(view: View, person: Actor, days: Sequence[ShownDay]) -> None:
     """Show the reasons of the jobs of a filter, the commonest first; nothing where no job has one."""
     resources = get_resources()
-    access = make_access(resources.databases, person.wall)
+    access, timeout = make_access(resources.databases, person.wall), resources.settings.fencepost_page_timeout
     try:
-        with resources.databases.source.transaction(timeout=resources.settings.fencepost_page_timeout) as connection:
+        with resources.databases.source.transaction(timeout=timeout, is_snapshot=True) as connection:
             reasons = count_reasons(connection, view.job_filter, access)
             commonest = [one.reason for one in reasons.listed[:LINKED]]
             by_day = count_reasons_by_day(connection, view.job_filter, access, commonest, shown_zone(view))

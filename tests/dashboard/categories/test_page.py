@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT, TestServer
 from tests.support.documents import APRIL
 from tests.support.rows import insert_job, insert_log
+from tests.support.waiting import wait_for
 
 PAGE = ROOT / "dashboard" / "categories" / "page.py"
 # As the composition root runs it, with fewer pages beside it.
@@ -141,6 +143,26 @@ def test_figures_are_told_in_numbers_links_and_charts(open_page: OpenPage, conne
     assert all(proto.alt for proto in charts(app))
     assert "5 jobs in 31 days: 3 rejected, 2 passed, 0 undecided." in markdown(app)
     assert "2 flagged jobs, 2 have several flags." in markdown(app)
+
+
+def test_figures_are_of_one_moment(open_page: OpenPage, connection: psycopg.Connection, databases: Databases) -> None:
+    """A job that comes in between two statements is in none of the figures: no mistake is taken off for its reason."""
+    insert_job(connection, is_prohibited=True)
+
+    with ThreadPoolExecutor(1) as threads, psycopg.connect(databases.ours.conninfo) as writing:
+        # Jobs can be counted, and their reasons cannot.
+        writing.execute("LOCK TABLE job_reason_counts")
+        opening = threads.submit(open_page, **APRIL)
+        wait_for(
+            lambda: connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall(),
+            "a page that counts reasons",
+        )
+        insert_job(writing, is_prohibited=True, reason="a rule")
+        writing.commit()
+        app = opening.result()
+
+    assert [label for label, query in links(app) if query.get("has_reason") == "false"] == ["**1 job**"]
+    assert app.metric[0].value == "1"
 
 
 def test_a_look_is_in_the_audit(open_page: OpenPage, connection: psycopg.Connection) -> None:
