@@ -51,7 +51,8 @@ def _show_counting(person: Actor, row: Row[Any]) -> None:
             st.button(
                 "Leave them out" if row.earlier_count else "Let them count",
                 type="tertiary",
-                key=f"recount_{row.version}",
+                # Each has its own, so that a second press on one is never the other.
+                key=f"{'leave_out' if row.earlier_count else 'let_count'}_{row.version}",
                 on_click=as_person(_recount, ADMINS),
                 args=(row.version, not row.earlier_count),
             )

@@ -90,15 +90,17 @@ def _show_actions(endpoints: Sequence[Row[Any]]) -> None:
             # Each has its own, so that a second press on one is never the other.
             key="resume_webhook" if is_paused else "pause_webhook",
             on_click=as_person(_pause_or_resume, ADMINS),
-            args=(chosen, is_paused),
+            args=(is_paused,),
         )
         if st.button("Remove", icon=":material/delete:", disabled=row is None, key="open_remove") and row is not None:
             remove_dialog(row.endpoint_id, quote(row.url, LONGEST))
 
 
-def _pause_or_resume(person: Actor, endpoint_id: UUID, is_paused: bool) -> None:
+def _pause_or_resume(person: Actor, is_paused: bool) -> None:
     change = resume_endpoint if is_paused else pause_endpoint
-    if not person.is_fresh:
+    # What the browser shows as chosen: the button may have been drawn for the choice before.
+    endpoint_id: UUID | None = st.session_state["chosen_webhook"]
+    if endpoint_id is None or not person.is_fresh:
         # The page, which was drawn in time, asks now.
         return
     try:
@@ -127,8 +129,7 @@ def _show_sending(deliveries: Sequence[Row[Any]]) -> None:
             disabled=chosen is None,
             help="It keeps its id, so the other service can tell whether it already has it.",
             key="send_again",
-            on_click=as_person(_send_again, ADMINS),
-            args=([chosen],),
+            on_click=as_person(_send_chosen_again, ADMINS),
         )
         if given_up:
             st.button(
@@ -142,6 +143,12 @@ def _show_sending(deliveries: Sequence[Row[Any]]) -> None:
 
 def _name_message(row: Row[Any]) -> str:
     return f"{name_event(row.event)} · {STATES[State(row.state)]} · {row.message_id}"
+
+
+def _send_chosen_again(person: Actor) -> None:
+    chosen: int | None = st.session_state["chosen_delivery"]
+    if chosen is not None:
+        _send_again(person, [chosen])
 
 
 def _send_again(person: Actor, ids: list[int]) -> None:

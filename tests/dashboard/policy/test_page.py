@@ -81,11 +81,14 @@ def test_an_admin_lets_earlier_verdicts_count_again(open_page: OpenPage, databas
 
     app = open_dialog(tmp_path, editing=False)
     before = texts(app)
-    app.button(key="recount_2").click().run()
+    app.button(key="let_count_2").click().run()
+    then = [button.key for button in app.button if str(button.key).endswith("_2")]
 
     assert [word in before for word in ("first", "second", "Version 1", "Version 2")] == [True] * 4
     assert "Verdicts from before this version do not count." in before
     assert read_policy(databases.ours).texts[GENERAL].earlier_count
+    # A second press on the same one, before it is drawn anew, undoes nothing.
+    assert then == ["leave_out_2"]
 
 
 def test_what_applies_stands_beside_the_job(

@@ -28,8 +28,8 @@ def page(databases: Databases, settings: Settings) -> AppTest:
     return AppTest.from_file(PAGE, default_timeout=60)
 
 
-def listen(databases: Databases) -> str:
-    return create_endpoint(databases, COMMAND_LINE, url=URL, events=WebhookEvent, client_id=None, networks=[LOOPBACK])
+def listen(databases: Databases, url: str = URL) -> str:
+    return create_endpoint(databases, COMMAND_LINE, url=url, events=WebhookEvent, client_id=None, networks=[LOOPBACK])
 
 
 def add_messages(connection: psycopg.Connection) -> None:
@@ -107,6 +107,31 @@ def test_a_webhook_is_paused_resumed_and_removed(page: AppTest, databases: Datab
 
     assert said == ["Pause", "○ Paused", "Resume", "✓ Active"]
     assert [info.value for info in page.info] == ["There are no webhooks yet."]
+
+
+def test_what_is_pressed_at_once_is_done_to_what_was_just_chosen(
+    page: AppTest, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Another webhook and another message are chosen, and buttons pressed before the page was drawn for them."""
+    listen(databases)
+    listen(databases, f"{URL}/other")
+    connection.execute(
+        "INSERT INTO webhook_deliveries (endpoint_id, message_id, event, body, given_up_at)"
+        " SELECT endpoint_id, url, 'review.overturned', 'x', now() FROM webhook_endpoints"
+    )
+
+    page.run()
+    page.selectbox(key="chosen_webhook").select_index(0)
+    page.selectbox(key="chosen_delivery").select_index(0).run()
+    page.selectbox(key="chosen_webhook").select_index(1)
+    page.selectbox(key="chosen_delivery").select_index(1)
+    page.button(key="pause_webhook").click()
+    page.button(key="send_again").click().run()
+
+    webhook, message = (page.selectbox(key=f"chosen_{one}").value for one in ("webhook", "delivery"))
+    paused = connection.execute("SELECT endpoint_id FROM webhook_endpoints WHERE paused_at IS NOT NULL").fetchall()
+    waiting = connection.execute("SELECT delivery_id FROM webhook_deliveries WHERE given_up_at IS NULL").fetchall()
+    assert (paused, waiting) == ([(webhook,)], [(message,)])
 
 
 @pytest.mark.parametrize(("client", "said"), CLIENTS)
