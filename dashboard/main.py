@@ -12,7 +12,7 @@ from core.program import VERSION
 from core.tracing import span
 from dashboard.address.steps import arrive, find_page, follow_last_step, forget_steps
 from dashboard.keyboard.help import show_keyboard
-from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, watch_session
+from dashboard.session.admission import ADMINS, EXPORTERS, READERS, REVIEWERS, forget_dialog, watch_session
 from dashboard.session.connections import HEADER
 from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
@@ -77,6 +77,7 @@ arrive(asked)
 follow_last_step()
 # This run draws it.
 st.session_state.pop("other_job", None)
+forget_dialog()
 if not settings.fencepost_demo:
     show_person(person)
     watch_session(person.scopes, person.wall)

@@ -9,7 +9,7 @@ from core.actor import Actor
 from core.export.receipt_pages import page_receipts
 from core.export.receipts import Status, Via
 from dashboard.exports.receipt_card import MEANINGS
-from dashboard.session.admission import admitted, fragment
+from dashboard.session.admission import admitted, fragment, may_be_in_dialog
 from dashboard.session.resources import get_resources
 from dashboard.widgets.words import name_bytes
 
@@ -76,8 +76,9 @@ def _follow(person: Actor, since: datetime) -> None:
     running = waited < (AWAITED if receipt is None else SETTLED) or (
         receipt is not None and receipt.status == Status.RUNNING
     )
-    if st.session_state["awaiting"] and not running:
-        # Whether it is looked at again is decided where the fragment is made.
+    if st.session_state["awaiting"] and not running and not may_be_in_dialog():
+        # Whether it is looked at again is decided where the fragment is made. A dialog would be closed, with what
+        # somebody is writing in it.
         st.session_state["awaiting"] = False
         st.rerun()
 

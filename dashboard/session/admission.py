@@ -28,6 +28,8 @@ ANY = frozenset(Scope)
 # Seconds after which a page that nobody touches notices that its session has ended, or that scopes have changed.
 NOTICED_AFTER = 4
 
+_DIALOG = "dialog_opened"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -102,11 +104,22 @@ def dialog(
         @wraps(show)
         def open_dialog(*args: P.args, **kwargs: P.kwargs) -> None:
             forget_made()
+            st.session_state[_DIALOG] = True
             shown(*args, **kwargs)
 
         return open_dialog
 
     return make
+
+
+def forget_dialog() -> None:
+    """Forget that a dialog was opened: the whole page runs, which closes it."""
+    st.session_state.pop(_DIALOG, None)
+
+
+def may_be_in_dialog() -> bool:
+    """Tell whether a dialog was opened that no run has closed; one that its person has closed may count, too."""
+    return _DIALOG in st.session_state
 
 
 def _admit(

@@ -736,6 +736,21 @@ def test_a_download_that_did_not_end_well_is_said_in_its_corner(
     assert app.session_state["awaiting"] is (status == "running")
 
 
+def test_the_end_of_the_look_for_a_download_closes_no_dialog(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """Ten seconds after a download the whole page would run, and what somebody writes in a dialog would be gone."""
+    _insert_export(connection, "interrupted")
+
+    app = open_page()
+    app.session_state["awaited_since"] = datetime.now(UTC) - SETTLED
+    app.session_state["awaiting"] = True
+    app.button(key="save_queue").click().run()
+
+    assert app.text_input(key="new_queue_name")
+    assert app.session_state["awaiting"]
+
+
 def test_an_earlier_download_does_not_end_the_look_for_the_one_just_asked_for(
     open_page: OpenPage, connection: psycopg.Connection
 ) -> None:
