@@ -1,6 +1,7 @@
 """Audit: who did what and when, for those who may configure Fencepost."""
 
 from datetime import date
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from dashboard.session.admission import ADMINS, admitted, fragment
 from dashboard.session.person import find_admin
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_up import ask_again
+from dashboard.widgets.fields import name_field, read_field
 
 PAGE_SIZE = 100
 
@@ -43,7 +45,6 @@ def show() -> None:
         return
     zone = browser_zone()
     view = _read_address()
-    _sync_widgets(view, zone)
     _show_filter(view, zone)
     page = _read_events(resources, view)
     _record_look(resources, person, view, len(page.rows))
@@ -62,50 +63,45 @@ def _read_address() -> AuditView:
     return read_or_default(parse_audit_view, lambda: EVERYTHING, named="the whole audit")
 
 
-def _sync_widgets(view: AuditView, zone: ZoneInfo) -> None:
-    """Let the widgets show the address, whenever that is another one than at the last run."""
-    address = tuple(sorted((name, tuple(st.query_params.get_all(name))) for name in st.query_params))
-    if st.session_state.get("audit_address") == address and "audit_who" in st.session_state:
-        return
-    bounds = view.audit_filter.range
-    first, last = (None, None) if bounds is None else shown_days(bounds, zone)
-    st.session_state["audit_first_day"] = first and min(max(first, EARLIEST), LATEST)
-    st.session_state["audit_last_day"] = last and min(max(last, EARLIEST), LATEST)
-    st.session_state["audit_events"] = list(view.audit_filter.event)
-    st.session_state["audit_who"] = view.audit_filter.who or ""
-    st.session_state["audit_error"] = None
-    # Last: a run may be ended at each of these lines, and the next one begins anew.
-    st.session_state["audit_address"] = address
-
-
 def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
+    address = (view.audit_filter.to_params(), zone.key)
+    bounds = view.audit_filter.range
+    days = (None, None) if bounds is None else shown_days(bounds, zone)
+    if st.session_state.get("audit_address") != address:
+        st.session_state.update({"audit_error": None, "audit_address": address})
+
+    def show(name: str, value: object) -> dict[str, Any]:
+        return {"value": value, "key": name_field(name, address, value)}
+
     with st.form("audit_filter"):
         first, last, events, who, apply = st.columns([1.4, 1.4, 1.9, 1.5, 0.8], vertical_alignment="bottom")
-        first.date_input(
-            "First day",
-            key="audit_first_day",
-            min_value=EARLIEST,
-            max_value=LATEST,
-            value=None,
-            format="YYYY-MM-DD",
+        for column, label, name, day in (
+            (first, "First day", "audit_first_day", days[0]),
+            (last, "Last day (included)", "audit_last_day", days[1]),
+        ):
+            shown = day and min(max(day, EARLIEST), LATEST)
+            column.date_input(label, min_value=EARLIEST, max_value=LATEST, format="YYYY-MM-DD", **show(name, shown))
+        chosen = list(view.audit_filter.event)
+        events.multiselect(
+            "Events",
+            list(Event),
+            chosen,
+            key=name_field("audit_events", address, chosen),
+            format_func=_name_event,
+            placeholder="All",
         )
-        last.date_input(
-            "Last day (included)",
-            key="audit_last_day",
-            min_value=EARLIEST,
-            max_value=LATEST,
-            value=None,
-            format="YYYY-MM-DD",
-        )
-        events.multiselect("Events", list(Event), key="audit_events", format_func=_name_event, placeholder="All")
         who.text_input(
             "Who",
-            key="audit_who",
             max_chars=LONGEST_WHO,
             placeholder="Anybody",
             help="A part of the person's address, of the key's id, or of the network address.",
+            **show("audit_who", view.audit_filter.who or ""),
         )
         apply.form_submit_button("Apply", on_click=admitted(_apply, ADMINS), args=(view, zone), width="stretch")
+    if view.audit_filter != EVERYTHING.audit_filter:
+        st.button(
+            "Clear", icon=":material/close:", on_click=admitted(_go, ADMINS), args=(EVERYTHING,), key="audit_clear"
+        )
     if st.session_state["audit_error"]:
         st.error("The filter stays as it was.", icon=":material/error:")
         st.text(st.session_state["audit_error"])
@@ -117,15 +113,15 @@ def _name_event(event: Event) -> str:
 
 def _apply(view: AuditView, zone: ZoneInfo) -> None:
     """Write the form into the address, or say what is wrong with it."""
-    days = st.session_state["audit_first_day"], st.session_state["audit_last_day"]
-    chosen = tuple(event for event in Event if event in st.session_state["audit_events"])
+    days = read_field("audit_first_day"), read_field("audit_last_day")
+    chosen = tuple(event for event in Event if event in read_field("audit_events"))
     bounds = view.audit_filter.range
     try:
         if days == (None, None):
             bounds = None
         elif bounds is None or days != shown_days(bounds, zone):
             bounds = days_range(*days, zone)
-        who = st.session_state["audit_who"].strip() or None
+        who = read_field("audit_who").strip() or None
         applied = AuditFilter(range=bounds, event=chosen, who=who)
         AuditFilter.from_params(applied.to_params().items())
     except InvalidParameter as error:

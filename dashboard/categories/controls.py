@@ -17,6 +17,7 @@ from dashboard.address.zones import shown_zone
 from dashboard.categories.address import further_filter, without_further
 from dashboard.session.admission import admitted
 from dashboard.widgets.client_select import name_client
+from dashboard.widgets.fields import name_field, read_field
 
 # Characters of a text from outside in the sentence of the filter.
 SHORT = 80
@@ -24,11 +25,15 @@ SHORT = 80
 
 def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime) -> None:
     """Show the controls, set from the address."""
-    _sync(view)
+    zone = shown_zone(view)
+    address = view.to_params() | {"tz": zone.key}
+    if st.session_state.get("categories_view") != address:
+        st.session_state.update({"categories_error": None, "categories_view": address})
     st.segmented_control(
         "Period",
         list(PRESETS),
-        key="categories_preset",
+        default=view.preset,
+        key=name_field("categories_preset", address, view.preset),
         format_func=PRESETS.__getitem__,
         on_change=admitted(_apply_preset),
         args=(view, now),
@@ -36,16 +41,24 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
     days, chosen = st.columns([2, 1], vertical_alignment="bottom")
     with days.form("categories_days", border=False):
         first, last, apply = st.columns([1, 1, 0.6], vertical_alignment="bottom")
-        field: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
-        first.date_input("First day", key="categories_first", **field)
-        last.date_input("Last day (included)", key="categories_last", **field)
+        field: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "format": "YYYY-MM-DD"}
+        for column, label, name, day in zip(
+            (first, last),
+            ("First day", "Last day (included)"),
+            ("categories_first", "categories_last"),
+            shown_days(view.job_filter.range, zone),
+            strict=True,
+        ):
+            shown = min(max(day, EARLIEST), LATEST)
+            column.date_input(label, shown, key=name_field(name, address, shown), **field)
         apply.form_submit_button("Apply days", on_click=admitted(_apply_days), args=(view,), width="stretch")
     client_id = view.job_filter.client_id
+    offered = [*clients, *({client_id} - {None, *clients})]
     chosen.selectbox(
         "Client",
-        [*clients, *({client_id} - {None, *clients})],
-        key="categories_client",
-        index=None,
+        offered,
+        None if client_id is None else offered.index(client_id),
+        key=name_field("categories_client", address, client_id),
         placeholder="All clients",
         format_func=name_client,
         on_change=admitted(_apply_client),
@@ -69,28 +82,8 @@ def show_further_filter(view: View) -> None:
         st.button("Clear", icon=":material/close:", on_click=admitted(go), args=(plain,), key="categories_clear")
 
 
-def _sync(view: View) -> None:
-    """Let the widgets show the address, whenever it means another view than at the last run."""
-    zone = shown_zone(view)
-    shown = view.to_params() | {"tz": zone.key}
-    if st.session_state.get("categories_view") == shown and "categories_preset" in st.session_state:
-        return
-    first, last = shown_days(view.job_filter.range, zone)
-    st.session_state.update(
-        {
-            "categories_preset": view.preset,
-            "categories_first": min(max(first, EARLIEST), LATEST),
-            "categories_last": min(max(last, EARLIEST), LATEST),
-            "categories_client": view.job_filter.client_id,
-            "categories_error": None,
-            # Last: a run may be ended at each of these, and the next one begins anew.
-            "categories_view": shown,
-        }
-    )
-
-
 def _apply_preset(view: View, now: datetime) -> None:
-    preset = st.session_state["categories_preset"]
+    preset = read_field("categories_preset")
     if preset is None:
         # Clicked away: the days stay as they are, as a period of their own.
         go(replace(view, preset=None))
@@ -102,7 +95,7 @@ def _apply_preset(view: View, now: datetime) -> None:
 def _apply_days(view: View) -> None:
     """Write the days into the address, or say what is wrong with them."""
     zone = shown_zone(view)
-    days = st.session_state["categories_first"], st.session_state["categories_last"]
+    days = read_field("categories_first"), read_field("categories_last")
     st.session_state["categories_error"] = None
     if days == shown_days(view.job_filter.range, zone):
         return
@@ -116,7 +109,7 @@ def _apply_days(view: View) -> None:
 
 def _apply_client(view: View) -> None:
     """Write the client into the address; what was typed goes through the parser of addresses."""
-    client_id = st.session_state["categories_client"] or None
+    client_id = read_field("categories_client") or None
     wanted = replace(view.job_filter, client_id=client_id)
     st.session_state["categories_error"] = None
     try:

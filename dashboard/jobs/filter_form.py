@@ -1,6 +1,6 @@
 """The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 from functools import cache
@@ -32,6 +32,7 @@ from dashboard.jobs.reason_options import find_reason_options, name_option
 from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
+from dashboard.widgets.fields import name_field, read_field
 from dashboard.widgets.primary_button import emphasis
 
 # Types that services are known to have; any other can be typed.
@@ -41,8 +42,6 @@ CELL_WORDS = {Cell.TRUE: "Yes", Cell.FALSE: "No", Cell.EMPTY: "Not evaluated"}
 ANY_OF = {**{category.value: name for category, name in CATEGORY_NAMES.items()}, "none": "None of them"}
 TEXT_NAMES = {"q": "Prompt contains", "reason": "Reason is", "reason_contains": "Reason contains"}
 EVALUATED_WORDS = {True: "Log recorded", False: "Log missing"}
-# What is no part of "More filters".
-BESIDE = ("first_day", "last_day", "decision")
 BOOLEANS = ("evaluated", "flagged", "has_reason")
 FLAGGED_WORDS = {True: "Flagged", False: "Not flagged"}
 HAS_REASON_WORDS = {True: "With a reason", False: "Without a reason"}
@@ -54,10 +53,11 @@ def show_period(view: View, now: datetime) -> None:
     st.segmented_control(
         "Period",
         list(PRESETS),
-        key="preset",
+        key=name_field("preset", st.session_state["address"], view.preset),
         format_func=PRESETS.__getitem__,
         on_change=admitted(_apply_preset),
         args=(view, now),
+        default=view.preset,
         label_visibility="collapsed",
         required=True,
         wrap=True,
@@ -77,49 +77,35 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
             # Above the button: below it, and below the chips, it would be outside the window.
             show_form_error()
             st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,), type=emphasis())
-            return
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            _show_days()
-            _show_decisions()
-            more = st.popover("More filters", icon=":material/tune:", key="more_filters", on_change="rerun")
-            _tell_unopened(is_open=bool(more.open))
-            with more:
-                st.caption(describe(view.job_filter.range, shown_zone(view)))
-                _show_more(view, wall)
-            st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
+        else:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                _show_days()
+                _show_decisions()
+                with st.popover("More filters", icon=":material/tune:", key="more_filters"):
+                    st.caption(describe(view.job_filter.range, shown_zone(view)))
+                    _show_more(view, wall)
+                st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
 
 
 def _show_days() -> None:
-    days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "value": None, "format": "YYYY-MM-DD"}
+    days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "format": "YYYY-MM-DD"}
     # Side by side also on a telephone.
     with st.container(horizontal=True, gap="xsmall", width="content"):
-        st.date_input("First day", key=_key("first_day"), width=159, label_visibility="collapsed", **days)
-        st.date_input("Last day (included)", key=_key("last_day"), width=159, label_visibility="collapsed", **days)
+        for label, name in (("First day", "first_day"), ("Last day (included)", "last_day")):
+            st.date_input(label, _shown(name), key=_key(name), width=159, label_visibility="collapsed", **days)
 
 
 def _show_decisions() -> None:
     st.segmented_control(
         "Decision",
         list(Decision),
+        default=_shown("decision"),
         key=_key("decision"),
         selection_mode="multi",
         format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
         width="content",
         label_visibility="collapsed",
     )
-
-
-def _tell_unopened(*, is_open: bool) -> None:
-    """Tell the browser anew what stands behind "More filters", until that was opened since the last step.
-
-    It hears of a value only with the run that sets it, and shows what it heard last: a run that changes nothing would
-    leave these fields empty. Once it has shown them, what is typed there is not touched.
-    """
-    state = st.session_state
-    if is_open:
-        state["form_opened"] = state["form_step"]
-    elif state.get("form_opened") != state["form_step"]:
-        state.update({_key(name): _value(name) for name in state["form_values"] if name not in BESIDE})
 
 
 def forget_form() -> None:
@@ -137,13 +123,20 @@ def _show_more(view: View, wall: Wall) -> None:
     """Show all filters but the days and the decision."""
     # Fields of one line would drop the line breaks of what is pasted, and a limit of their own would cut it.
     st.text_area(
-        TEXT_NAMES["q"], key=_key("q"), height="content", help="Ignores case; every character is taken literally."
+        TEXT_NAMES["q"],
+        _shown("q"),
+        key=_key("q"),
+        height="content",
+        help="Ignores case; every character is taken literally.",
     )
     reason, part = st.columns(2)
     _show_reasons(reason, view, wall)
-    part.text_area(TEXT_NAMES["reason_contains"], key=_key("reason_contains"), height="content")
+    part.text_area(
+        TEXT_NAMES["reason_contains"], _shown("reason_contains"), key=_key("reason_contains"), height="content"
+    )
     st.text_area(
         "Job ids",
+        _shown("job_id"),
         key=_key("job_id"),
         height="content",
         help="Whole ids or how they begin, up to 100, pasted from a list, a table or an address.",
@@ -151,33 +144,41 @@ def _show_more(view: View, wall: Wall) -> None:
     client, api_key = st.columns(2)
     api_key.multiselect(
         "API key",
-        _value("api_key_id") or [],
+        _offer("api_key_id"),
+        _shown("api_key_id"),
         key=_key("api_key_id"),
         placeholder="Any",
         accept_new_options=True,
         help="The id of the key that a job was submitted with.",
     )
+    clients = _clients(wall)
     client.selectbox(
         "Client",
-        _clients(wall),
+        clients,
+        _find_shown("client_id", clients),
         key=_key("client_id"),
-        index=None,
         format_func=name_client,
         placeholder="All clients",
         accept_new_options=wall.sees_all,
     )
     status, kind = st.columns(2)
-    status.multiselect("Status", STATUSES, key=_key("status"), placeholder="Any")
+    status.multiselect("Status", STATUSES, _shown("status"), key=_key("status"), placeholder="Any")
     kind.multiselect(
         "Type",
-        sorted({*KNOWN_TYPES, *_value("type")}),
+        sorted({*KNOWN_TYPES, *_offer("type")}),
+        _shown("type"),
         key=_key("type"),
         placeholder="Any",
         accept_new_options=True,
     )
     flagged, evaluated = st.columns(2)
     flagged.multiselect(
-        "Flagged as any of", list(ANY_OF), key=_key("category"), format_func=ANY_OF.__getitem__, placeholder="Any"
+        "Flagged as any of",
+        list(ANY_OF),
+        _shown("category"),
+        key=_key("category"),
+        format_func=ANY_OF.__getitem__,
+        placeholder="Any",
     )
     _show_boolean(evaluated, "Moderation log", "evaluated", EVALUATED_WORDS)
     any_flag, any_reason = st.columns(2)
@@ -187,26 +188,27 @@ def _show_more(view: View, wall: Wall) -> None:
         column.selectbox(
             CATEGORY_NAMES[category],
             list(Cell),
+            _find_shown(category.column, list(Cell)),
             key=_key(category.column),
-            index=None,
             format_func=CELL_WORDS.__getitem__,
             placeholder="Any",
         )
     start, end = st.columns(2)
-    start.time_input("First day from", key=_key("first_time"), value=None)
-    end.time_input("Last day until", key=_key("last_time"), value=None, help="Left empty: the whole day.")
-    st.selectbox("Time zone", _zones(), key=_key("zone"))
+    start.time_input("First day from", _shown("first_time"), key=_key("first_time"))
+    end.time_input("Last day until", _shown("last_time"), key=_key("last_time"), help="Left empty: the whole day.")
+    zones = _zones()
+    st.selectbox("Time zone", zones, _find_shown("zone", zones), key=_key("zone"))
 
 
 def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
     """Find reasons as somebody types: names of rules are offered, and any other reason can be typed."""
     offered = find_reason_options(view, wall)
-    chosen = _value("reason")
+    reasons = [*offered, *sorted({_value("reason"), _shown("reason")} - {None, *offered})]
     column.selectbox(
         TEXT_NAMES["reason"],
-        [*offered, *({chosen} - {None, *offered})],
+        reasons,
+        _find_shown("reason", reasons),
         key=_key("reason"),
-        index=None,
         format_func=lambda reason: name_option(reason, offered.get(reason)),
         placeholder="Any",
         accept_new_options=True,
@@ -215,7 +217,14 @@ def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
 
 
 def _show_boolean(column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
-    column.selectbox(label, list(words), key=_key(name), index=None, format_func=words.__getitem__, placeholder="Any")
+    column.selectbox(
+        label,
+        list(words),
+        _find_shown(name, list(words)),
+        key=_key(name),
+        format_func=words.__getitem__,
+        placeholder="Any",
+    )
 
 
 def _key(name: str) -> str:
@@ -228,8 +237,23 @@ def _key(name: str) -> str:
 
 
 def _value(name: str) -> Any:
-    """Return what a widget of the form holds, or None where it is not there any more."""
-    return st.session_state.get(_key(name))
+    """Return what a widget of the form holds, or is to show where it is not there yet."""
+    return st.session_state.get(_key(name), _shown(name))
+
+
+def _shown(name: str) -> Any:
+    """Return what a widget of the form is to show: the browser learns of it with each run, whenever it draws it."""
+    return st.session_state["form_values"][name]
+
+
+def _find_shown(name: str, options: Sequence[Any]) -> int | None:
+    """Return the place among the options of what a widget is to show, or None where it is to show nothing."""
+    return options.index(_shown(name)) if _shown(name) in options else None
+
+
+def _offer(name: str) -> list[str]:
+    """Offer what a widget is to show, and what was typed there since."""
+    return [*dict.fromkeys((*_shown(name), *_value(name)))]
 
 
 def _sync(view: View) -> None:
@@ -243,10 +267,9 @@ def _sync(view: View) -> None:
     shown = replace(view, after=None, job=None).to_params() | days
     if state.get("address") == shown:
         return
-    state.update({"apply_error": None, "preset": view.preset, "form_values": values})
+    state.update({"apply_error": None, "form_values": values})
     if not applied or any(_value(name) != value for name, value in values.items()):
         state["form_step"] = state.get("form_step", 0) + 1
-        state.update({_key(name): value for name, value in values.items()})
     # Last: a run may be ended at each of these lines, and the next one begins anew.
     state["address"] = shown
 
@@ -278,7 +301,7 @@ def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
 
 def _zones() -> list[str]:
     """All zones of the tz database by their names, and the chosen one."""
-    return ["UTC", *sorted(_named_zones() | ({_value("zone")} - {"UTC"}))]
+    return ["UTC", *sorted(_named_zones() | ({_value("zone"), _shown("zone")} - {"UTC"}))]
 
 
 @cache
@@ -291,16 +314,12 @@ def _named_zones() -> frozenset[str]:
 
 def _clients(wall: Wall) -> list[str]:
     """Offer the clients that there are, and the one that was chosen or typed."""
-    clients, chosen = find_clients(get_resources().databases.source, wall), _value("client_id")
-    return clients if chosen is None or chosen in clients else [*clients, chosen]
+    clients = find_clients(get_resources().databases.source, wall)
+    return [*clients, *sorted({_value("client_id"), _shown("client_id")} - {None, *clients})]
 
 
 def _apply_preset(view: View, now: datetime) -> None:
-    preset = st.session_state["preset"]
-    if preset is None:
-        # Nobody can clear it: this is a popover that was drawn anew and does not know yet what was chosen.
-        st.session_state["preset"] = view.preset
-        return
+    preset = read_field("preset")
     bounds = preset_range(preset, shown_zone(view), now)
     go_if_other(view, replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 

@@ -53,6 +53,9 @@ VERDICTS: dict[Verdict, tuple[str, str, str, str]] = {
 NONE = "none"
 CATEGORIES = "review_categories"
 
+# What the note and the categories show until somebody changes them.
+FIELDS = "review_fields"
+
 # Acts of this session, each with the job that was open, the last one last.
 ACTS = "review_acts"
 
@@ -100,8 +103,9 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     ours = resources.databases.ours
     own = find_own(ours, person, job_id)
     showing = name_showing(job_id)
-    if st.session_state.get(_KEPT) != showing or NOTE not in st.session_state:
+    if st.session_state.get(_KEPT) != showing or f"{NOTE}_{showing}" not in st.session_state:
         _begin(resources, person, job_id, showing, own)
+    note, categories = st.session_state[FIELDS]
     alike: Alike | None = st.session_state["review_alike"]
     given = Given(showing, job, alike, on_done)
     # Beside the keys' names the verdicts would take two lines, and a telephone has no keys.
@@ -120,7 +124,9 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
     st.pills(
         "Categories that you would set",
         [*(category.value for category in Category), NONE],
-        # What is chosen for one job never reaches another, however late it comes.
+        # Given with each run: the browser draws it when it can, and may have heard of a later run by then.
+        default=categories,
+        # What is chosen or written for one job never reaches another, however late it comes.
         key=f"{CATEGORIES}_{showing}",
         selection_mode="multi",
         format_func=lambda value: "None of them" if value == NONE else CATEGORY_NAMES[Category(value)],
@@ -129,10 +135,10 @@ def show_review(person: Actor, job_id: UUID, zone: ZoneInfo, on_done: Callable[[
         args=(showing,),
     )
     with st.container(gap=None):
-        show_note(job_id)
+        show_note(job_id, showing, note)
         say_act()
     if not find_conduct(job_id).is_blind:
-        show_alike(alike, job)
+        show_alike(alike, job, showing)
     if own is not None and not find_conduct(job_id).is_blind:
         _show_verdict("You", own, zone)
         for other in list_others(ours, person, job_id):
@@ -218,9 +224,8 @@ def _begin(resources: Resources, person: Actor, job_id: UUID, showing: str, own:
     unrecorded = find_unrecorded(resources.databases.ours, person, job_id)
     given = unrecorded or last
     said: list[str] | None = None if given is None else given.categories
-    st.session_state[NOTE] = find_note(person, job_id) or (last.note if last is not None else None) or ""
-    st.session_state[f"{CATEGORIES}_{showing}"] = [] if said is None else said or [NONE]
-    st.session_state[APPLY] = False
+    note = find_note(person, job_id) or (last.note if last is not None else None) or ""
+    st.session_state[FIELDS] = (note, [] if said is None else said or [NONE])
     st.session_state["review_alike"] = find_alike(person, job_id)
     st.session_state[SHOWN] = frozenset(() if own is None else (own.act_id,))
     st.session_state["review_error"] = _find_told(job_id) or _explain(unrecorded)
@@ -275,16 +280,19 @@ def _record(person: Actor, given: Given, verdict: Verdict, saw_text: bool) -> No
         return
     st.session_state.pop(TOLD, None)
     resources, job, alike = get_resources(), given.job, given.alike
-    chosen = st.session_state[f"{CATEGORIES}_{given.showing}"]
+    # A key may come before the fields are drawn.
+    note, chosen = st.session_state[FIELDS]
+    note = st.session_state.get(f"{NOTE}_{given.showing}", note)
+    chosen = st.session_state.get(f"{CATEGORIES}_{given.showing}", chosen)
     categories = frozenset(Category(value) for value in chosen if value != NONE) if chosen else None
     jobs = [job]
-    if alike is not None and st.session_state.get(APPLY):
+    if alike is not None and st.session_state.get(f"{APPLY}_{given.showing}"):
         # What was reviewed in another tab meanwhile stays as it is.
         others = alike.others(job.job_id)
         reviewed = find_reviewed(resources.databases.ours, [other.job_id for other in others], person)
         jobs += [other for other in others if other.job_id not in reviewed]
     try:
-        queue, note = find_conduct(job.job_id).queue, st.session_state[NOTE]
+        queue = find_conduct(job.job_id).queue
         review = Review(verdict, categories, note, saw_text, find_shown_version(job.job_id), queue)
         act = record_review(resources.databases, person, jobs, review, shown=st.session_state[SHOWN])
     except ChangedMeanwhile as error:

@@ -20,17 +20,18 @@ _TYPING = st.components.v2.component(
 
 
 @fragment(scopes=REVIEWERS)
-def show_note(person: Actor, job_id: UUID) -> None:
-    """Show the field of the note."""
+def show_note(person: Actor, job_id: UUID, showing: str, note: str) -> None:
+    """Show the field of the note on a showing of a job, with `note` in it until somebody writes there."""
     st.text_area(
         "Note",
-        key=NOTE,
+        note,
+        key=f"{NOTE}_{showing}",
         max_chars=LONGEST_NOTE,
         height=68,
         label_visibility="collapsed",
         placeholder="Note: kept while you write, and shown to others who have reviewed this job",
         on_change=as_person(_keep_field, REVIEWERS),
-        args=(job_id,),
+        args=(job_id, showing),
     )
     typed: dict[str, Any] | None = _TYPING(
         key="review_typing", data={"job": str(job_id)}, on_typed_change=lambda: None
@@ -44,8 +45,8 @@ def find_note(person: Actor, job_id: UUID) -> str:
     return find_draft(get_resources().databases.ours, person, job_id)
 
 
-def _keep_field(person: Actor, job_id: UUID) -> None:
-    _keep(person, job_id, st.session_state[NOTE])
+def _keep_field(person: Actor, job_id: UUID, showing: str) -> None:
+    _keep(person, job_id, st.session_state[f"{NOTE}_{showing}"])
 
 
 def _keep(person: Actor, job_id: UUID, note: str) -> None:

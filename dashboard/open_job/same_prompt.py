@@ -66,7 +66,7 @@ def find_alike(person: Actor, job_id: UUID) -> Alike | None:
         after = batch[-1].job_id
 
 
-def show_alike(alike: Alike | None, job: Row[Any]) -> None:
+def show_alike(alike: Alike | None, job: Row[Any], showing: str) -> None:
     """Offer to apply the verdict to all of them; say how many these are, and where their decisions differ."""
     if alike is None:
         st.caption("Other jobs with this same prompt are not offered: finding them takes too long here.")
@@ -78,7 +78,7 @@ def show_alike(alike: Alike | None, job: Row[Any]) -> None:
     label = f"all {number} jobs" if alike.is_complete else f"{number} of the jobs"
     if len(alike.jobs) == 1:
         label = "1 more job"
-    st.checkbox(f"Apply to {label} with this same prompt that I have not reviewed", key=APPLY)
+    st.checkbox(f"Apply to {label} with this same prompt that I have not reviewed", key=f"{APPLY}_{showing}")
     opposite = sum(other.is_prohibited != job.is_prohibited for other in others)
     if opposite:
         are = "1 of them was" if opposite == 1 else f"{opposite:,} of them were"

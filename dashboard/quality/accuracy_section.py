@@ -53,12 +53,14 @@ def say_accuracy(one: Accuracy) -> str:
 
 
 def _show_share(rate: float) -> None:
+    percent = round(rate * 100, 1)
     if st.session_state.get(SHARE) is None:
-        st.session_state[SHARE] = round(rate * 100, 1)
+        st.session_state[SHARE] = percent
     st.number_input(
         "Share of such jobs among those that people are given, in percent",
         min_value=0.0,
         max_value=HIGHEST_RATE * 100,
+        value=percent,
         step=1.0,
         format="%.1f",
         key=SHARE,

@@ -288,7 +288,6 @@ UNNAMED = {
     "group": "the frame around a table, which scrolls",
 }
 LEFT = {
-    "Clear date": "Backspace empties the parts of a date, each of which Tab reaches",
     "Open": "in a list to choose from the arrow keys open it",
     "input date": "stands behind the parts of a date, for what fills in forms",
 }

@@ -49,14 +49,13 @@ LONG = HOSTILE * 50_000
 # what our own components get, and the addresses of links.
 MIXED = {"cell", "Text.body", "Selectbox.options", "Selectbox.raw_value", "MultiSelect.options"}
 PLAIN = {
-    *(*MIXED, "MultiSelect.raw_values", "TextInput.value", "TextArea.value"),
+    *(*MIXED, "MultiSelect.raw_values", "TextInput.value", "TextInput.default", "TextArea.value", "TextArea.default"),
     *("Code.code_text", "BidiComponent.json", "LinkButton.url", "PageLink.query_string"),
 }
 
 # Where the form and the chips of the page of jobs show its filter.
 FORM = {
-    *("Button.label", "TextArea.value"),
-    *("Selectbox.options", "Selectbox.raw_value", "MultiSelect.options", "MultiSelect.raw_values"),
+    *("Button.label", "TextArea.default", "Selectbox.options", "MultiSelect.options"),
 }
 
 JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
@@ -257,15 +256,15 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
 @pytest.mark.parametrize(
     ("page", "params", "places"),
     [
-        ("jobs", FILTER | {"job": str(JOB)}, {"cell", "Text.body", "BidiComponent.json", "TextArea.value"}),
+        ("jobs", FILTER | {"job": str(JOB)}, {"cell", "Text.body", "BidiComponent.json", "TextArea.default"}),
         ("jobs", FILTER | {"client_id": f"x{HOSTILE[1:]}"}, FORM),
         ("jobs", WRONG, {"Text.body", "Selectbox.options"}),
-        ("categories", FILTER, {"Text.body", "Selectbox.options", "Selectbox.raw_value"}),
+        ("categories", FILTER, {"Text.body", "Selectbox.options"}),
         ("categories", WRONG, {"Text.body", "Selectbox.options"}),
         (
             "reviews",
             FILTER | {"job": str(JOB)},
-            {"Text.body", "BidiComponent.json", "TextArea.value", "PageLink.label", "Radio.options"},
+            {"Text.body", "BidiComponent.json", "TextArea.default", "PageLink.label", "Radio.options"},
         ),
         ("reviews", WRONG, {"Text.body", "PageLink.label", "Radio.options"}),
         ("quality", {}, {"Text.body", "Button.label"}),
@@ -280,7 +279,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("webhooks", {}, {"cell", "Selectbox.options"}),
         ("retention", {}, {"cell", "Selectbox.options"}),
         ("audit", {}, {"cell"}),
-        ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.value"}),
+        ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.default"}),
     ],
 )
 def test_hostile_texts_are_text(

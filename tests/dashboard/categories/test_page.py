@@ -1,12 +1,12 @@
 """The page of categories, run as Streamlit runs it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import psycopg
@@ -14,6 +14,7 @@ import pytest
 import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Widget
 
 from core.actor import DEMO_PERSON, Scope
 from core.audit.events import Event
@@ -52,6 +53,8 @@ HOSTILE = (
 AWAY = "The database does not answer at the moment. Nothing is lost: try again in a few seconds."
 
 OpenPage = Callable[..., AppTest]
+
+W = TypeVar("W", bound=Widget)
 
 
 @pytest.fixture
@@ -104,6 +107,12 @@ def charts(app: AppTest) -> list[Any]:
     return [element.proto for element in app.get("vega_lite_chart")]
 
 
+def field(fields: Iterable[W], name: str) -> W:
+    """Return the field of a name, whose key is another one after each step."""
+    [found] = [item for item in fields if re.fullmatch(rf"{name}_\d+", str(item.key))]
+    return found
+
+
 def add_jobs(connection: psycopg.Connection, **values: Any) -> None:
     """Insert five jobs: two rejected, of which one has no flag; two passed, one of them flagged; one without a log."""
     for is_prohibited, flagged in ((True, True), (True, False), (False, True), (False, False)):
@@ -118,7 +127,7 @@ def test_without_jobs_the_page_says_so(open_page: OpenPage) -> None:
 
     assert [info.value for info in app.info] == ["No jobs match. Choose other days or another client."]
     assert charts(app) == []
-    assert app.session_state["categories_preset"] == "30d"
+    assert field(app.segmented_control, "categories_preset").value == "30d"
 
 
 def test_figures_are_told_in_numbers_links_and_charts(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -212,7 +221,7 @@ def test_a_hostile_client_is_text(open_page: OpenPage, connection: psycopg.Conne
     everything = open_page(**APRIL)
     apps = {name: open_page(**APRIL, client_id=name, type="prompt") for name in HOSTILE}
 
-    options = everything.selectbox(key="categories_client").options
+    options = field(everything.selectbox, "categories_client").options
     assert sorted(options) == sorted([*HOSTILE[:2], "“\\u{202e}gnitset \\u{2067}x”"])
     for name, app in apps.items():
         assert app.metric[0].value == "5"
@@ -229,15 +238,15 @@ def test_a_change_is_one_step_of_the_address(open_page: OpenPage, connection: ps
     add_jobs(connection, client_id="globex")
     app = open_page(**APRIL, tz="UTC")
 
-    app.selectbox(key="categories_client").select("globex").run()
+    field(app.selectbox, "categories_client").select("globex").run()
     assert address(app) == APRIL | {"client_id": "globex", "tz": "UTC"}
     assert app.metric[0].value == "5"
 
-    app.date_input(key="categories_last").set_value(date(2026, 4, 20))
+    field(app.date_input, "categories_last").set_value(date(2026, 4, 20))
     app.button(key="FormSubmitter:categories_days-Apply days").click().run()
     assert address(app) == APRIL | {"to": "2026-04-21T00:00:00Z", "client_id": "globex", "tz": "UTC"}
 
-    app.segmented_control(key="categories_preset").set_value("7d").run()
+    field(app.segmented_control, "categories_preset").set_value("7d").run()
     assert address(app) == {"range": "7d", "client_id": "globex", "tz": "UTC"}
 
 
@@ -249,7 +258,7 @@ def test_a_choice_made_on_a_page_that_was_left_does_not_change_the_address(
     app = open_page(**APRIL, tz="UTC")
 
     app.session_state[PAGES] = {"of another page"}
-    app.selectbox(key="categories_client").select("acme").run()
+    field(app.selectbox, "categories_client").select("acme").run()
 
     assert address(app) == APRIL | {"tz": "UTC"}
 
@@ -299,14 +308,14 @@ def test_a_wrong_address_shows_the_default_view(open_page: OpenPage, params: dic
     assert [error.value for error in app.error] == ["This address is not valid, so you are seeing the default view."]
     assert len(texts(app)) == 1
     assert "<b>" not in markdown(app)
-    assert app.session_state["categories_preset"] == "30d"
+    assert field(app.segmented_control, "categories_preset").value == "30d"
 
 
 def test_wrong_days_leave_the_view_as_it_was(open_page: OpenPage) -> None:
     """A sentence says what is wrong, and the address stays."""
     app = open_page(**APRIL, tz="UTC")
 
-    app.date_input(key="categories_first").set_value(date(2026, 5, 20))
+    field(app.date_input, "categories_first").set_value(date(2026, 5, 20))
     app.button(key="FormSubmitter:categories_days-Apply days").click().run()
 
     assert address(app) == APRIL | {"tz": "UTC"}

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button, ButtonGroup
+from streamlit.testing.v1.element_tree import Button, ButtonGroup, Checkbox, TextArea
 
 from core.actor import DEMO_PERSON
 from core.auth.tickets import TicketOffice
@@ -77,6 +77,18 @@ def judge(app: AppTest, verdict: str) -> None:
 def pills(app: AppTest) -> ButtonGroup[str]:
     """Return the categories that one would set."""
     [found] = [item for item in app.pills if str(item.key).startswith("review_categories_")]
+    return found
+
+
+def note(app: AppTest) -> TextArea:
+    """Return the field of the note."""
+    [found] = [item for item in app.text_area if str(item.key).startswith("review_note_")]
+    return found
+
+
+def everything(app: AppTest) -> Checkbox:
+    """Return the box that gives a verdict to all jobs with the prompt."""
+    [found] = [item for item in app.checkbox if str(item.key).startswith("review_all_")]
     return found
 
 
@@ -221,9 +233,9 @@ def test_an_escalation_asks_for_a_note(open_page: OpenPage, connection: psycopg.
     app = open_page(job=str(job_id))
     judge(app, "escalate")
     refused = [error.value for error in app.error]
-    app.text_area(key="review_note").set_value("please look").run()
+    note(app).set_value("please look").run()
     app = open_page(job=str(job_id))
-    draft = app.text_area(key="review_note").value
+    draft = note(app).value
     judge(app, "escalate")
 
     assert refused == ["Say in a note why somebody else should look at this job."]
@@ -256,7 +268,7 @@ def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg
     ]
     app = open_page()
     button(app, "start").click().run()
-    app.text_area(key="review_note").set_value("the first note").run()
+    note(app).set_value("the first note").run()
     judge(app, "agree")
     judge(app, "overturn")
 
@@ -266,7 +278,7 @@ def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg
 
     assert after_one == (ids[1], [("agree", "the first note")])
     assert (address(app)["job"], verdicts(connection)) == (ids[0], [])
-    assert app.text_area(key="review_note").value == "the first note"
+    assert note(app).value == "the first note"
     assert button(app, "take_back").disabled
 
 
@@ -275,15 +287,32 @@ def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connec
     job_id = insert_job(connection, is_prohibited=True)
     app = open_page(job=str(job_id), queue="escalated")
     pills(app).set_value(["nsfw"]).run()
-    app.text_area(key="review_note").set_value("a note").run()
+    note(app).set_value("a note").run()
     judge(app, "agree")
 
     app = open_page(job=str(job_id))
-    filled = (app.text_area(key="review_note").value, pills(app).value)
+    filled = (note(app).value, pills(app).value)
     button(app, "take_back").click().run()
 
     assert filled == ("a note", ["nsfw"])
     assert verdicts(connection) == []
+
+
+def test_a_browser_that_draws_a_field_late_shows_what_it_holds(
+    open_page: OpenPage, connection: psycopg.Connection
+) -> None:
+    """It may know only of a later run by then, because it loads what draws the field: that run says it as well."""
+    job_id = insert_job(connection, is_prohibited=True)
+    app = open_page(job=str(job_id), queue="escalated")
+    pills(app).set_value(["nsfw"]).run()
+    note(app).set_value("a note").run()
+    judge(app, "agree")
+
+    app = open_page(job=str(job_id))
+    app.run()
+
+    assert note(app).proto.default == "a note"
+    assert [pills(app).proto.options[place].content for place in pills(app).proto.default] == ["NSFW"]
 
 
 def test_stopping_leaves_the_job_to_others(open_page: OpenPage, connection: psycopg.Connection) -> None:
@@ -320,7 +349,7 @@ def test_all_with_the_same_prompt(open_page: OpenPage, connection: psycopg.Conne
         insert_log(connection, job_id)
 
     app = open_page(job=str(job_id))
-    box = app.checkbox(key="review_all")
+    box = everything(app)
     assert box.label == "Apply to all 3 jobs with this same prompt that I have not reviewed"
     box.check().run()
     judge(app, "agree")
@@ -335,7 +364,7 @@ def test_all_means_what_one_has_not_reviewed(open_page: OpenPage, connection: ps
     judge(app, "unsure")
 
     app = open_page(job=str(ids[1]))
-    box = app.checkbox(key="review_all")
+    box = everything(app)
     label, said = box.label, rendered(app)
     box.check().run()
     judge(app, "agree")
@@ -386,11 +415,11 @@ def test_a_verdict_in_another_window_is_not_replaced_without_a_word(
     first, second = open_page(job=str(job_id)), open_page(job=str(job_id))
     judge(first, "agree")
 
-    second.text_area(key="review_note").set_value("the opposite").run()
+    note(second).set_value("the opposite").run()
     judge(second, "overturn")
     told, shown = [error.value for error in second.error], [text.value for text in second.text]
     before = verdicts(connection)
-    kept = second.text_area(key="review_note").value
+    kept = note(second).value
     # Whoever loads that window anew is told as much, and no other cause.
     again = [error.value for error in open_page(job=str(job_id)).error]
     judge(second, "overturn")
@@ -443,13 +472,13 @@ def test_a_verdict_that_waited_when_the_server_was_stopped_is_told(
     connection.execute("COMMIT")
 
     app = open_page(job=str(job_id))
-    told, note = [error.value for error in app.error], app.text_area(key="review_note").value
+    told, kept = [error.value for error in app.error], note(app).value
     judge(app, "overturn")
     later = open_page(job=str(job_id))
 
     assert told == ["Your verdict “Overturn” on this job was not recorded: give it again if it still holds."]
-    assert note == "half an hour's work"
-    assert verdicts(connection) == [("overturn", note)]
+    assert kept == "half an hour's work"
+    assert verdicts(connection) == [("overturn", kept)]
     assert connection.execute("SELECT categories FROM reviews").fetchall() == [(["nsfw"],)]
     assert not later.error
 

@@ -18,7 +18,7 @@ from tests.core.review.test_saved_queues import WHOLE
 from tests.core.review.test_verdicts import ANN, BEN, job
 from tests.dashboard.jobs.test_page import address
 from tests.dashboard.quality.conftest import OpenPage, open_page, texts
-from tests.dashboard.reviews.test_page import button, judge, pills, verdicts
+from tests.dashboard.reviews.test_page import button, judge, note, pills, verdicts
 from tests.support.documents import APRIL, april
 from tests.support.rows import NOON, insert_job
 
@@ -100,7 +100,7 @@ def test_a_shared_queue_is_reviewed_as_it_asks(
     pills(app).set_value(["none"]).run()
     button(app, "verdict_agree").click().run()
     asked += [error.value for error in app.error]
-    app.text_area(key="review_note").set_value("because").run()
+    note(app).set_value("because").run()
     button(app, "verdict_agree").click().run()
     second = address(app)["job"]
     button(app, "skip").click().run()
