@@ -44,7 +44,7 @@ def show() -> None:
         st.info("No job is held.", icon=":material/lock_open:")
     st.header("Erased for good")
     st.caption(
-        f"Erasing is a command, run as the owner of the tables: `{COMMAND} erase --job ID`, or `--client ID`. "
+        f"Erasing is a command, run as the owner of the tables: “{COMMAND} erase --job ID”, or “--client ID”. "
         "It names the exports that may hold the jobs, as the audit does."
     )
     erasures = list_erasures(databases, limit=MOST_LISTED)

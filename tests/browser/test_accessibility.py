@@ -170,6 +170,8 @@ def webhooks(page: Page) -> Iterator[str]:
 
 
 def retention(page: Page) -> Iterator[str]:
+    expect(page.get_by_text("Nothing has been erased yet.")).to_be_visible()
+    yield "the lists"
     page.get_by_role("button", name="Place a hold").first.click()
     expect(page.get_by_role("dialog").get_by_role("textbox", name="Why they are held")).to_be_visible()
     yield "the questions about a new hold"
