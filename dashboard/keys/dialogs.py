@@ -59,7 +59,7 @@ def create_dialog(person: Actor) -> None:
             max_chars=1000,
             key="key_networks",
         )
-        is_asked = ask_to_make("Create key", icon=":material/key:", key="key_create")
+        is_asked, refusal = ask_to_make("Create key", icon=":material/key:", key="key_create")
 
     def create() -> str:
         if not scopes:
@@ -76,7 +76,7 @@ def create_dialog(person: Actor) -> None:
         )
 
     if is_asked:
-        _show_new_key(place, create, can_export=Scope.JOB_READ in scopes)
+        _show_new_key(place, refusal, create, can_export=Scope.JOB_READ in scopes)
 
 
 @dialog("Rotate a key", scopes=ADMINS, fresh_for="keys", width="medium", dismissible=False)
@@ -89,7 +89,7 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
         st.write("A new key takes its place, with the same name, client and scopes.")
         overlap = st.radio("How long should the old key keep working?", list(OVERLAPS), index=1, key="key_overlap")
         st.caption("Never longer than it would have anyway. Switch to the new key within that time.")
-        is_asked = ask_to_make("Rotate key", icon=":material/autorenew:", key="key_rotate")
+        is_asked, refusal = ask_to_make("Rotate key", icon=":material/autorenew:", key="key_rotate")
 
     def rotate() -> str:
         resources = get_resources()
@@ -97,7 +97,7 @@ def rotate_dialog(person: Actor, key_id: str, name: str, *, can_export: bool) ->
         return rotate_key(resources.databases, person, key_id, overlap=OVERLAPS[overlap], longest=longest)
 
     if is_asked:
-        _show_new_key(place, rotate, can_export=can_export)
+        _show_new_key(place, refusal, rotate, can_export=can_export)
 
 
 @dialog("Revoke this key?", scopes=ADMINS, fresh_for="keys", on_dismiss="rerun")
@@ -136,7 +136,7 @@ def _ask_expiry() -> datetime | None:
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
-def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export: bool) -> None:
+def _show_new_key(place: DeltaGenerator, refusal: DeltaGenerator, make: Callable[[], str], *, can_export: bool) -> None:
     def explain() -> None:
         if can_export:
             st.write(
@@ -144,7 +144,7 @@ def _show_new_key(place: DeltaGenerator, make: Callable[[], str], *, can_export:
             )
             st.code(example(st.context.url or ""), language="bash", wrap_lines=True)
 
-    show_new_secret(place, make, "This is the key.", explain=explain)
+    show_new_secret(place, refusal, make, "This is the key.", explain=explain)
 
 
 def example(url: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.actor import Actor, Forbidden
 from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, parse_holder, take_rights
@@ -35,13 +36,15 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
     )
     provider = _ask_provider()
     given = _ask_rights(person, Rights(frozenset(), None))
+    refusal = st.container()
     if st.button("Give rights", type=emphasis(), icon=":material/person_add:", key="rights_give"):
         try:
             holder = parse_holder(name or "", is_group=kind == GROUP, provider=provider)
         except InvalidParameter as error:
-            show_refusal(error)
+            with refusal:
+                show_refusal(error)
             return
-        _give(person, holder, given)
+        _give(person, holder, given, refusal)
 
 
 @dialog("Change rights", scopes=ADMINS, fresh_for="people", width="medium", on_dismiss="rerun")
@@ -49,8 +52,9 @@ def change_dialog(person: Actor, holder: Holder, held: Rights) -> None:
     """Show what somebody was given, and give them something else in its place."""
     st.text(str(holder))
     given = _ask_rights(person, held)
+    refusal = st.container()
     if st.button("Change rights", type=emphasis(), icon=":material/edit:", key="rights_change"):
-        _give(person, holder, given)
+        _give(person, holder, given, refusal)
 
 
 @dialog("Take these rights?", scopes=ADMINS, fresh_for="people", on_dismiss="rerun")
@@ -114,7 +118,7 @@ def _ask_rights(person: Actor, held: Rights) -> Rights:
     return Rights(frozenset(scopes), frozenset(clients))
 
 
-def _give(person: Actor, holder: Holder, given: Rights) -> None:
+def _give(person: Actor, holder: Holder, given: Rights, refusal: DeltaGenerator) -> None:
     resources = get_resources()
     door = resources.door
     try:
@@ -129,7 +133,8 @@ def _give(person: Actor, holder: Holder, given: Rights) -> None:
             )
         )
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        show_refusal(error)
+        with refusal:
+            show_refusal(error)
     else:
         st.rerun()
 

@@ -70,6 +70,7 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
     counting = st.radio(
         "Verdicts already given on jobs that this is about", [COUNT, OUT], index=None, key=f"counting_{place}"
     )
+    refusal = st.container()
     if not st.button("Save", type=emphasis(), icon=":material/save:", key="policy_save"):
         return
     try:
@@ -82,7 +83,8 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
                 lambda: write_policy(databases, person, subject, words, earlier_count=earlier_count, shown=version)
             )
     except (InvalidParameter, NotPossible) as error:
-        show_refusal(error, "The policy was not changed.")
+        with refusal:
+            show_refusal(error, "The policy was not changed.")
         return
     st.rerun()
 

@@ -35,11 +35,13 @@ def edit_dialog(person: Actor, sample: Row[Any]) -> None:
         chosen=sample.people,
         last_day=sample.last_day,
     )
+    refusal = st.container()
     if not st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
         return
     try:
         make_once(lambda: edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day))
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        show_refusal(error, "The sample was not changed.")
+        with refusal:
+            show_refusal(error, "The sample was not changed.")
         return
     st.rerun()

@@ -34,13 +34,15 @@ def place_dialog(person: Actor) -> None:
     reason = st.text_area(
         "Why they are held", max_chars=LONGEST_REASON, help="It stands in the audit.", key="hold_reason"
     )
+    refusal = st.container()
     if not st.button("Place hold", type=emphasis(), icon=":material/lock:", key="hold_place"):
         return
     try:
         held = Held(client or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
         make_once(lambda: place_hold(databases, person, held, reason))
     except (InvalidParameter, Forbidden) as error:
-        show_refusal(error)
+        with refusal:
+            show_refusal(error)
     else:
         st.rerun()
 

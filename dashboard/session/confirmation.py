@@ -13,6 +13,7 @@ from dashboard.widgets.primary_button import emphasis
 
 def confirm(label: str, act: Callable[[], object], *, icon: str, key: str, keep: str, keep_key: str) -> None:
     """Offer to act or to leave it; either closes the dialog, and a refusal is said in it."""
+    refusal = st.container()
     with st.container(horizontal=True):
         is_sure = st.button(label, type=emphasis(), icon=icon, key=key)
         if st.button(keep, key=keep_key):
@@ -21,6 +22,7 @@ def confirm(label: str, act: Callable[[], object], *, icon: str, key: str, keep:
         try:
             make_once(act)
         except (NotPossible, Forbidden) as error:
-            show_refusal(error)
+            with refusal:
+                show_refusal(error)
         else:
             st.rerun()

@@ -24,16 +24,22 @@ def close_if_done() -> None:
         st.rerun()
 
 
-def ask_to_make(label: str, *, icon: str, key: str) -> bool:
-    """Show the button that makes the secret and, beside it, the one that closes the dialog without."""
+def ask_to_make(label: str, *, icon: str, key: str) -> tuple[bool, DeltaGenerator]:
+    """Show the button that makes the secret and, beside it, the one that closes the dialog without.
+
+    Returns whether the first one was pressed, and the place above both where to say why there is no secret.
+    """
+    refusal = st.container()
     with st.container(horizontal=True):
         is_asked = st.button(label, type=emphasis(), icon=icon, key=key)
         st.button("Cancel", key=CANCEL)
-    return is_asked
+    return is_asked, refusal
 
 
-def show_new_secret(place: DeltaGenerator, make: Callable[[], str], what: str, *, explain: Callable[[], None]) -> None:
-    """Make a secret and show it instead of the questions in their place, or say why there is none.
+def show_new_secret(
+    place: DeltaGenerator, refusal: DeltaGenerator, make: Callable[[], str], what: str, *, explain: Callable[[], None]
+) -> None:
+    """Make a secret and show it instead of the questions in their place, or say there why there is none.
 
     The page forgets it when the dialog is closed (`forget_made`); it is in no argument of the dialog, which the session
     would keep.
@@ -41,7 +47,8 @@ def show_new_secret(place: DeltaGenerator, make: Callable[[], str], what: str, *
     try:
         secret = make_once(make)
     except (InvalidParameter, NotPossible, Forbidden) as error:
-        show_refusal(error)
+        with refusal:
+            show_refusal(error)
         return
     # Not in that place itself: what is sent at once may be sent as its end alone, and the rest of the questions stayed.
     place.empty()

@@ -31,7 +31,7 @@ def add_dialog(person: Actor) -> None:
         client = None
         if reach == ONE:
             client = ask_client(databases.source, person.wall, placeholder=CHOOSE_CLIENT, key="webhook_client")
-        is_asked = ask_to_make("Add webhook", icon=":material/webhook:", key="webhook_add")
+        is_asked, refusal = ask_to_make("Add webhook", icon=":material/webhook:", key="webhook_add")
 
     def create() -> str:
         return create_endpoint(
@@ -47,7 +47,7 @@ def add_dialog(person: Actor) -> None:
         st.write("The other service verifies each message with it, with any Standard Webhooks library.")
 
     if is_asked:
-        show_new_secret(place, create, "This secret signs the messages.", explain=explain)
+        show_new_secret(place, refusal, create, "This secret signs the messages.", explain=explain)
 
 
 @dialog("Remove this webhook?", scopes=ADMINS, fresh_for="webhooks", on_dismiss="rerun")

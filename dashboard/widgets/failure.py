@@ -62,7 +62,10 @@ def show_failure(error: Exception) -> bool:
 
 
 def show_refusal(error: Exception, said: str = "That can't be done.") -> None:
-    """Say why something that was asked for is not done; what was asked stays on screen, to be corrected."""
+    """Say why something that was asked for is not done; what was asked stays on screen, to be corrected.
+
+    In a dialog above the button that was pressed: what stands below it is outside a low window.
+    """
     st.error(said, icon=":material/error:")
     st.text(name_field(str(error)))
 

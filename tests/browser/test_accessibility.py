@@ -85,18 +85,23 @@ def reviews(page: Page) -> Iterator[str]:
         yield "the queues"
 
 
+def expect_refusal(page: Page, name: str, refusal: str) -> None:
+    """Press the button of a dialog: whoever has scrolled down to it sees above it why nothing was done."""
+    dialog = page.get_by_role("dialog")
+    button, reason = dialog.get_by_role("button", name=name), dialog.get_by_text(refusal)
+    button.click()
+    expect(reason).to_be_visible()
+    above, below = reason.bounding_box(), button.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] < below["y"]
+
+
 def queue(page: Page) -> Iterator[str]:
     page.get_by_role("button", name="Save as a queue").click()
     expect(page.get_by_role("dialog").get_by_label("Name")).to_be_visible()
     yield "the questions about a new queue"
-    save = page.get_by_role("dialog").get_by_role("button", name="Save queue")
-    save.click()
-    expect(page.get_by_text("Name is empty")).to_be_visible()
-    # Whoever has scrolled down to the button sees why nothing was saved.
-    reason, button = page.get_by_text("Name is empty").bounding_box(), save.bounding_box()
-    assert reason is not None
-    assert button is not None
-    assert reason["y"] < button["y"]
+    expect_refusal(page, "Save queue", "Name is empty")
     yield "why a queue was not saved"
 
 
@@ -121,6 +126,7 @@ def policy(page: Page) -> Iterator[str]:
     wait_until_still(page)
     page.get_by_role("button", name="Edit").first.click()
     expect(page.get_by_role("textbox", name="Text, in Markdown")).to_be_visible()
+    expect_refusal(page, "Save", "Say whether verdicts already given still count.")
     yield "a text that is written"
 
 
@@ -139,6 +145,7 @@ def people(page: Page) -> Iterator[str]:
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Some clients", exact=True).click()
     expect(dialog.get_by_role("combobox", name="Clients")).to_be_visible()
+    expect_refusal(page, "Give rights", "The name is neither an address nor @domain")
     yield "the questions about rights"
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
@@ -148,6 +155,7 @@ def people(page: Page) -> Iterator[str]:
 def keys(page: Page) -> Iterator[str]:
     page.get_by_role("button", name="Create key").first.click()
     dialog = page.get_by_role("dialog")
+    expect_refusal(page, "Create key", "Name is empty")
     dialog.get_by_label("Name").fill("a key to look at")
     dialog.get_by_label("Client id").fill("nobody")
     # Sent at once; else it would be with the click, which then may meet a button that moves.
@@ -174,6 +182,7 @@ def retention(page: Page) -> Iterator[str]:
     yield "the lists"
     page.get_by_role("button", name="Place a hold").first.click()
     expect(page.get_by_role("dialog").get_by_role("textbox", name="Why they are held")).to_be_visible()
+    expect_refusal(page, "Place hold", "Say what is held")
     yield "the questions about a new hold"
 
 
