@@ -41,8 +41,9 @@ const LEADS = ["focusin", "focusout", "pointerdown"];
 // The grid of the list of jobs; pixels of its heading, and of the column with the boxes.
 const GRID = ".st-key-jobs .dvn-scroller", HEADING = 35, BOXES = 36;
 
-// What the focus can go to.
-const TAKES_FOCUS = ":is(button, input, textarea, a[href], [tabindex='0']):not(:disabled, [tabindex='-1'])";
+// What the focus can go to, but for the links to headings.
+const TAKES_FOCUS =
+  ":is(button, input, textarea, a[href]:not(:is(h1, h2, h3) *), [tabindex='0']):not(:disabled, [tabindex='-1'])";
 
 let forget = () => {};
 // What had the focus last outside of any dialog, and all that it lies in, from the inside; and the same for the dialog
@@ -268,6 +269,9 @@ export default function ({ data, setTriggerValue }) {
     setTimeout(keepWritten, GONE);
   });
   answers.observe(document.body, { subtree: true, attributeFilter: [STATE, CONNECTION] });
+  // A dialog is a child of the body's: one that is closed without a run changes nothing else.
+  const closed = new MutationObserver(() => setTimeout(giveBack, GONE));
+  closed.observe(document.body, { childList: true });
   // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
   // worth it say so themselves.
   document.documentElement.translate = false;
@@ -281,6 +285,7 @@ export default function ({ data, setTriggerValue }) {
     window.removeEventListener("click", openRow, true);
     for (const type of LEADS) window.removeEventListener(type, noteWritten, true);
     answers.disconnect();
+    closed.disconnect();
   };
   return forget;
 }

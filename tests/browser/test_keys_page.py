@@ -162,6 +162,17 @@ def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, page: Page
     expect(page.get_by_role("button", name="Revoke")).to_be_disabled()
     expect(page.get_by_role("combobox", name="Key to rotate or revoke")).to_be_focused()
 
+    # Nothing runs when this one is closed.
+    opener = page.get_by_role("button", name="Keyboard ?")
+    opener.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    wait_until_still(page)
+    opener.evaluate("button => { button.disabled = true; }")
+    page.keyboard.press("Escape")
+
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Create key")).to_be_focused()
+
 
 def test_a_wrong_press_makes_no_key_and_two_make_one(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
