@@ -9,7 +9,12 @@ from core.db import grants, migrations
 from core.db.databases import SHORTEST_AUDIT_KEY, Databases
 from core.db.driver_errors import MIGRATE
 
-_ROLE = text("SELECT quote_ident(current_user) AS name, pg_is_in_recovery() AS is_standby")
+_ROLE = text("""
+    SELECT quote_ident(current_user) AS name, quote_ident(current_database()) AS database,
+        pg_is_in_recovery() AS is_standby,
+        has_table_privilege(to_regclass('jobs'), 'DELETE')
+            AND NOT has_database_privilege(current_database(), 'TEMPORARY') AS lacks_temporary
+""")
 
 _LACKS = text("""
     SELECT right_ FROM unnest(CAST(:rights AS text[])) AS right_
@@ -65,6 +70,12 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
                 "grant it, as the owner (see docs/grants.md).",
                 f"GRANT {', '.join(rights)} ON {table} TO {role.name};",
             )
+    if databases.jobs_are_ours and role.lacks_temporary:
+        yield problem(
+            f"The role {role.name} may write jobs and make no temporary tables, so that it can neither import nor erase"
+            ": grant that, as the owner of the database.",
+            f"GRANT TEMPORARY ON DATABASE {role.database} TO {role.name};",
+        )
     functions = list(connection.execute(_LACKS_FUNCTIONS, {"names": list(grants.FUNCTIONS)}).scalars())
     if functions:
         yield problem(

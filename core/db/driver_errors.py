@@ -86,6 +86,9 @@ _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
 # The same of our own statements, where no other try can succeed.
 _IMPOSSIBLE = {
     "54": "A value is too long for {it}, or for an index there: shorten it.",
+    "3F000": "The role of {setting} has no schema to make tables in: give it a search_path with one that there is.",
+    "42P07": "{setting} has something of another program under the name of one of Fencepost's tables: name a database "
+    "that is empty, or a schema by the role's search_path.",
     "22P05": "{It} cannot hold a character that was given: move it to a database with ENCODING 'UTF8'.",
     "23": "{It} refused a row that contradicts another one (SQLSTATE {state}): look for triggers or constraints there "
     "that are none of Fencepost's.",

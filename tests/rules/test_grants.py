@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -196,6 +196,28 @@ def test_imports_need_the_rights_that_the_readme_names_for_them(
     vacuum_jobs(least.ours)
     with psycopg.connect(as_role(empty_database_url, owner)) as connection:
         assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("acme",)]
+
+
+def test_a_role_that_may_make_no_temporary_tables_is_told(
+    least: Databases, empty_database_url: str, roles: tuple[str, str]
+) -> None:
+    """Who writes jobs imports and erases by way of such tables; who reads them needs none."""
+    settings = settings_of(empty_database_url, roles)
+    found: list[Sequence[str]] = []
+
+    def look() -> None:
+        found.extend(each.statements for each in run_checks(least, settings) if each.level is Level.PROBLEM)
+
+    with psycopg.connect(as_role(empty_database_url, roles[0]), autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+        look()
+        connection.execute(f"GRANT DELETE ON jobs TO {roles[1]}".encode())
+        look()
+        connection.execute(f"GRANT TEMPORARY ON DATABASE {name} TO {roles[1]}".encode())
+        look()
+
+    assert found == [(f"GRANT TEMPORARY ON DATABASE {name} TO {roles[1]};",)]
 
 
 @pytest.mark.parametrize("can_create", [True, False])

@@ -52,6 +52,8 @@ def test_each_sqlstate_has_a_sentence_of_its_own_reason(kind: str) -> None:
         ("53200", FencepostError, "The database jobs at db.example.com has run out of memory"),
         ("53300", FencepostError, "The database jobs at db.example.com has no connection left: raise its max_conn"),
         ("54000", NotPossible, "A value is too long for the database jobs at db.example.com, or for an index there"),
+        ("3F000", NotPossible, "The role of DATABASE_URL has no schema to make tables in"),
+        ("42P07", NotPossible, "DATABASE_URL has something of another program under the name of one of Fencepost's"),
         ("57P01", StatementDropped, "The database jobs at db.example.com was stopped or restarted"),
         ("57P03", StatementDropped, "The database jobs at db.example.com is starting up or shutting down"),
         ("25P03", StatementDropped, "The database jobs at db.example.com ended a transaction that had been waiting"),
