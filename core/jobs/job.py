@@ -94,6 +94,11 @@ def find_with_reason(
     return {row.job_id: row.reason for row in connection.execute(query)}
 
 
+def is_any_there(connection: Connection) -> bool:
+    """Tell whether there is any job, whoever may see it."""
+    return connection.execute(select(jobs.c.job_id).limit(1)).first() is not None
+
+
 def read_decisions(connection: Connection, wall: Wall, ids: Sequence[UUID]) -> dict[UUID, bool | None]:
     """Return the decisions that some jobs have now; those that are gone or behind the wall are not there."""
     query = select(jobs.c.job_id, jobs.c.is_prohibited).where(jobs.c.job_id == func.any(list(ids)))

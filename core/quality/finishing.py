@@ -4,8 +4,8 @@ from sqlalchemy import select, text
 
 from core.actor import HOUSE
 from core.db.databases import Databases
-from core.db.schema import jobs, sample_jobs, samples
-from core.jobs.job import read_decisions
+from core.db.schema import sample_jobs, samples
+from core.jobs.job import is_any_there, read_decisions
 from core.review.finished_samples import LACKS_OPINIONS, finish
 
 # Jobs of a sample without all their opinions, beyond which nobody looks what has become of them.
@@ -34,7 +34,7 @@ def finish_samples(databases: Databases) -> None:
             continue
         with databases.source.transaction(is_snapshot=True) as connection:
             now = read_decisions(connection, HOUSE.wall, [job.job_id for job in drawn])
-            if not now and connection.execute(select(jobs.c.job_id).limit(1)).first() is None:
+            if not (now or is_any_there(connection)):
                 # Nothing is gone for good where there is nothing at all: tables are filled anew just now.
                 return
         if not any(job.job_id in now and now[job.job_id] is job.is_prohibited for job in drawn):
