@@ -80,7 +80,10 @@ def show_groups(sample: Row[Any], answer: Answer) -> None:
     for kind in (Stratification.REASON, Stratification.CLIENT, Stratification.CATEGORY):
         st.subheader(f"By {STRATIFICATION_WORDS[kind]}")
         groups = answer.groups.get(kind)
-        if groups is None:
+        if groups is None and kind is Stratification.CLIENT:
+            # Whose jobs they are is known of each that is judged, whatever tells the sample's jobs apart.
+            st.caption("No job of this sample is judged yet.")
+        elif groups is None:
             st.caption(f"This sample does not tell jobs apart by {STRATIFICATION_WORDS[kind]}: draw one that does.")
         else:
             _show_groups(sample, groups, (kind,))

@@ -103,7 +103,10 @@ def test_jobs_that_are_gone_are_said(open_page: OpenPage, databases: Databases, 
     assert [warning.value for warning in app.warning] == [
         "1 drawn job is gone, and not replaced: the figures are for the others."
     ]
-    assert "0 of 1 opinion." in texts(app)
+    said = texts(app)
+    assert "0 of 1 opinion." in said
+    assert "No job of this sample is judged yet." in said
+    assert "This sample does not tell jobs apart by client: draw one that does." not in said
 
 
 # A dialog is open in each run of this script; of a page it would only be in the run of the click.
