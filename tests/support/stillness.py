@@ -4,7 +4,11 @@ from playwright.sync_api import Page
 
 # Notes in each page which of its questions the server has answered. The state that Streamlit shows cannot tell: until
 # the server begins, it is that of the run before. Messages are told apart by their fields in Streamlit's BackMsg.proto
-# (rerun_script, 11) and ForwardMsg.proto (new_session, 4; script_finished, 6).
+# (rerun_script, 11) and ForwardMsg.proto (new_session, 4; script_finished, 6), and questions by those of
+# ClientState.proto (fragment_id, 5; is_auto_rerun, 6).
+#
+# A question about a fragment that a run has just taken away is answered by nothing. What asks by itself every few
+# seconds is not waited for, and what somebody pressed there is given up where nothing runs any more.
 KNOW_ANSWERS = """
 (() => {
   const fields = function* (bytes) {
@@ -14,17 +18,18 @@ KNOW_ANSWERS = """
       return value; };
     while (at < bytes.length) {
       const tag = number();
-      yield tag >> 3;
-      if ((tag & 7) === 2) { const length = number(); at += length; } else number();
+      if ((tag & 7) !== 2) yield [tag >> 3, number()];
+      else { const length = number(); yield [tag >> 3, bytes.subarray(at, (at += length))]; }
     }
   };
+  const GIVEN_UP = 10_000;
   let begun = 0;
   window.asked = window.answered = 0;
   window.WebSocket = class extends window.WebSocket {
     constructor(...all) {
       super(...all);
       this.addEventListener("message", ({ data }) => {
-        const kinds = [...fields(new Uint8Array(data))], which = begun;
+        const kinds = [...fields(new Uint8Array(data))].map(([kind]) => kind), which = begun;
         const answer = () => { window.answered = Math.max(window.answered, which); };
         if (kinds.includes(4)) begun = window.asked;
         // What came is drawn a frame later.
@@ -34,7 +39,17 @@ KNOW_ANSWERS = """
       this.addEventListener("close", () => { window.answered = window.asked; });
     }
     send(data) {
-      if (fields(new Uint8Array(data)).next().value === 11) window.asked += 1;
+      const [kind, question] = fields(new Uint8Array(data)).next().value;
+      const said = kind === 11 ? new Map(fields(question)) : new Map();
+      if (kind === 11 && !said.get(6)) {
+        const which = (window.asked += 1);
+        const give_up = () => {
+          const app = document.querySelector("[data-testid=stApp]");
+          if (app?.dataset.testScriptState !== "notRunning") setTimeout(give_up, GIVEN_UP);
+          else window.answered = Math.max(window.answered, which);
+        };
+        if (said.has(5)) setTimeout(give_up, GIVEN_UP);
+      }
       super.send(data);
     }
   };
