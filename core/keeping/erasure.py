@@ -51,9 +51,11 @@ _SEEN = """
     ) AS known
 """
 
-# Logs go by a trigger, which tells nobody; other nodes count for themselves, so there they are counted before.
+# Logs go by a trigger, which tells nobody. Where other nodes count for themselves, or a server was told to count
+# nothing, they are counted before.
 _GONE_LOGS = "SELECT pg_stat_get_xact_tuples_deleted(CAST('moderation_logs' AS regclass))"
-_LOGS_OF_NODES = "SELECT count(*) FROM moderation_logs JOIN jobs AS job USING (job_id) WHERE {condition}"
+_COUNTS_GONE = "SELECT CAST(CAST(current_setting('track_counts') AS boolean) AS integer)"
+_LOGS = "SELECT count(*) FROM moderation_logs JOIN jobs AS job USING (job_id) WHERE {condition}"
 
 # What others have said of jobs, whether these are here or not.
 _NOTE_IDS = """
@@ -134,7 +136,7 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
         refuse_held(connection, condition, parameters, tables=tables)
         found = _erase(connection, target, jobs_are_ours=ours)
         if found.is_empty and ours:
-            raise NotPossible(f"There is nothing of {target} here: look whether the id is right.")
+            raise NotPossible(f"There is nothing to erase for {target}: look whether the id is right.")
         # From here on no export can begin before all this is committed.
         connection.execute(text("SELECT FROM audit_begin()"))
         client_id, first, last = connection.execute(text(_SEEN.format(condition=condition)), parameters).one()
@@ -167,11 +169,12 @@ def _erase(connection: Connection, target: Target, *, jobs_are_ours: bool) -> Su
     jobs = logs = 0
     if jobs_are_ours:
         is_distributed = topology_of(connection).is_distributed
-        if is_distributed:
-            logs = count(_LOGS_OF_NODES.format(condition=condition), parameters)
+        is_counting = not is_distributed and count(_COUNTS_GONE)
+        if not is_counting:
+            logs = count(_LOGS.format(condition=condition), parameters)
         deletion = text(_DELETE.format(condition=condition))
         jobs = connection.execute(deletion, parameters | {"stratum": _STRATUM}).rowcount
-        if not is_distributed:
+        if is_counting:
             logs = count(_GONE_LOGS)
         # More may have come in since the first look at holds.
         refuse_held(connection, "true", {}, tables={"erased": "created_at"})

@@ -294,6 +294,17 @@ def test_what_arrives_while_jobs_are_erased_is_counted(
     assert one(connection, "SELECT FROM jobs UNION ALL SELECT FROM moderation_logs") == []
 
 
+def test_logs_are_counted_where_the_server_counts_nothing(databases: Databases, connection: psycopg.Connection) -> None:
+    """`track_counts` may be off; what the audit tells does not depend on it."""
+    name = psycopg.sql.Identifier(connection.info.dbname)
+    connection.execute(psycopg.sql.SQL("ALTER DATABASE {} SET track_counts = off").format(name))
+    insert_log(connection, insert_job(connection))
+
+    found = erase(databases, COMMAND_LINE, Target(client_id="acme"))
+
+    assert (found.jobs, found.logs) == (1, 1)
+
+
 def test_an_import_does_not_bring_it_back(databases: Databases, connection: psycopg.Connection) -> None:
     """Records of erased jobs are left out of a file, and that is said; the others come in."""
     gone, other = uuid4(), uuid4()
@@ -445,7 +456,7 @@ def test_holds_on_the_command_line(connection: psycopg.Connection, run_core: Run
     held = f"{hold_id} job {job_id}, from 2026-04-01T00:00:00Z to 2027-04-01T00:00:00Z, since "
     assert listed.stdout.startswith(held.encode())
     assert refused.stderr.startswith(f"Error: The hold {hold_id} keeps this (why)".encode())
-    assert missing.stderr.startswith(f"Error: There is nothing of the job {job_id} here".encode())
+    assert missing.stderr.startswith(f"Error: There is nothing to erase for the job {job_id}:".encode())
 
 
 def test_elsewhere_it_says_who_must_do_it(
