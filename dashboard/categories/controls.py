@@ -11,10 +11,11 @@ from core.errors import InvalidParameter
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.jobs.wall import Wall
+from dashboard.address.current import read_current
 from dashboard.address.periods import EARLIEST, LATEST, PRESETS, days_range, preset_range, shown_days
 from dashboard.address.view import View, go, go_if_other
 from dashboard.address.zones import shown_zone
-from dashboard.categories.address import further_filter, without_further
+from dashboard.categories.address import further_filter, parse_categories_view, without_further
 from dashboard.session.admission import admitted
 from dashboard.widgets.client_select import name_client
 from dashboard.widgets.fields import name_field, read_field
@@ -83,7 +84,7 @@ def show_further_filter(view: View) -> None:
 
 
 def _apply_preset(view: View, now: datetime) -> None:
-    preset = read_field("categories_preset")
+    preset, view = read_field("categories_preset"), read_current(view, parse_categories_view)
     if preset is None:
         # Clicked away: the days stay as they are, as a period of their own.
         go(replace(view, preset=None))
@@ -94,6 +95,7 @@ def _apply_preset(view: View, now: datetime) -> None:
 
 def _apply_days(view: View) -> None:
     """Write the days into the address, or say what is wrong with them."""
+    view = read_current(view, parse_categories_view)
     zone = shown_zone(view)
     days = read_field("categories_first"), read_field("categories_last")
     st.session_state["categories_error"] = None
@@ -109,6 +111,7 @@ def _apply_days(view: View) -> None:
 
 def _apply_client(view: View) -> None:
     """Write the client into the address; what was typed goes through the parser of addresses."""
+    view = read_current(view, parse_categories_view)
     client_id = read_field("categories_client") or None
     wanted = replace(view.job_filter, client_id=client_id)
     st.session_state["categories_error"] = None

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import streamlit as st
 
-from core.errors import InvalidParameter
 from core.jobs.filter import Category, Cell, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS, SHOWN_ITEMS
-from dashboard.address.steps import follow_last_step
-from dashboard.address.view import View, go, parse_view
-from dashboard.address.zones import browser_zone
+from dashboard.address.current import read_current
+from dashboard.address.view import View, go
 from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, FLAGGED_WORDS, HAS_REASON_WORDS
 from dashboard.session.admission import admitted
 from dashboard.widgets.markdown_escape import escape
@@ -55,11 +52,7 @@ def show_chips(view: View) -> None:
 
 def _drop(shown: View, name: str) -> None:
     """Drop a condition of the address, which may have lost others since the chip was drawn."""
-    follow_last_step()
-    try:
-        view = parse_view(st.query_params.items(), browser_zone(), datetime.now(UTC))
-    except InvalidParameter:
-        view = shown
+    view = read_current(shown)
     for chip in list_chips(view.job_filter):
         if chip.name == name:
             go(view.filtered(chip.without))

@@ -14,6 +14,7 @@ from core.errors import InvalidParameter
 from core.jobs.filter import LONGEST_SEARCH, STATUSES, Category, Cell, DateRange, Decision, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS
 from core.jobs.wall import Wall
+from dashboard.address.current import read_current
 from dashboard.address.periods import (
     EARLIEST,
     LATEST,
@@ -319,7 +320,7 @@ def _clients(wall: Wall) -> list[str]:
 
 
 def _apply_preset(view: View, now: datetime) -> None:
-    preset = read_field("preset")
+    preset, view = read_field("preset"), read_current(view)
     bounds = preset_range(preset, shown_zone(view), now)
     go_if_other(view, replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 

@@ -14,6 +14,7 @@ from core.jobs.access import make_access
 from core.jobs.hidden_text import Texts, find_hidden
 from core.jobs.pages import Page, page_jobs
 from core.review.noted_reasons import read_noted
+from dashboard.address.current import read_current
 from dashboard.address.reading import read_or_default
 from dashboard.address.view import PAGE_SIZES, View, default_view, go, go_if_other, parse_view
 from dashboard.address.zones import browser_zone, shown_zone
@@ -246,6 +247,7 @@ def _list_height(window: Window) -> int:
 
 
 def _apply_size(view: View) -> None:
+    view = read_current(view)
     go_if_other(view, replace(view, size=st.session_state["size"], after=None, job=None))
 
 

@@ -249,6 +249,11 @@ def test_a_change_is_one_step_of_the_address(open_page: OpenPage, connection: ps
     field(app.segmented_control, "categories_preset").set_value("7d").run()
     assert address(app) == {"range": "7d", "client_id": "globex", "tz": "UTC"}
 
+    # The second one is chosen before the first one's answer is there.
+    field(app.segmented_control, "categories_preset").set_value("24h")
+    field(app.selectbox, "categories_client").select("acme").run()
+    assert address(app) == {"range": "24h", "client_id": "acme", "tz": "UTC"}
+
 
 def test_a_choice_made_on_a_page_that_was_left_does_not_change_the_address(
     open_page: OpenPage, connection: psycopg.Connection
