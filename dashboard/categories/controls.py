@@ -54,12 +54,14 @@ def show_controls(view: View, clients: Sequence[str], wall: Wall, now: datetime)
             column.date_input(label, shown, key=name_field(name, address, shown), **field)
         apply.form_submit_button("Apply days", on_click=admitted(_apply_days), args=(view,), width="stretch")
     client_id = view.job_filter.client_id
-    offered = [*clients, *({client_id} - {None, *clients})]
+    key = name_field("categories_client", address, client_id)
+    # With a value of its own it could not be cleared.
+    st.session_state[key] = client_id
     chosen.selectbox(
         "Client",
-        offered,
-        None if client_id is None else offered.index(client_id),
-        key=name_field("categories_client", address, client_id),
+        [*clients, *({client_id} - {None, *clients})],
+        index=None,
+        key=key,
         placeholder="All clients",
         format_func=name_client,
         on_change=admitted(_apply_client),

@@ -1,6 +1,6 @@
 """The filter of the Jobs page as a form: set from the address, and written into it once by Apply."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, time
 from functools import cache
@@ -152,12 +152,11 @@ def _show_more(view: View, wall: Wall) -> None:
         accept_new_options=True,
         help="The id of the key that a job was submitted with.",
     )
-    clients = _clients(wall)
     client.selectbox(
         "Client",
-        clients,
-        _find_shown("client_id", clients),
-        key=_key("client_id"),
+        _clients(wall),
+        index=None,
+        key=_clearable("client_id"),
         format_func=name_client,
         placeholder="All clients",
         accept_new_options=wall.sees_all,
@@ -189,27 +188,27 @@ def _show_more(view: View, wall: Wall) -> None:
         column.selectbox(
             CATEGORY_NAMES[category],
             list(Cell),
-            _find_shown(category.column, list(Cell)),
-            key=_key(category.column),
+            index=None,
+            key=_clearable(category.column),
             format_func=CELL_WORDS.__getitem__,
             placeholder="Any",
         )
     start, end = st.columns(2)
-    start.time_input("First day from", _shown("first_time"), key=_key("first_time"))
-    end.time_input("Last day until", _shown("last_time"), key=_key("last_time"), help="Left empty: the whole day.")
+    start.time_input("First day from", None, key=_clearable("first_time"))
+    end.time_input("Last day until", None, key=_clearable("last_time"), help="Left empty: the whole day.")
     zones = _zones()
-    st.selectbox("Time zone", zones, _find_shown("zone", zones), key=_key("zone"))
+    st.selectbox("Time zone", zones, zones.index(_shown("zone")), key=_key("zone"))
 
 
 def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
     """Find reasons as somebody types: names of rules are offered, and any other reason can be typed."""
     offered = find_reason_options(view, wall)
-    reasons = [*offered, *sorted({_value("reason"), _shown("reason")} - {None, *offered})]
+    chosen = _value("reason")
     column.selectbox(
         TEXT_NAMES["reason"],
-        reasons,
-        _find_shown("reason", reasons),
-        key=_key("reason"),
+        [*offered, *({chosen} - {None, *offered})],
+        index=None,
+        key=_clearable("reason"),
         format_func=lambda reason: name_option(reason, offered.get(reason)),
         placeholder="Any",
         accept_new_options=True,
@@ -219,12 +218,7 @@ def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
 
 def _show_boolean(column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
     column.selectbox(
-        label,
-        list(words),
-        _find_shown(name, list(words)),
-        key=_key(name),
-        format_func=words.__getitem__,
-        placeholder="Any",
+        label, list(words), index=None, key=_clearable(name), format_func=words.__getitem__, placeholder="Any"
     )
 
 
@@ -247,9 +241,14 @@ def _shown(name: str) -> Any:
     return st.session_state["form_values"][name]
 
 
-def _find_shown(name: str, options: Sequence[Any]) -> int | None:
-    """Return the place among the options of what a widget is to show, or None where it is to show nothing."""
-    return options.index(_shown(name)) if _shown(name) in options else None
+def _clearable(name: str) -> str:
+    """Return the key of a field that can be cleared, which it could not be with a value of its own.
+
+    So what it holds is set with each run, in its place.
+    """
+    if _value(name) is not None:
+        st.session_state[_key(name)] = _value(name)
+    return _key(name)
 
 
 def _offer(name: str) -> list[str]:
@@ -316,7 +315,7 @@ def _named_zones() -> frozenset[str]:
 def _clients(wall: Wall) -> list[str]:
     """Offer the clients that there are, and the one that was chosen or typed."""
     clients = find_clients(get_resources().databases.source, wall)
-    return [*clients, *sorted({_value("client_id"), _shown("client_id")} - {None, *clients})]
+    return [*clients, *({_value("client_id")} - {None, *clients})]
 
 
 def _apply_preset(view: View, now: datetime) -> None:

@@ -352,7 +352,7 @@ def test_a_field_that_is_drawn_late_shows_what_the_address_says(dashboard: Runni
     held: list[Route] = []
     page.route("**/TextArea.*.js", lambda route: held.append(route))
     page.route("**/Selectbox.*.js", lambda route: held.append(route))
-    open_jobs(page, dashboard.url, "?range=7d&decision=reject&q=LIGHTHOUSE&tz=Asia%2FTokyo")
+    open_jobs(page, dashboard.url, "?range=7d&decision=reject&client_id=demo-atelier&q=LIGHTHOUSE&tz=Asia%2FTokyo")
     page.get_by_role("button", name="More filters").click()
     wait_for(page, lambda: len(held) == 2)
     page.keyboard.press("Escape")
@@ -364,9 +364,14 @@ def test_a_field_that_is_drawn_late_shows_what_the_address_says(dashboard: Runni
 
     expect(page.get_by_role("textbox", name="Prompt contains")).to_have_value("LIGHTHOUSE")
     expect(page.get_by_role("combobox", name="Time zone")).to_have_value("Asia/Tokyo")
+    # What is shown can be cleared: none of it is a value that the field falls back to.
+    client = page.get_by_test_id("stSelectbox").filter(has=page.get_by_role("combobox", name="Client"))
+    expect(client.get_by_role("combobox")).to_have_value("demo-atelier")
+    client.get_by_role("button", name="Clear").click()
+    page.get_by_role("textbox", name="Prompt contains").fill("")
     page.get_by_role("button", name="Passed").click()
     page.get_by_role("button", name="Apply").click()
-    page.wait_for_url("**/?range=7d&decision=reject%2Cpass&q=LIGHTHOUSE&tz=Asia%2FTokyo")
+    page.wait_for_url("**/?range=7d&decision=reject%2Cpass&tz=Asia%2FTokyo")
 
 
 def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboard: RunningServer, tab: Page) -> None:

@@ -55,7 +55,7 @@ PLAIN = {
 
 # Where the form and the chips of the page of jobs show its filter.
 FORM = {
-    *("Button.label", "TextArea.default", "Selectbox.options", "MultiSelect.options"),
+    *("Button.label", "TextArea.default", "Selectbox.options", "Selectbox.raw_value", "MultiSelect.options"),
 }
 
 JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
@@ -259,7 +259,7 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("jobs", FILTER | {"job": str(JOB)}, {"cell", "Text.body", "BidiComponent.json", "TextArea.default"}),
         ("jobs", FILTER | {"client_id": f"x{HOSTILE[1:]}"}, FORM),
         ("jobs", WRONG, {"Text.body", "Selectbox.options"}),
-        ("categories", FILTER, {"Text.body", "Selectbox.options"}),
+        ("categories", FILTER, {"Text.body", "Selectbox.options", "Selectbox.raw_value"}),
         ("categories", WRONG, {"Text.body", "Selectbox.options"}),
         (
             "reviews",

@@ -254,6 +254,9 @@ def test_a_change_is_one_step_of_the_address(open_page: OpenPage, connection: ps
     field(app.selectbox, "categories_client").select("acme").run()
     assert address(app) == {"range": "24h", "client_id": "acme", "tz": "UTC"}
 
+    field(app.selectbox, "categories_client").select(None).run()
+    assert address(app) == {"range": "24h", "tz": "UTC"}
+
 
 def test_a_choice_made_on_a_page_that_was_left_does_not_change_the_address(
     open_page: OpenPage, connection: psycopg.Connection
