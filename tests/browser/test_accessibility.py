@@ -188,6 +188,8 @@ def retention(page: Page) -> Iterator[str]:
 
 def audit(page: Page) -> Iterator[str]:
     expect(page.get_by_role("link", name="Download CSV")).to_be_visible()
+    # The dialog of the page before goes with it.
+    expect(page.get_by_role("dialog")).to_have_count(0)
     yield "the list"
 
 
