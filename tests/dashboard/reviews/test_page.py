@@ -282,15 +282,19 @@ def test_each_act_is_taken_back_in_turn(open_page: OpenPage, connection: psycopg
     assert button(app, "take_back").disabled
 
 
-def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connection: psycopg.Connection) -> None:
-    """Who comes back to a job finds what they said in the fields, and may withdraw it in another session, too."""
+def come_back_to_a_verdict(open_page: OpenPage, connection: psycopg.Connection) -> AppTest:
+    """Judge a job with a category and a note, and open it in another session."""
     job_id = insert_job(connection, is_prohibited=True)
     app = open_page(job=str(job_id), queue="escalated")
     pills(app).set_value(["nsfw"]).run()
     note(app).set_value("a note").run()
     judge(app, "agree")
+    return open_page(job=str(job_id))
 
-    app = open_page(job=str(job_id))
+
+def test_an_earlier_verdict_is_changed_or_taken_back(open_page: OpenPage, connection: psycopg.Connection) -> None:
+    """Who comes back to a job finds what they said in the fields, and may withdraw it in another session, too."""
+    app = come_back_to_a_verdict(open_page, connection)
     filled = (note(app).value, pills(app).value)
     button(app, "take_back").click().run()
 
@@ -302,13 +306,7 @@ def test_a_browser_that_draws_a_field_late_shows_what_it_holds(
     open_page: OpenPage, connection: psycopg.Connection
 ) -> None:
     """It may know only of a later run by then, because it loads what draws the field: that run says it as well."""
-    job_id = insert_job(connection, is_prohibited=True)
-    app = open_page(job=str(job_id), queue="escalated")
-    pills(app).set_value(["nsfw"]).run()
-    note(app).set_value("a note").run()
-    judge(app, "agree")
-
-    app = open_page(job=str(job_id))
+    app = come_back_to_a_verdict(open_page, connection)
     app.run()
 
     assert note(app).proto.default == "a note"
