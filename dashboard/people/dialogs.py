@@ -3,18 +3,16 @@
 from collections.abc import Iterable
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import Actor, Forbidden
+from core.actor import Actor
 from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, parse_holder, take_rights
-from core.errors import InvalidParameter, NotPossible
 from dashboard.people.words import SCOPE_WORDS
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.confirmation import confirm
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 
 PERSON, GROUP = "A person or a domain", "A group of the provider"
@@ -38,13 +36,8 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
     given = _ask_rights(person, Rights(frozenset(), None))
     refusal = st.container()
     if st.button("Give rights", type=emphasis(), icon=":material/person_add:", key="rights_give"):
-        try:
-            holder = parse_holder(name or "", is_group=kind == GROUP, provider=provider)
-        except InvalidParameter as error:
-            with refusal:
-                show_refusal(error)
-            return
-        _give(person, holder, given, refusal)
+        with refusals_in(refusal):
+            _give(person, parse_holder(name or "", is_group=kind == GROUP, provider=provider), given)
 
 
 @dialog("Change rights", scopes=ADMINS, fresh_for="people", width="medium", on_dismiss="rerun")
@@ -54,7 +47,8 @@ def change_dialog(person: Actor, holder: Holder, held: Rights) -> None:
     given = _ask_rights(person, held)
     refusal = st.container()
     if st.button("Change rights", type=emphasis(), icon=":material/edit:", key="rights_change"):
-        _give(person, holder, given, refusal)
+        with refusals_in(refusal):
+            _give(person, holder, given)
 
 
 @dialog("Take these rights?", scopes=ADMINS, fresh_for="people", on_dismiss="rerun")
@@ -118,25 +112,20 @@ def _ask_rights(person: Actor, held: Rights) -> Rights:
     return Rights(frozenset(scopes), frozenset(clients))
 
 
-def _give(person: Actor, holder: Holder, given: Rights, refusal: DeltaGenerator) -> None:
+def _give(person: Actor, holder: Holder, given: Rights) -> None:
     resources = get_resources()
     door = resources.door
-    try:
-        make_once(
-            lambda: give_rights(
-                resources.databases,
-                person,
-                holder,
-                given,
-                providers=resources.providers,
-                stays_admin=None if door is None else door.stays_admin,
-            )
+    make_once(
+        lambda: give_rights(
+            resources.databases,
+            person,
+            holder,
+            given,
+            providers=resources.providers,
+            stays_admin=None if door is None else door.stays_admin,
         )
-    except (InvalidParameter, NotPossible, Forbidden) as error:
-        with refusal:
-            show_refusal(error)
-    else:
-        st.rerun()
+    )
+    st.rerun()
 
 
 def list_known(kind: Kind, names: Iterable[str], given: Iterable[Holder]) -> list[str]:

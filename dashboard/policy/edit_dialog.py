@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from core.actor import Actor
-from core.errors import InvalidParameter, NotPossible, QueryTooSlow
+from core.errors import InvalidParameter, QueryTooSlow
 from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.reasons import list_rules
@@ -15,7 +15,7 @@ from dashboard.policy.history_dialog import name_about
 from dashboard.session.admission import ADMINS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 from dashboard.widgets.written_text import show_written
 
@@ -73,7 +73,7 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
     refusal = st.container()
     if not st.button("Save", type=emphasis(), icon=":material/save:", key="policy_save"):
         return
-    try:
+    with refusals_in(refusal, "The policy was not changed."):
         if counting is None:
             raise InvalidParameter("Say whether verdicts already given still count.")
         databases = get_resources().databases
@@ -82,11 +82,7 @@ def _edit(person: Actor, subject: Subject, version: int) -> None:
             make_once(
                 lambda: write_policy(databases, person, subject, words, earlier_count=earlier_count, shown=version)
             )
-    except (InvalidParameter, NotPossible) as error:
-        with refusal:
-            show_refusal(error, "The policy was not changed.")
-        return
-    st.rerun()
+        st.rerun()
 
 
 def _list_reasons(person: Actor) -> list[str]:

@@ -5,14 +5,13 @@ from typing import Any
 import streamlit as st
 from sqlalchemy import Row
 
-from core.actor import Actor, Forbidden
-from core.errors import InvalidParameter, NotPossible
+from core.actor import Actor
 from core.quality.samples import edit_sample, may_edit
 from core.review.participants import list_people
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
 
@@ -36,12 +35,7 @@ def edit_dialog(person: Actor, sample: Row[Any]) -> None:
         last_day=sample.last_day,
     )
     refusal = st.container()
-    if not st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
-        return
-    try:
-        make_once(lambda: edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day))
-    except (InvalidParameter, NotPossible, Forbidden) as error:
-        with refusal:
-            show_refusal(error, "The sample was not changed.")
-        return
-    st.rerun()
+    if st.button("Save changes", type=emphasis(), icon=":material/save:", key="sample_edit"):
+        with refusals_in(refusal, "The sample was not changed."):
+            make_once(lambda: edit_sample(databases, person, sample.sample_id, people=people, last_day=last_day))
+            st.rerun()

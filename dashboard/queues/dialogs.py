@@ -1,15 +1,12 @@
 """Saves a filter as a queue that people share, changes such a queue, and closes it."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import Actor, Forbidden
-from core.errors import InvalidParameter, NotPossible
+from core.actor import Actor
 from core.jobs.filter import JobFilter
 from core.jobs.filter_sentence import describe_filter
 from core.review.participants import list_people
@@ -29,7 +26,7 @@ from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
@@ -56,11 +53,9 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     settings = _ask(began, key="new_queue")
     refusal = st.container()
     if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save"):
-        saved: list[UUID] = []
-        if _try(
-            lambda: saved.append(make_once(lambda: save_queue(get_resources().databases, person, settings))), refusal
-        ):
-            lead_on("reviews", "Review its jobs", {"queue": str(saved[0])})
+        with refusals_in(refusal):
+            queue_id = make_once(lambda: save_queue(get_resources().databases, person, settings))
+            lead_on("reviews", "Review its jobs", {"queue": str(queue_id)})
 
 
 @dialog("Edit this queue", scopes=REVIEWERS, width="medium")
@@ -72,24 +67,25 @@ def edit_dialog(person: Actor, queue_id: UUID) -> None:
         return
     settings = _ask(read_settings(queue), key=f"queue_{queue_id}")
     refusal = st.container()
-    if st.button("Save changes", type=emphasis(), icon=":material/save:", key="queue_edit") and _try(
-        lambda: make_once(lambda: edit_queue(get_resources().databases, person, queue_id, settings)), refusal
-    ):
-        st.rerun()
+    if st.button("Save changes", type=emphasis(), icon=":material/save:", key="queue_edit"):
+        with refusals_in(refusal):
+            make_once(lambda: edit_queue(get_resources().databases, person, queue_id, settings))
+            st.rerun()
 
 
 @dialog("Close this queue?", scopes=REVIEWERS)
 def close_dialog(person: Actor, queue_id: UUID) -> None:
     """Ask once more, then close it."""
     st.write("Nobody can review from it any more. Verdicts already given stay.")
+    refusal = st.container()
     with st.container(horizontal=True):
         is_sure = st.button("Close queue", type=emphasis(), icon=":material/archive:", key="queue_close")
         if st.button("Keep it", key="queue_keep"):
             st.rerun()
-    if is_sure and _try(
-        lambda: make_once(lambda: close_queue(get_resources().databases, person, queue_id)), st.container()
-    ):
-        st.switch_page("reviews/page.py")
+    if is_sure:
+        with refusals_in(refusal):
+            make_once(lambda: close_queue(get_resources().databases, person, queue_id))
+            st.switch_page("reviews/page.py")
 
 
 def _ask(began: Settings, *, key: str) -> Settings:
@@ -124,17 +120,3 @@ def _ask(began: Settings, *, key: str) -> Settings:
         people=people,
         last_day=last_day,
     )
-
-
-def _try(act: Callable[[], None], place: DeltaGenerator) -> bool:
-    """Do something; where it cannot be done, say why in a place, and return False.
-
-    Above a button at the end of a long dialog: what stands below it is outside the window.
-    """
-    try:
-        act()
-    except (InvalidParameter, NotPossible, Forbidden) as error:
-        with place:
-            show_refusal(error)
-        return False
-    return True

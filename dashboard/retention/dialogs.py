@@ -5,7 +5,7 @@ from uuid import UUID
 
 import streamlit as st
 
-from core.actor import Actor, Forbidden
+from core.actor import Actor
 from core.errors import InvalidParameter
 from core.keeping.holds import LONGEST_REASON, Held, end_hold, place_hold
 from dashboard.session.admission import ADMINS, dialog
@@ -13,7 +13,7 @@ from dashboard.session.confirmation import confirm
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import ask_client
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 
 FURTHEST = date(2999, 12, 30)
@@ -35,16 +35,11 @@ def place_dialog(person: Actor) -> None:
         "Why they are held", max_chars=LONGEST_REASON, help="It stands in the audit.", key="hold_reason"
     )
     refusal = st.container()
-    if not st.button("Place hold", type=emphasis(), icon=":material/lock:", key="hold_place"):
-        return
-    try:
-        held = Held(client or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
-        make_once(lambda: place_hold(databases, person, held, reason))
-    except (InvalidParameter, Forbidden) as error:
-        with refusal:
-            show_refusal(error)
-    else:
-        st.rerun()
+    if st.button("Place hold", type=emphasis(), icon=":material/lock:", key="hold_place"):
+        with refusals_in(refusal):
+            held = Held(client or None, _parse_job(job), _begin(first), _begin(last, timedelta(days=1)))
+            make_once(lambda: place_hold(databases, person, held, reason))
+            st.rerun()
 
 
 @dialog("End this hold?", scopes=ADMINS, fresh_for="holds")

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import Actor, Forbidden
-from core.errors import InvalidParameter, NotPossible, QueryTooSlow
+from core.actor import Actor
+from core.errors import InvalidParameter
 from core.jobs.filter import Decision, JobFilter
 from core.jobs.filter_sentence import DECISION_WORDS, describe_filter
 from core.jobs.strata import Stratification
@@ -21,7 +21,7 @@ from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
 from dashboard.session.once import make_once
 from dashboard.session.resources import get_resources
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.onward import lead_on
 from dashboard.widgets.people_select import ask_people_and_day
 from dashboard.widgets.primary_button import emphasis
@@ -120,13 +120,9 @@ def _ask_judging(today: date) -> Judging:
 
 
 def _draw(person: Actor, job_filter: JobFilter, plan: Plan, judging: Judging, refusal: DeltaGenerator) -> None:
-    try:
+    with refusals_in(refusal, "No sample was drawn."):
         if not job_filter.decision:
             raise InvalidParameter("Choose rejected or passed jobs, or both.")
         with st.spinner("Drawing …"):
             sample_id = make_once(lambda: draw_sample(get_resources().databases, person, job_filter, plan, judging))
-    except (InvalidParameter, Forbidden, NotPossible, QueryTooSlow) as error:
-        with refusal:
-            show_refusal(error, "No sample was drawn.")
-        return
-    lead_on("quality", "See the sample", {"sample": str(sample_id)})
+        lead_on("quality", "See the sample", {"sample": str(sample_id)})

@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.actor import Forbidden
-from core.errors import NotPossible
 from dashboard.session.once import make_once
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 
 
@@ -19,10 +17,6 @@ def confirm(label: str, act: Callable[[], object], *, icon: str, key: str, keep:
         if st.button(keep, key=keep_key):
             st.rerun()
     if is_sure:
-        try:
+        with refusals_in(refusal):
             make_once(act)
-        except (NotPossible, Forbidden) as error:
-            with refusal:
-                show_refusal(error)
-        else:
             st.rerun()

@@ -9,10 +9,8 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.actor import Forbidden
-from core.errors import InvalidParameter, NotPossible
 from dashboard.session.once import make_once
-from dashboard.widgets.failure import show_refusal
+from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 
 CANCEL, DONE = "secret_cancel", "secret_done"
@@ -44,15 +42,12 @@ def show_new_secret(
     The page forgets it when the dialog is closed (`forget_made`); it is in no argument of the dialog, which the session
     would keep.
     """
-    try:
+    with refusals_in(refusal):
         secret = make_once(make)
-    except (InvalidParameter, NotPossible, Forbidden) as error:
-        with refusal:
-            show_refusal(error)
-        return
-    # Not in that place itself: what is sent at once may be sent as its end alone, and the rest of the questions stayed.
-    place.empty()
-    st.warning(f"{what} It will not be shown again: copy it before you close this.", icon=":material/key:")
-    st.code(secret, language=None, wrap_lines=True)
-    explain()
-    st.button("Done", key=DONE)
+        # Not in that place itself: what is sent at once may be sent as its end alone, and the rest of the questions
+        # stayed.
+        place.empty()
+        st.warning(f"{what} It will not be shown again: copy it before you close this.", icon=":material/key:")
+        st.code(secret, language=None, wrap_lines=True)
+        explain()
+        st.button("Done", key=DONE)

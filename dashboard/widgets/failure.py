@@ -2,12 +2,16 @@
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import streamlit as st
 from streamlit import config
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import FragmentHandledException
 
-from core.errors import DatabaseUnavailable, InvalidParameter, QueryTooSlow
+from core.actor import Forbidden
+from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible, QueryTooSlow
 
 # What is written on the pages at the fields that reasons name as commands and API do.
 LABELS = {
@@ -23,6 +27,8 @@ LABELS = {
     "size": "“Jobs to judge”",
     "who": "The name",
 }
+
+REFUSED = "That can't be done."
 
 log = logging.getLogger("fencepost.dashboard")
 
@@ -45,7 +51,7 @@ def show_failure(error: Exception) -> bool:
         case QueryTooSlow():
             st.error(str(error), icon=":material/timer_off:")
         case InvalidParameter():
-            show_refusal(error)
+            _show_refusal(error)
         case DatabaseUnavailable():
             st.error(
                 "The database does not answer at the moment. Nothing is lost: try again in a few seconds.",
@@ -61,11 +67,20 @@ def show_failure(error: Exception) -> bool:
     return True
 
 
-def show_refusal(error: Exception, said: str = "That can't be done.") -> None:
-    """Say why something that was asked for is not done; what was asked stays on screen, to be corrected.
+@contextmanager
+def refusals_in(place: DeltaGenerator, said: str = REFUSED) -> Iterator[None]:
+    """Say in a place why something that a dialog was asked for is not done; what was asked stays on screen.
 
-    In a dialog above the button that was pressed: what stands below it is outside a low window.
+    The place stands above the button that was pressed: what stands below it is outside a low window.
     """
+    try:
+        yield
+    except (InvalidParameter, NotPossible, Forbidden, QueryTooSlow) as error:
+        with place:
+            _show_refusal(error, said)
+
+
+def _show_refusal(error: Exception, said: str = REFUSED) -> None:
     st.error(said, icon=":material/error:")
     st.text(name_field(str(error)))
 
