@@ -18,6 +18,7 @@ from dashboard.session.person import find_visit, show_sign_in
 from dashboard.session.resources import get_resources
 from dashboard.session.sessions_dialog import show_person
 from dashboard.widgets.failure import show_failure
+from dashboard.widgets.fields import forget_forms
 from dashboard.widgets.links import mend_links
 from dashboard.widgets.table import place_table_tools
 
@@ -70,7 +71,7 @@ asked = find_page()
 page = st.navigation(pages, position="top")
 if st.session_state.get("page") != page.url_path:
     # Widgets forget what they held while another page is shown: each page sets them from its address again.
-    st.session_state.pop("address", None)
+    forget_forms()
     forget_steps()
     st.session_state["page"] = page.url_path
 arrive(asked)

@@ -23,7 +23,7 @@ from dashboard.session.admission import ADMINS, admitted, fragment
 from dashboard.session.person import find_admin
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_up import ask_again
-from dashboard.widgets.fields import name_field, read_field
+from dashboard.widgets.fields import Form, follow_address
 
 PAGE_SIZE = 100
 
@@ -66,27 +66,33 @@ def _read_address() -> AuditView:
 def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
     address = (view.audit_filter.to_params(), zone.key)
     bounds = view.audit_filter.range
-    days = (None, None) if bounds is None else shown_days(bounds, zone)
-    if st.session_state.get("audit_address") != address:
-        st.session_state.update({"audit_error": None, "audit_address": address})
+    first_day, last_day = (None, None) if bounds is None else shown_days(bounds, zone)
+    form = follow_address(
+        "audit_filter",
+        address,
+        {
+            "audit_first_day": first_day and min(max(first_day, EARLIEST), LATEST),
+            "audit_last_day": last_day and min(max(last_day, EARLIEST), LATEST),
+            "audit_events": list(view.audit_filter.event),
+            "audit_who": view.audit_filter.who or "",
+        },
+    )
 
-    def show(name: str, value: object) -> dict[str, Any]:
-        return {"value": value, "key": name_field(name, address, value)}
+    def show(name: str) -> dict[str, Any]:
+        return {"value": form.values[name], "key": form.key(name)}
 
     with st.form("audit_filter"):
         first, last, events, who, apply = st.columns([1.4, 1.4, 1.9, 1.5, 0.8], vertical_alignment="bottom")
-        for column, label, name, day in (
-            (first, "First day", "audit_first_day", days[0]),
-            (last, "Last day (included)", "audit_last_day", days[1]),
+        for column, label, name in (
+            (first, "First day", "audit_first_day"),
+            (last, "Last day (included)", "audit_last_day"),
         ):
-            shown = day and min(max(day, EARLIEST), LATEST)
-            column.date_input(label, min_value=EARLIEST, max_value=LATEST, format="YYYY-MM-DD", **show(name, shown))
-        chosen = list(view.audit_filter.event)
+            column.date_input(label, min_value=EARLIEST, max_value=LATEST, format="YYYY-MM-DD", **show(name))
         events.multiselect(
             "Events",
             list(Event),
-            chosen,
-            key=name_field("audit_events", address, chosen),
+            form.values["audit_events"],
+            key=form.key("audit_events"),
             format_func=_name_event,
             placeholder="All",
         )
@@ -95,39 +101,39 @@ def _show_filter(view: AuditView, zone: ZoneInfo) -> None:
             max_chars=LONGEST_WHO,
             placeholder="Anybody",
             help="A part of the person's address, of the key's id, or of the network address.",
-            **show("audit_who", view.audit_filter.who or ""),
+            **show("audit_who"),
         )
-        apply.form_submit_button("Apply", on_click=admitted(_apply, ADMINS), args=(view, zone), width="stretch")
+        apply.form_submit_button("Apply", on_click=admitted(_apply, ADMINS), args=(view, zone, form), width="stretch")
     if view.audit_filter != EVERYTHING.audit_filter:
         st.button(
             "Clear", icon=":material/close:", on_click=admitted(_go, ADMINS), args=(EVERYTHING,), key="audit_clear"
         )
-    if st.session_state["audit_error"]:
+    if form.refusal is not None:
         st.error("The filter stays as it was.", icon=":material/error:")
-        st.text(st.session_state["audit_error"])
+        st.text(form.refusal)
 
 
 def _name_event(event: Event) -> str:
     return event.value.replace("-", " ").capitalize()
 
 
-def _apply(view: AuditView, zone: ZoneInfo) -> None:
+def _apply(view: AuditView, zone: ZoneInfo, form: Form) -> None:
     """Write the form into the address, or say what is wrong with it."""
-    days = read_field("audit_first_day"), read_field("audit_last_day")
-    chosen = tuple(event for event in Event if event in read_field("audit_events"))
+    days = form.read("audit_first_day"), form.read("audit_last_day")
+    chosen = tuple(event for event in Event if event in form.read("audit_events"))
     bounds = view.audit_filter.range
     try:
         if days == (None, None):
             bounds = None
         elif bounds is None or days != shown_days(bounds, zone):
             bounds = days_range(*days, zone)
-        who = read_field("audit_who").strip() or None
+        who = form.read("audit_who").strip() or None
         applied = AuditFilter(range=bounds, event=chosen, who=who)
         AuditFilter.from_params(applied.to_params().items())
     except InvalidParameter as error:
-        st.session_state["audit_error"] = str(error)
+        form.refuse(str(error))
         return
-    st.session_state["audit_error"] = None
+    form.apply()
     _go(AuditView(applied))
 
 

@@ -33,7 +33,7 @@ from dashboard.jobs.reason_options import find_reason_options, name_option
 from dashboard.session.admission import admitted
 from dashboard.session.resources import get_resources
 from dashboard.widgets.client_select import find_clients, name_client
-from dashboard.widgets.fields import name_field, read_field
+from dashboard.widgets.fields import Form, find_form, follow_address, name_field, read_field
 from dashboard.widgets.primary_button import emphasis
 
 # Types that services are known to have; any other can be typed.
@@ -50,11 +50,10 @@ HAS_REASON_WORDS = {True: "With a reason", False: "Without a reason"}
 
 def show_period(view: View, now: datetime) -> None:
     """Show the relative ranges, of which each applies at once."""
-    _sync(view)
     st.segmented_control(
         "Period",
         list(PRESETS),
-        key=name_field("preset", st.session_state["address"], view.preset),
+        key=name_field("preset", _name_address(view), view.preset),
         format_func=PRESETS.__getitem__,
         on_change=admitted(_apply_preset),
         args=(view, now),
@@ -70,38 +69,39 @@ def show_form(view: View, wall: Wall, *, is_folded: bool) -> None:
 
     Where the head is folded all of it stands behind the head's own button already.
     """
+    form = follow_address("filter", _name_address(view), _list_values(view.job_filter, shown_zone(view)))
     with st.form("filter", border=False, width="stretch" if is_folded else "content"):
         if is_folded:
-            _show_days()
-            _show_decisions()
-            _show_more(view, wall)
+            _show_days(form)
+            _show_decisions(form)
+            _show_more(form, view, wall)
             # Above the button: below it, and below the chips, it would be outside the window.
             show_form_error()
-            st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,), type=emphasis())
+            st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view, form), type=emphasis())
         else:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                _show_days()
-                _show_decisions()
+                _show_days(form)
+                _show_decisions(form)
                 with st.popover("More filters", icon=":material/tune:", key="more_filters"):
                     st.caption(describe(view.job_filter.range, shown_zone(view)))
-                    _show_more(view, wall)
-                st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view,))
+                    _show_more(form, view, wall)
+                st.form_submit_button("Apply", on_click=admitted(_apply_form), args=(view, form))
 
 
-def _show_days() -> None:
+def _show_days(form: Form) -> None:
     days: dict[str, Any] = {"min_value": EARLIEST, "max_value": LATEST, "format": "YYYY-MM-DD"}
     # Side by side also on a telephone.
     with st.container(horizontal=True, gap="xsmall", width="content"):
         for label, name in (("First day", "first_day"), ("Last day (included)", "last_day")):
-            st.date_input(label, _shown(name), key=_key(name), width=159, label_visibility="collapsed", **days)
+            st.date_input(label, form.values[name], key=form.key(name), width=159, label_visibility="collapsed", **days)
 
 
-def _show_decisions() -> None:
+def _show_decisions(form: Form) -> None:
     st.segmented_control(
         "Decision",
         list(Decision),
-        default=_shown("decision"),
-        key=_key("decision"),
+        default=form.values["decision"],
+        key=form.key("decision"),
         selection_mode="multi",
         format_func=lambda chosen: DECISION_WORDS[chosen].capitalize(),
         width="content",
@@ -109,65 +109,61 @@ def _show_decisions() -> None:
     )
 
 
-def forget_form() -> None:
-    """Let the widgets be set anew when they come back: what they held ends with a run that does not show them."""
-    st.session_state.pop("address", None)
-
-
 def show_form_error() -> None:
     """Say what is wrong with what was applied last."""
-    if st.session_state["apply_error"]:
-        st.error(st.session_state["apply_error"], icon=":material/error:")
+    form = find_form("filter")
+    if form is not None and form.refusal is not None:
+        st.error(form.refusal, icon=":material/error:")
 
 
-def _show_more(view: View, wall: Wall) -> None:
+def _show_more(form: Form, view: View, wall: Wall) -> None:
     """Show all filters but the days and the decision."""
     # Fields of one line would drop the line breaks of what is pasted, and a limit of their own would cut it.
     st.text_area(
         TEXT_NAMES["q"],
-        _shown("q"),
-        key=_key("q"),
+        form.values["q"],
+        key=form.key("q"),
         height="content",
         help="Ignores case; every character is taken literally.",
     )
     reason, part = st.columns(2)
-    _show_reasons(reason, view, wall)
+    _show_reasons(form, reason, view, wall)
     part.text_area(
-        TEXT_NAMES["reason_contains"], _shown("reason_contains"), key=_key("reason_contains"), height="content"
+        TEXT_NAMES["reason_contains"], form.values["reason_contains"], key=form.key("reason_contains"), height="content"
     )
     st.text_area(
         "Job ids",
-        _shown("job_id"),
-        key=_key("job_id"),
+        form.values["job_id"],
+        key=form.key("job_id"),
         height="content",
         help="Whole ids or how they begin, up to 100, pasted from a list, a table or an address.",
     )
     client, api_key = st.columns(2)
     api_key.multiselect(
         "API key",
-        _offer("api_key_id"),
-        _shown("api_key_id"),
-        key=_key("api_key_id"),
+        _offer(form, "api_key_id"),
+        form.values["api_key_id"],
+        key=form.key("api_key_id"),
         placeholder="Any",
         accept_new_options=True,
         help="The id of the key that a job was submitted with.",
     )
     client.selectbox(
         "Client",
-        _clients(wall),
+        _clients(form, wall),
         index=None,
-        key=_clearable("client_id"),
+        key=form.clearable("client_id"),
         format_func=name_client,
         placeholder="All clients",
         accept_new_options=wall.sees_all,
     )
     status, kind = st.columns(2)
-    status.multiselect("Status", STATUSES, _shown("status"), key=_key("status"), placeholder="Any")
+    status.multiselect("Status", STATUSES, form.values["status"], key=form.key("status"), placeholder="Any")
     kind.multiselect(
         "Type",
-        sorted({*KNOWN_TYPES, *_offer("type")}),
-        _shown("type"),
-        key=_key("type"),
+        sorted({*KNOWN_TYPES, *_offer(form, "type")}),
+        form.values["type"],
+        key=form.key("type"),
         placeholder="Any",
         accept_new_options=True,
     )
@@ -175,40 +171,40 @@ def _show_more(view: View, wall: Wall) -> None:
     flagged.multiselect(
         "Flagged as any of",
         list(ANY_OF),
-        _shown("category"),
-        key=_key("category"),
+        form.values["category"],
+        key=form.key("category"),
         format_func=ANY_OF.__getitem__,
         placeholder="Any",
     )
-    _show_boolean(evaluated, "Moderation log", "evaluated", EVALUATED_WORDS)
+    _show_boolean(form, evaluated, "Moderation log", "evaluated", EVALUATED_WORDS)
     any_flag, any_reason = st.columns(2)
-    _show_boolean(any_flag, "Any category", "flagged", FLAGGED_WORDS)
-    _show_boolean(any_reason, "Any reason", "has_reason", HAS_REASON_WORDS)
+    _show_boolean(form, any_flag, "Any category", "flagged", FLAGGED_WORDS)
+    _show_boolean(form, any_reason, "Any reason", "has_reason", HAS_REASON_WORDS)
     for column, category in zip(st.columns(3), Category, strict=True):
         column.selectbox(
             CATEGORY_NAMES[category],
             list(Cell),
             index=None,
-            key=_clearable(category.column),
+            key=form.clearable(category.column),
             format_func=CELL_WORDS.__getitem__,
             placeholder="Any",
         )
     start, end = st.columns(2)
-    start.time_input("First day from", None, key=_clearable("first_time"))
-    end.time_input("Last day until", None, key=_clearable("last_time"), help="Left empty: the whole day.")
-    zones = _zones()
-    st.selectbox("Time zone", zones, zones.index(_shown("zone")), key=_key("zone"))
+    start.time_input("First day from", None, key=form.clearable("first_time"))
+    end.time_input("Last day until", None, key=form.clearable("last_time"), help="Left empty: the whole day.")
+    zones = _zones(form)
+    st.selectbox("Time zone", zones, zones.index(form.values["zone"]), key=form.key("zone"))
 
 
-def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
+def _show_reasons(form: Form, column: DeltaGenerator, view: View, wall: Wall) -> None:
     """Find reasons as somebody types: names of rules are offered, and any other reason can be typed."""
     offered = find_reason_options(view, wall)
-    chosen = _value("reason")
+    chosen = form.read("reason")
     column.selectbox(
         TEXT_NAMES["reason"],
         [*offered, *({chosen} - {None, *offered})],
         index=None,
-        key=_clearable("reason"),
+        key=form.clearable("reason"),
         format_func=lambda reason: name_option(reason, offered.get(reason)),
         placeholder="Any",
         accept_new_options=True,
@@ -216,62 +212,23 @@ def _show_reasons(column: DeltaGenerator, view: View, wall: Wall) -> None:
     )
 
 
-def _show_boolean(column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
+def _show_boolean(form: Form, column: DeltaGenerator, label: str, name: str, words: Mapping[bool, str]) -> None:
     column.selectbox(
-        label, list(words), index=None, key=_clearable(name), format_func=words.__getitem__, placeholder="Any"
+        label, list(words), index=None, key=form.clearable(name), format_func=words.__getitem__, placeholder="Any"
     )
 
 
-def _key(name: str) -> str:
-    """Name a widget of the form as it stands after the last step.
-
-    A browser hears of a new value only for widgets that it shows, and would later send what it knows of those in a
-    closed popover: so after each step they are new ones.
-    """
-    return f"{name}_{st.session_state['form_step']}"
-
-
-def _value(name: str) -> Any:
-    """Return what a widget of the form holds, or is to show where it is not there yet."""
-    return st.session_state.get(_key(name), _shown(name))
-
-
-def _shown(name: str) -> Any:
-    """Return what a widget of the form is to show: the browser learns of it with each run, whenever it draws it."""
-    return st.session_state["form_values"][name]
-
-
-def _clearable(name: str) -> str:
-    """Return the key of a field that can be cleared, which it could not be with a value of its own.
-
-    So what it holds is set with each run, in its place.
-    """
-    if _value(name) is not None:
-        st.session_state[_key(name)] = _value(name)
-    return _key(name)
-
-
-def _offer(name: str) -> list[str]:
+def _offer(form: Form, name: str) -> list[str]:
     """Offer what a widget is to show, and what was typed there since."""
-    return [*dict.fromkeys((*_shown(name), *_value(name)))]
+    return [*dict.fromkeys((*form.values[name], *form.read(name)))]
 
 
-def _sync(view: View) -> None:
-    """Let the widgets show the address, whenever it means another filter than at the last run."""
-    state, zone = st.session_state, shown_zone(view)
-    values = _list_values(view.job_filter, zone)
-    # What was just applied stands in the widgets already: they keep the focus.
-    applied = state.pop("applied", False)
-    # The days of a relative range change at midnight.
-    days = {name: str(values[name]) for name in ("first_day", "last_day", "zone")}
-    shown = replace(view, after=None, job=None).to_params() | days
-    if state.get("address") == shown:
-        return
-    state.update({"apply_error": None, "form_values": values})
-    if not applied or any(_value(name) != value for name, value in values.items()):
-        state["form_step"] = state.get("form_step", 0) + 1
-    # Last: a run may be ended at each of these lines, and the next one begins anew.
-    state["address"] = shown
+def _name_address(view: View) -> dict[str, str]:
+    """Name what the widgets follow: another list, or another day of a relative range, which changes at midnight."""
+    zone = shown_zone(view)
+    first, last = shown_days(view.job_filter.range, zone)
+    days = {"first_day": str(first), "last_day": str(last), "zone": zone.key}
+    return replace(view, after=None, job=None).to_params() | days
 
 
 def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
@@ -299,9 +256,9 @@ def _list_values(job_filter: JobFilter, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _zones() -> list[str]:
+def _zones(form: Form) -> list[str]:
     """All zones of the tz database by their names, and the chosen one."""
-    return ["UTC", *sorted(_named_zones() | ({_value("zone"), _shown("zone")} - {"UTC"}))]
+    return ["UTC", *sorted(_named_zones() | ({form.read("zone"), form.values["zone"]} - {"UTC"}))]
 
 
 @cache
@@ -312,10 +269,10 @@ def _named_zones() -> frozenset[str]:
     )
 
 
-def _clients(wall: Wall) -> list[str]:
+def _clients(form: Form, wall: Wall) -> list[str]:
     """Offer the clients that there are, and the one that was chosen or typed."""
     clients = find_clients(get_resources().databases.source, wall)
-    return [*clients, *({_value("client_id")} - {None, *clients})]
+    return [*clients, *({form.read("client_id")} - {None, *clients})]
 
 
 def _apply_preset(view: View, now: datetime) -> None:
@@ -324,40 +281,40 @@ def _apply_preset(view: View, now: datetime) -> None:
     go_if_other(view, replace(view.filtered(replace(view.job_filter, range=bounds)), preset=preset))
 
 
-def _apply_form(view: View) -> None:
+def _apply_form(view: View, form: Form) -> None:
     """Write the form into the address, or say what is wrong with it."""
-    zone = find_zone(_value("zone"))
+    zone = find_zone(form.read("zone"))
     try:
-        bounds, preset = _read_range(view, zone)
-        job_filter = _read_filter(bounds, spreadsheet_safe=view.job_filter.spreadsheet_safe)
+        bounds, preset = _read_range(form, view, zone)
+        job_filter = _read_filter(form, bounds, spreadsheet_safe=view.job_filter.spreadsheet_safe)
     except InvalidParameter as error:
-        st.session_state["apply_error"] = str(error)
+        form.refuse(str(error))
         return
-    st.session_state.update({"apply_error": None, "applied": True})
+    form.apply()
     named_zone = None if zone.key == browser_zone().key else zone.key
     go(replace(view.filtered(job_filter), preset=preset, zone=named_zone))
 
 
-def _read_range(view: View, zone: ZoneInfo) -> tuple[DateRange, str | None]:
+def _read_range(form: Form, view: View, zone: ZoneInfo) -> tuple[DateRange, str | None]:
     """Read the days and times; where they are as they were shown, the range stays what it is, relative or exact."""
-    shown = st.session_state["form_values"]
     start_kept, end_kept = (
-        all(_value(name) == shown[name] for name in (f"{end}_day", f"{end}_time", "zone")) for end in ("first", "last")
+        all(form.read(name) == form.values[name] for name in (f"{end}_day", f"{end}_time", "zone"))
+        for end in ("first", "last")
     )
     if start_kept and end_kept:
         return view.job_filter.range, view.preset
     kept = view.job_filter.range
-    days = _value("first_day"), _value("last_day")
-    times: tuple[time | None, time | None] = _value("first_time"), _value("last_time")
+    days = form.read("first_day"), form.read("last_day")
+    times: tuple[time | None, time | None] = form.read("first_time"), form.read("last_time")
     picked = days_range(*days, zone) if times == (None, None) else instants_range(days, times, zone)
     # A bound that was not touched may be finer than the minute that is shown of it.
     return DateRange(kept.start if start_kept else picked.start, kept.end if end_kept else picked.end), None
 
 
-def _read_text(name: str) -> str:
+def _read_text(form: Form, name: str) -> str:
     """Read a text as it was typed, but for the line breaks around what was pasted. Raises `InvalidParameter`."""
-    text: str = _value(name) or ""
-    if text == st.session_state["form_values"][name]:
+    text: str = form.read(name) or ""
+    if text == form.values[name]:
         return text
     text = text.strip("\r\n")
     if len(text) > LONGEST_SEARCH:
@@ -368,25 +325,25 @@ def _read_text(name: str) -> str:
     return text
 
 
-def _read_filter(bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
+def _read_filter(form: Form, bounds: DateRange, *, spreadsheet_safe: bool) -> JobFilter:
     """Read the filter through the same parser as an address. Raises `InvalidParameter`."""
-    chosen = [decision.value for decision in Decision if decision in _value("decision")]
-    if "none" in _value("category") and len(_value("category")) > 1:
+    chosen = [decision.value for decision in Decision if decision in form.read("decision")]
+    if "none" in form.read("category") and len(form.read("category")) > 1:
         raise InvalidParameter("Choose either some categories or “None of them”.")
-    if any("," in kind for kind in _value("type")):
+    if any("," in kind for kind in form.read("type")):
         raise InvalidParameter("A type cannot hold a comma: give types one by one.")
-    if any("," in key for key in _value("api_key_id")):
+    if any("," in key for key in form.read("api_key_id")):
         raise InvalidParameter("The id of an API key cannot hold a comma: give keys one by one.")
     values = JobFilter(range=bounds, spreadsheet_safe=spreadsheet_safe).to_params() | {
         "decision": ",".join(chosen if len(chosen) < len(Decision) else []),
-        "status": ",".join(status for status in STATUSES if status in _value("status")),
-        "type": ",".join(_value("type")),
-        "category": ",".join(_value("category")),
-        **{category.column: _value(category.column) or "" for category in Category},
-        **{name: {None: "", True: "true", False: "false"}[_value(name)] for name in BOOLEANS},
-        **{name: _read_text(name) for name in TEXT_NAMES},
-        "job_id": ",".join(read_ids(_value("job_id"))),
-        "api_key_id": ",".join(_value("api_key_id")),
-        "client_id": _value("client_id") or "",
+        "status": ",".join(status for status in STATUSES if status in form.read("status")),
+        "type": ",".join(form.read("type")),
+        "category": ",".join(form.read("category")),
+        **{category.column: form.read(category.column) or "" for category in Category},
+        **{name: {None: "", True: "true", False: "false"}[form.read(name)] for name in BOOLEANS},
+        **{name: _read_text(form, name) for name in TEXT_NAMES},
+        "job_id": ",".join(read_ids(form.read("job_id"))),
+        "api_key_id": ",".join(form.read("api_key_id")),
+        "client_id": form.read("client_id") or "",
     }
     return JobFilter.from_params((name, value) for name, value in values.items() if value)

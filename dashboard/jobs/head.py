@@ -11,7 +11,8 @@ from dashboard.address.periods import PRESETS, describe, name_days
 from dashboard.address.view import View
 from dashboard.address.zones import shown_zone
 from dashboard.jobs.filter_chips import list_chips, show_chips
-from dashboard.jobs.filter_form import forget_form, show_form, show_form_error, show_period
+from dashboard.jobs.filter_form import show_form, show_form_error, show_period
+from dashboard.widgets.fields import forget_forms
 
 
 def show_head(view: View, person: Actor, now: datetime) -> None:
@@ -32,7 +33,7 @@ def show_folded_head(view: View, person: Actor, now: datetime) -> None:
     """Show all of it behind one button that says what is looked at; nothing of it is drawn before it is opened."""
     folded = st.popover(say_view(view), icon=":material/filter_list:", key="head", on_change="rerun")
     if not folded.open:
-        forget_form()
+        forget_forms()
         return
     with folded:
         st.caption(describe(view.job_filter.range, shown_zone(view)))

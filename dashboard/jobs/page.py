@@ -20,7 +20,6 @@ from dashboard.address.view import PAGE_SIZES, View, default_view, go, go_if_oth
 from dashboard.address.zones import browser_zone, shown_zone
 from dashboard.exports.receipt_corner import show_receipt
 from dashboard.jobs.download_bar import COUNTED, show_downloads
-from dashboard.jobs.filter_form import forget_form
 from dashboard.jobs.head import show_folded_head, show_head
 from dashboard.jobs.hidden_text import chosen_texts, show_default, show_switch
 from dashboard.jobs.neighbours import show_steps
@@ -35,6 +34,7 @@ from dashboard.session.admission import REVIEWERS, admitted
 from dashboard.session.person import find_person
 from dashboard.session.resources import Resources, get_resources
 from dashboard.session.step_cache import carry, keep
+from dashboard.widgets.fields import forget_forms
 from dashboard.widgets.table import MOST_HEIGHT, full_width
 from dashboard.widgets.window import SCARCE, Window, read_window
 
@@ -90,7 +90,7 @@ def _show_job_page(resources: Resources, person: Actor, view: View, job: UUID, w
         if window.is_wide:
             show_folded_head(view, person, now)
         else:
-            forget_form()
+            forget_forms()
         show_switch(view)
         texts = chosen_texts(person)
         st.space("stretch")
