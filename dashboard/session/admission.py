@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.actor import Actor, Scope
 from core.jobs.wall import Wall
+from dashboard.session.kept_fields import keeping_fields
 from dashboard.session.once import forget_made
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
@@ -98,7 +99,13 @@ def dialog(
     """
 
     def make(show: Callable[Concatenate[Actor, P], None]) -> Callable[P, None]:
-        run = _admit(show, scopes, find_current, fresh_for)
+        admit = _admit(show, scopes, find_current, fresh_for)
+
+        @wraps(show)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            with keeping_fields():
+                admit(*args, **kwargs)
+
         shown: Callable[P, None] = st.dialog(title, **options)(run)  # type: ignore[call-overload]
 
         @wraps(show)

@@ -35,6 +35,7 @@ TESTED_BY = {
     # Read from an address, by every page.
     "dashboard/address/": "tests/dashboard/address/test_view.py",
     "dashboard/audit/address.py": "tests/rules/test_pages.py",
+    "dashboard/session/kept_fields.py": "tests/dashboard/policy/test_page.py",
     "dashboard/session/default_texts.py": "tests/dashboard/jobs/test_page.py",
     "dashboard/widgets/": "tests/dashboard/jobs/test_page.py",
     "dashboard/widgets/markdown_escape.py": "tests/browser/test_inert_text.py",

@@ -46,10 +46,17 @@ st.button("again")
 (edit_dialog(GENERAL, st.session_state.setdefault("begun", {version})) if {editing} else history_dialog(GENERAL))
 """
 
+# One that fails ends no run of its own, in which Streamlit runs it without the script around it.
+ALONE = DIALOG.replace(
+    "(edit_dialog",
+    "import contextlib\nfrom streamlit.errors import FragmentHandledException\n"
+    "with contextlib.suppress(FragmentHandledException):\n    (edit_dialog",
+)
 
-def open_dialog(folder: Path, *, version: int = 0, editing: bool = True) -> AppTest:
+
+def open_dialog(folder: Path, *, version: int = 0, editing: bool = True, script: str = DIALOG) -> AppTest:
     """Open a dialog; in this script it is open in each run."""
-    (folder / "main.py").write_text(DIALOG.format(version=version, editing=editing))
+    (folder / "main.py").write_text(script.format(version=version, editing=editing))
     return AppTest.from_file(str(folder / "main.py"), default_timeout=60).run()
 
 
@@ -72,6 +79,27 @@ def test_a_text_is_saved_once_it_is_said_what_becomes_of_earlier_verdicts(
     assert (row.version, row.text, row.earlier_count) == (1, "**Reject** what is odd.", False)
     assert "Somebody has changed this text meanwhile" in texts(other)
     assert "**Reject** what is odd." in texts(open_page("policy"))
+
+
+def test_what_is_filled_in_outlives_a_database_that_is_away(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    """A dialog that fails before its fields are drawn, and fails again, shows then what they held; it can be saved."""
+    app = open_dialog(tmp_path, script=ALONE)
+    app.text_area[0].set_value("long words").run()
+    app.radio[0].set_value(app.radio[0].options[1]).run()
+    connection.execute("ALTER TABLE policies RENAME TO elsewhere")
+    app.button(key="policy_save").click().run()
+    app.run()
+    drawn = len(app.text_area)
+    connection.execute("ALTER TABLE elsewhere RENAME TO policies")
+    app.run()
+    before = read_policy(databases.ours).version
+    app.button(key="policy_save").click().run()
+
+    row = read_policy(databases.ours).texts[GENERAL]
+    assert (drawn, before) == (0, 0)
+    assert (row.version, row.text, row.earlier_count) == (1, "long words", False)
 
 
 def test_an_admin_lets_earlier_verdicts_count_again(open_page: OpenPage, databases: Databases, tmp_path: Path) -> None:
