@@ -17,6 +17,10 @@ class DatabaseUnavailable(FencepostError):
     """A database cannot be asked: it is missing, down, not migrated, or refuses the role."""
 
 
+class DatabaseRefuses(DatabaseUnavailable):
+    """A database answers, and does not do what it was asked; no other try succeeds until somebody mends it."""
+
+
 class StatementDropped(DatabaseUnavailable):
     """The server has ended a statement that it had begun, or restarts; the next try may well succeed."""
 

@@ -11,7 +11,7 @@ from core.db.driver_errors import MIGRATE
 
 _ROLE = text("""
     SELECT quote_ident(current_user) AS name, quote_ident(current_database()) AS database,
-        pg_is_in_recovery() AS is_standby,
+        pg_is_in_recovery() AS is_standby, current_setting('transaction_read_only')::boolean AS is_read_only,
         has_table_privilege(to_regclass('jobs'), 'DELETE')
             AND NOT has_database_privilege(current_database(), 'TEMPORARY') AS lacks_temporary
 """)
@@ -59,6 +59,11 @@ def check_ours(connection: Connection, databases: Databases) -> Iterator[Finding
     yield ok(f"Fencepost's own tables in {ours.setting} are those of this version.")
     if role.is_standby:
         yield problem(f"{ours.setting} is a standby, which cannot be written: name the primary.")
+    elif role.is_read_only:
+        yield problem(
+            f"{ours.setting} cannot be written, because default_transaction_read_only is on: turn it off, for the role "
+            f"{role.name}, the database or the server."
+        )
     lacking = [
         (table, list(connection.execute(_LACKS, {"rights": list(rights), "table": table}).scalars()))
         for table, rights in {**grants.OURS, **(grants.WITH_JOBS if databases.jobs_are_ours else {})}.items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from core.errors import DatabaseUnavailable, NotPossible, QueryTooSlow, StatementDropped
+from core.errors import DatabaseRefuses, DatabaseUnavailable, NotPossible, QueryTooSlow, StatementDropped
 from core.program import COMMAND
 
 log = logging.getLogger("fencepost.database")
@@ -24,15 +24,15 @@ _FULL = "has no connection left: raise its max_connections, close other clients,
 _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     # Made by the function `audit_append`.
     "FP001": (
-        DatabaseUnavailable,
+        DatabaseRefuses,
         "The audit is hashed with a key, and FENCEPOST_AUDIT_KEY is not set here: set it as for the other processes "
         "and commands.",
     ),
     "42P01": (DatabaseUnavailable, "{setting} lacks a table or column that Fencepost needs: {remedy}."),
     "42703": (DatabaseUnavailable, "{setting} lacks a table or column that Fencepost needs: {remedy}."),
-    "25006": (DatabaseUnavailable, "{setting} cannot be written: name a database that is not read-only."),
+    "25006": (DatabaseRefuses, "{setting} cannot be written: name a database that is not read-only."),
     "42501": (
-        DatabaseUnavailable,
+        DatabaseRefuses,
         "The role of {setting} lacks a right on Fencepost's tables: grant it (see docs/grants.md).",
     ),
     "55P03": (
@@ -52,7 +52,7 @@ _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
     "40": (StatementDropped, "{It} undid a transaction: try again in a few seconds."),
     "25P03": (StatementDropped, "{It} ended a transaction that had been waiting for too long: try again."),
     "25P04": (StatementDropped, "{It} ended a transaction that had been running for too long: try again."),
-    "53100": (DatabaseUnavailable, "The disk of {it} is full: make room there."),
+    "53100": (DatabaseRefuses, "The disk of {it} is full: make room there."),
     "53200": (DatabaseUnavailable, "{It} has run out of memory: try again later, or give its server more."),
     "53300": (DatabaseUnavailable, "{It} " + _FULL + "."),
     "53": (DatabaseUnavailable, "{It} has run out of a resource: look into its server's log."),
@@ -77,10 +77,10 @@ _MEANINGS: dict[str, tuple[type[DatabaseUnavailable], str]] = {
         DatabaseUnavailable,
         "A pooler in front of {it} mixes up sessions: see docs/own-database.md for how to set it up.",
     ),
-    "58": (DatabaseUnavailable, "The server of {it} cannot read or write its files: look into its log."),
-    "XX001": (DatabaseUnavailable, "{It} has found damaged data: look into its server's log, and restore a backup."),
-    "XX002": (DatabaseUnavailable, "{It} has found a damaged index: look into its server's log, and REINDEX it."),
-    "F0": (DatabaseUnavailable, "The configuration of the server of {it} is wrong: look into its log."),
+    "58": (DatabaseRefuses, "The server of {it} cannot read or write its files: look into its log."),
+    "XX001": (DatabaseRefuses, "{It} has found damaged data: look into its server's log, and restore a backup."),
+    "XX002": (DatabaseRefuses, "{It} has found a damaged index: look into its server's log, and REINDEX it."),
+    "F0": (DatabaseRefuses, "The configuration of the server of {it} is wrong: look into its log."),
 }
 
 # The same of our own statements, where no other try can succeed.

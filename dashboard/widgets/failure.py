@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.errors import FragmentHandledException
 
 from core.actor import Forbidden
-from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible, QueryTooSlow
+from core.errors import DatabaseRefuses, DatabaseUnavailable, InvalidParameter, NotPossible, QueryTooSlow
 
 # What is written on the pages at the fields that reasons name as commands and API do.
 LABELS = {
@@ -52,6 +52,15 @@ def show_failure(error: Exception) -> bool:
             st.error(str(error), icon=":material/timer_off:")
         case InvalidParameter():
             _show_refusal(error)
+        case DatabaseRefuses():
+            # Names a server, which is for whoever runs it.
+            log.warning("the database refused what a page asked: %s", error)
+            st.error(
+                "The database refuses what is asked here, and nothing was changed. Whoever runs Fencepost finds the "
+                "reason in the server's log.",
+                icon=":material/cloud_off:",
+            )
+            st.button("Try again", icon=":material/refresh:", key="try_again")
         case DatabaseUnavailable():
             st.error(
                 "The database does not answer at the moment. Nothing is lost: try again in a few seconds.",

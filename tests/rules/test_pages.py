@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import streamlit as st
+from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
@@ -247,6 +248,23 @@ def test_without_a_database_a_page_says_so(open_page: OpenPage, connection: psyc
         "The database does not answer at the moment. Nothing is lost: try again in a few seconds."
     ]
     assert app.button(key="try_again")
+
+
+@pytest.mark.parametrize("page", ["categories", "exports", "audit"])
+def test_a_database_that_refuses_is_not_said_to_be_away(
+    open_page: OpenPage, connection: psycopg.Connection, caplog: pytest.LogCaptureFixture, page: str
+) -> None:
+    """Where nothing can be written, as on a standby, nobody is told to try again; the log says why, and no page."""
+    name = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+
+    app = open_page(page, **(APRIL if page == "categories" else {}))
+
+    assert [error.value for error in app.error] == [
+        "The database refuses what is asked here, and nothing was changed. Whoever runs Fencepost finds the reason in "
+        "the server's log."
+    ]
+    assert "DATABASE_URL cannot be written" in caplog.text
 
 
 FILTER = APRIL | {"client_id": HOSTILE, "type": HOSTILE, "q": HOSTILE}

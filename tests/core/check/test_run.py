@@ -120,6 +120,20 @@ def test_tables_that_are_ours_lack_nothing(ours: str) -> None:
     ]
 
 
+def test_a_database_of_ours_that_cannot_be_written_is_a_problem(database_url: str) -> None:
+    """A server that looks at such a one starts, and can export nothing."""
+    with psycopg.connect(database_url) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+
+    said = of(check(database_url, None), Level.PROBLEM)
+
+    assert [text for text in said if "cannot be written" in text] == [
+        "DATABASE_URL cannot be written, because default_transaction_read_only is on: turn it off, for the role "
+        "postgres, the database or the server."
+    ]
+
+
 def test_a_short_key_of_the_audit_is_told(ours: str, caplog: pytest.LogCaptureFixture) -> None:
     """It opens as before, because events may be hashed with it; the check and the log of a server say what to do."""
     said = "FENCEPOST_AUDIT_KEY has fewer than 32 characters, and whoever guesses it can forge the audit: rotate it"
