@@ -30,8 +30,8 @@ NEXT_MONTH = timedelta(days=31)
 def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
     """Keep facts, make months, forget, finish samples and count queues, each in time, in a thread, for a block."""
     stopped = threading.Event()
-    tasks: list[Callable[[], None]] = [
-        partial(_forget, databases, settings),
+    tasks: list[Callable[[], object]] = [
+        partial(forget_daily, databases, settings),
         partial(finish_samples, databases),
         partial(count_queues, databases.ours),
     ]
@@ -61,9 +61,3 @@ def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
 def _make_next_month(database: Database) -> None:
     now = datetime.now(UTC)
     make_months(database.transaction, (now, now + NEXT_MONTH))
-
-
-def _forget(databases: Databases, settings: Settings) -> None:
-    for forgotten in forget_daily(databases, settings):
-        if forgotten.rows or forgotten.hindrance:
-            log.info("%s", forgotten)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection, text
 
@@ -13,7 +14,7 @@ from core.audit import cutting
 from core.audit.cutting import cut_audit, find_cut
 from core.db.database import Database
 from core.db.databases import Databases
-from core.errors import DatabaseUnavailable
+from core.errors import DatabaseUnavailable, FencepostError
 from core.keeping.holds import lock_and_find_holds
 from core.keeping.kinds import Kind, list_kinds
 from core.settings import Settings
@@ -32,13 +33,19 @@ AUDIT = "events of the audit"
 _LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended('fencepost forgetting', 0))")
 
 # Of processes that come at one moment the second finds that the first has begun. What has begun later than now was
-# noted by a clock that was wrong; and where the last time was long ago the clock may be wrong now.
+# noted by a clock that was wrong; and where the last time was long ago the clock may be wrong now. Who does not come to
+# the end leaves it to whoever looks an hour later.
 _BEGIN = text("""
-    UPDATE upkeep_tasks AS task SET begun_at = now() FROM upkeep_tasks AS last
+    UPDATE upkeep_tasks AS task
+    SET begun_at = now() - CASE WHEN last.is_doubtful THEN interval '0' ELSE interval '23 hours' END
+    FROM (
+        SELECT task, isfinite(begun_at) AND begun_at < now() - interval '31 days' AS is_doubtful FROM upkeep_tasks
+    ) AS last
     WHERE task.task = 'forget' AND last.task = task.task
         AND task.begun_at NOT BETWEEN now() - interval '1 day' AND now() + interval '1 hour'
-    RETURNING now(), isfinite(last.begun_at) AND last.begun_at < now() - interval '7 days' AS is_doubtful
+    RETURNING now(), last.is_doubtful
 """)
+_END = text("UPDATE upkeep_tasks SET begun_at = :begun_at WHERE task = 'forget'")
 
 _MAY_REMOVE = text("SELECT has_table_privilege(:table, 'DELETE')")
 
@@ -65,18 +72,26 @@ class Forgotten:
 
 
 def forget_daily(databases: Databases, settings: Settings) -> list[Forgotten]:
-    """Remove what is old, by the database's clock, unless some process has begun to do so within a day.
+    """Remove what is old, by the database's clock, unless some process has done so within a day; log what became of it.
 
-    After a week without, that waits for a day: a clock that runs ahead is corrected by then, and nothing is lost.
+    After a month without, that waits for a day: a clock that runs ahead is corrected by then, and nothing is lost.
+    Where some of it fails, or the process ends, it is due again in an hour. Raises what `forget_old` does.
     """
     with databases.ours.transaction() as connection:
         begun = connection.execute(_BEGIN).one_or_none()
     if begun is None:
         return []
     if begun.is_doubtful:
-        log.warning("nothing is removed for its age before tomorrow: the last time is over a week ago, by this clock")
+        log.warning("nothing is removed for its age before tomorrow: the last time is over a month ago, by this clock")
         return []
-    return list(forget_old(databases, settings, HOUSE, begun.now))
+    done = []
+    for forgotten in forget_old(databases, settings, HOUSE, begun.now):
+        if forgotten.rows or forgotten.hindrance:
+            log.info("%s", forgotten)
+        done.append(forgotten)
+    with databases.ours.transaction() as connection:
+        connection.execute(_END, {"begun_at": begun.now})
+    return done
 
 
 def read_clock(database: Database) -> datetime:
@@ -87,21 +102,28 @@ def read_clock(database: Database) -> datetime:
 
 
 def forget_old(databases: Databases, settings: Settings, by: Actor, now: datetime) -> Iterator[Forgotten]:
-    """Remove what is older than the settings say, kind by kind; give each once it is gone."""
-    removed = []
-    for kind in list_kinds(settings, now):
-        found = Forgotten(kind.name, None) if kind.is_for_ever else _forget(databases, kind, now)
+    """Remove what is older than the settings say, kind by kind; give each once it is gone.
+
+    Where one fails, as while somebody holds a lock, the others go on; at the end the first failure is raised.
+    """
+    removed, failures = [], []
+    tasks = {kind.table: partial(_forget, databases, kind, now) for kind in list_kinds(settings, now)}
+    tasks["audit_events"] = partial(_forget_audit, databases, settings, by, now)
+    for table, forget in tasks.items():
+        try:
+            found = forget()
+        except FencepostError as error:
+            failures.append(error)
+            continue
         if found.rows:
-            removed.append(kind.table)
+            removed.append(table)
         yield found
-    audit = _forget_audit(databases, settings, by, now)
-    if audit.rows:
-        removed.append("audit_events")
-    yield audit
     if removed:
         # So that what comes next takes the place of what is gone; a role that may not is passed over.
         with suppress(DatabaseUnavailable):
             databases.ours.vacuum(*removed)
+    if failures:
+        raise failures[0]
 
 
 def count_old(databases: Databases, settings: Settings, now: datetime) -> Iterator[Forgotten]:
@@ -122,6 +144,8 @@ def count_old(databases: Databases, settings: Settings, now: datetime) -> Iterat
 
 
 def _forget(databases: Databases, kind: Kind, now: datetime) -> Forgotten:
+    if kind.is_for_ever:
+        return Forgotten(kind.name, None)
     rows, is_over = 0, False
     while not is_over:
         with databases.ours.transaction(timeout=TIMEOUT) as connection:

@@ -19,6 +19,7 @@ from core.audit.events import Event, record
 from core.audit.verification import check_chain
 from core.db.databases import Databases
 from core.db.startup import open_databases
+from core.errors import DatabaseUnavailable
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.keeping import forgetting
 from core.keeping.forgetting import forget_daily, forget_old
@@ -276,6 +277,38 @@ def test_a_server_forgets_once_a_day(databases: Databases, settings: Settings, c
         [1],
     ]
     assert (second, third) == ([], [])
+
+
+def test_what_fails_is_due_again_in_an_hour_and_keeps_nothing_else(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
+    """Where somebody locks a table for longer than is waited for, the other kinds go at once."""
+    sign_in(connection, "user:ada", timedelta(days=400))
+    connection.execute(
+        "INSERT INTO review_drafts VALUES ('user:ada', gen_random_uuid(), '', now() - interval '1 year')"
+    )
+    with psycopg.connect(connection.info.dsn, password=connection.info.password) as holding:
+        holding.execute("LOCK TABLE sessions")
+        with pytest.raises(DatabaseUnavailable, match="Another session is holding a lock"):
+            forget_daily(databases, settings)
+    left = [names(connection, f"SELECT person FROM {table}") for table in ("sessions", "review_drafts")]
+
+    soon = forget_daily(databases, settings)
+    connection.execute("UPDATE upkeep_tasks SET begun_at = begun_at - interval '61 minutes'")
+    later, again = forget_daily(databases, settings), forget_daily(databases, settings)
+
+    assert left == [["user:ada"], []]
+    assert [[found.rows for found in each if found.rows] for each in (soon, later, again)] == [[], [1], []]
+
+
+def test_a_server_that_runs_once_a_week_forgets(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
+    """It runs for less than a day, and so cannot wait for one."""
+    sign_in(connection, "user:ada", timedelta(days=400))
+    connection.execute("UPDATE upkeep_tasks SET begun_at = now() - interval '8 days'")
+
+    assert [found.rows for found in forget_daily(databases, settings) if found.rows] == [1]
 
 
 def test_a_clock_that_was_wrong_does_not_keep_what_is_old(databases: Databases, settings: Settings) -> None:
