@@ -8,10 +8,13 @@ import pytest
 
 from core.__main__ import COMMANDS
 from core.db.schema import ours, source
+from core.export.review_columns import COLUMNS as VERDICT_COLUMNS
 from core.facts.tables import beside
 from core.intake.totals import import_totals
 from core.jobs.filter import PARAMETERS
 from core.keeping.holds import holds
+from core.quality.file import COLUMNS as SAMPLE_COLUMNS
+from core.settings import Settings
 from tests.conftest import ROOT
 
 README = ROOT / "README.md"
@@ -82,6 +85,41 @@ def test_every_command_is_explained() -> None:
 def test_every_parameter_is_explained() -> None:
     """`docs/export.md` has each parameter of the export beside its bounds, and no other."""
     assert sorted(code_in_tables(ROOT / "docs" / "export.md")) == sorted(set(PARAMETERS) - {"from", "to"})
+
+
+def test_every_setting_is_explained() -> None:
+    """`docs/settings.md` has each setting of Fencepost, and no other beside the server of the tests."""
+    named = set(code_in_tables(ROOT / "docs" / "settings.md"))
+
+    assert named == {name.upper() for name in Settings.model_fields} | {"TEST_DATABASE_URL"}
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "columns"),
+    [("export.md", "## Verdicts", VERDICT_COLUMNS), ("quality.md", "## The file", SAMPLE_COLUMNS)],
+    ids=["verdicts", "sample"],
+)
+def test_every_column_is_explained(page: str, section: str, columns: tuple[str, ...]) -> None:
+    """The page on verdicts and the one on samples name each column of their files."""
+    _, _, text = (ROOT / "docs" / page).read_text().partition(f"{section}\n")
+
+    assert set(columns) - set(re.findall(r"`(\w+)`", text)) == set()
+
+
+def test_every_error_is_explained() -> None:
+    """`docs/export.md` has the code of each error of the API."""
+    codes = set(re.findall(r'"([A-Z]+_?[A-Z]+)"', (ROOT / "api" / "errors.py").read_text()))
+
+    assert codes
+    assert codes <= set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "export.md").read_text()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run_in_a_checkout(page: Path) -> None:
+    """A command that is there to be copied names the Python of the checkout, which has what Fencepost needs."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+    assert [line for block in blocks for line in block.splitlines() if re.match(r"python3? -m core", line)] == []
 
 
 def test_it_is_said_how_long_every_table_is_kept() -> None:
