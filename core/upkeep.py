@@ -32,7 +32,7 @@ def upkeep(databases: Databases, settings: Settings) -> Iterator[None]:
     stopped = threading.Event()
     tasks: list[Callable[[], object]] = [
         partial(forget_daily, databases, settings),
-        partial(finish_samples, databases),
+        partial(finish_samples, databases, {}),
         partial(count_queues, databases.ours),
     ]
     if databases.jobs_are_ours:

@@ -1,5 +1,8 @@
 """Samples that nobody finishes: their last day is over, or what is left of them is gone or was decided anew."""
 
+import time
+from uuid import UUID
+
 from sqlalchemy import select, text
 
 from core.actor import HOUSE
@@ -11,9 +14,16 @@ from core.review.finished_samples import LACKS_OPINIONS, finish
 # Jobs of a sample without all their opinions, beyond which nobody looks what has become of them.
 MOST_LEFT = 200
 
+# Seconds for which nothing that is left could be judged: tables of jobs that are filled anew, commit by commit, have
+# all of it again by then.
+LASTING = 6 * 3600
 
-def finish_samples(databases: Databases) -> None:
-    """Finish what takes no more verdicts, or could have no more."""
+
+def finish_samples(databases: Databases, lost: dict[UUID, float]) -> None:
+    """Finish what takes no more verdicts, or could have no more for so long.
+
+    `lost`: since when that is so of which sample, which one call leaves to the next.
+    """
     ended = select(samples.c.sample_id).where(
         samples.c.finished_at.is_(None), samples.c.last_day < text("(now() AT TIME ZONE 'UTC')::date")
     )
@@ -36,7 +46,10 @@ def finish_samples(databases: Databases) -> None:
             now = read_decisions(connection, HOUSE.wall, [job.job_id for job in drawn])
             if not (now or is_any_there(connection)):
                 # Nothing is gone for good where there is nothing at all: tables are filled anew just now.
+                lost.clear()
                 return
-        if not any(job.job_id in now and now[job.job_id] is job.is_prohibited for job in drawn):
+        if any(job.job_id in now and now[job.job_id] is job.is_prohibited for job in drawn):
+            lost.pop(sample_id, None)
+        elif not drawn or time.monotonic() - lost.setdefault(sample_id, time.monotonic()) >= LASTING:
             with databases.ours.transaction() as connection:
                 finish(connection, [sample_id])

@@ -168,7 +168,7 @@ def tell_and_forget(least: Databases, settings: Settings, person: Actor, job_id:
     forget_old(least.ours)
     set_rate(least, COMMAND_LINE, 0.5)
     assert claim_known(least, person, april(), draw=lambda: 0.0) is None
-    finish_samples(least)
+    finish_samples(least, {})
 
 
 def test_imports_need_the_rights_that_the_readme_names_for_them(

@@ -15,6 +15,7 @@ from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -28,7 +29,7 @@ from core.actor import COMMAND_LINE, Forbidden
 from core.db.databases import Databases
 from core.errors import DatabaseUnavailable, InvalidParameter, NotPossible
 from core.jobs.filter import Category
-from core.quality.finishing import finish_samples
+from core.quality.finishing import LASTING, finish_samples
 from core.quality.samples import Judging, Plan, draw_sample
 from core.review.verdicts import Review, Verdict, record_review
 from core.settings import Settings
@@ -151,7 +152,7 @@ def test_a_sample_is_finished_once_by_its_last_opinion(
     told = []
     for by, job_id in ((ANN, jobs[0]), (ANN, jobs[1]), (BEN, jobs[0]), (BEN, jobs[1]), (BEN, jobs[1])):
         review(databases, by, job_id, Verdict.AGREE)
-        finish_samples(databases)
+        finish_samples(databases, {})
         sender.send_due()
         told.append(len(receiver.heard))
 
@@ -171,11 +172,37 @@ def test_no_sample_is_finished_while_there_are_no_jobs_at_all(
 
     connection.execute("TRUNCATE jobs CASCADE")
     for _ in range(2):
-        finish_samples(databases)
+        finish_for_good(databases)
         found += connection.execute("SELECT finished_at IS NOT NULL FROM samples").fetchall()
         insert_job(connection)
 
     assert found == [(False,), (True,)]
+
+
+def finish_for_good(databases: Databases) -> None:
+    """Look twice, as long after each other as nothing that is left must be there."""
+    lost: dict[UUID, float] = {}
+    finish_samples(databases, lost)
+    finish_samples(databases, {sample_id: since - LASTING for sample_id, since in lost.items()})
+
+
+def test_a_sample_outlives_tables_that_are_filled_anew_in_pieces(
+    databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Other jobs may be there again before those that were drawn; how long these were missing before says nothing."""
+    job_id = insert_job(connection, is_prohibited=True)
+    draw_sample(databases, COMMAND_LINE, april(), Plan("a", 1))
+    lost: dict[UUID, float] = {}
+
+    connection.execute("TRUNCATE jobs CASCADE")
+    insert_job(connection)
+    finish_samples(databases, lost)
+    missed = len(lost)
+    insert_job(connection, job_id=job_id, is_prohibited=True)
+    finish_samples(databases, lost)
+
+    assert (missed, lost) == (1, {})
+    assert connection.execute("SELECT finished_at FROM samples").fetchall() == [(None,)]
 
 
 def test_a_sample_that_can_have_no_more_verdicts_is_finished(
@@ -188,7 +215,7 @@ def test_a_sample_that_can_have_no_more_verdicts_is_finished(
     found = []
 
     def look() -> None:
-        finish_samples(databases)
+        finish_for_good(databases)
         rows = connection.execute("SELECT sample_id FROM samples WHERE finished_at IS NOT NULL").fetchall()
         found.append({sample_id for (sample_id,) in rows})
 
