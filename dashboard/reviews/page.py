@@ -13,11 +13,12 @@ from core.actor import Actor, Scope
 from core.review.claims import renew_claim
 from core.review.queues import Queue
 from core.review.saved_queues import filter_now, list_queues, may_judge, read_settings
+from dashboard.address.steps import follow_last_step
 from dashboard.address.zones import shown_zone
 from dashboard.open_job.conduct import Conduct, keep_conduct
 from dashboard.open_job.panel import forget_other_job, show_open_job
 from dashboard.open_job.review import ACTS, say_act, show_take_back
-from dashboard.open_job.showing import leave_showing, name_showing
+from dashboard.open_job.showing import is_shown, leave_showing, name_showing
 from dashboard.queues.sentences import QUEUES
 from dashboard.reviews.address import Place, go_to, read_address
 from dashboard.reviews.claim_notice import watch_claim
@@ -116,8 +117,8 @@ def _show_entrance(room: Room, person: Actor) -> None:
             icon=":material/play_arrow:",
             shortcut="J",
             key=f"start_{room.showing}",
-            on_click=as_person(step_on, REVIEWERS),
-            args=(room, "Nothing is left"),
+            on_click=as_person(_start, REVIEWERS),
+            args=(room.showing,),
         )
         if room.walk.jobs:
             _show_back(room)
@@ -130,6 +131,16 @@ def _show_entrance(room: Room, person: Actor) -> None:
     said = st.session_state.pop(SAID, None)
     if said is not None:
         st.info(said, icon=":material/done_all:")
+
+
+def _start(person: Actor, showing: str) -> None:
+    """Open the first job of the queue that is chosen by now: the button may have been drawn for the one before."""
+    if not is_shown(showing):
+        return
+    follow_last_step()
+    room = _enter(get_resources(), person)
+    if room.showing == showing and _may_judge(room, person):
+        step_on(person, room, "Nothing is left")
 
 
 def _show_job(room: Room, person: Actor, job_id: UUID, window: Window, *, notice: DeltaGenerator | None) -> None:
@@ -188,7 +199,9 @@ def _show_back(room: Room) -> None:
 def _show_controls(room: Room, person: Actor, counts: Counts) -> None:
     def choose(place: Place) -> None:
         go_to(place, None)
-        leave_showing()
+        # Where no job is open, what is pressed next is meant for this choice.
+        if room.view.job is not None:
+            leave_showing()
 
     show_controls(room.place, room.shared, person, counts, choose)
     show_sample_queues(room.resources, person)

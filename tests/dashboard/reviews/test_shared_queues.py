@@ -178,3 +178,17 @@ def test_a_queue_says_what_it_asks_for() -> None:
         "Escalated, newest first, a verdict needs a note, with jobs that arrive later, for 2 people, "
         "to be done by 2026-04-15."
     )
+
+
+def test_start_means_the_queue_that_was_chosen_just_before(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Pressed before the choice has reached the screen, it opens a job of the queue that was chosen."""
+    wanted, _ = (insert_job(connection, is_prohibited=True, client_id=client) for client in ("first", "second"))
+    queue_id = save_queue(databases, ANN, replace(WHOLE, job_filter=april(client_id="first")))
+
+    app = open_page("reviews", **APRIL)
+    app.radio(key="queue").set_value(queue_id)
+    button(app, "start").click().run()
+
+    assert address(app) == {"queue": str(queue_id), "job": str(wanted)}
