@@ -24,7 +24,7 @@ from dashboard.address.zones import browser_zone
 from dashboard.queues.sentences import QUEUES
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
-from dashboard.session.once import make_once
+from dashboard.session.once import is_made, make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.onward import lead_on
@@ -52,7 +52,7 @@ def save_dialog(person: Actor, job_filter: JobFilter, kind: Queue) -> None:
     began = Settings(name="", job_filter=job_filter, kind=kind, is_growing=is_growing)
     settings = _ask(began, key="new_queue")
     refusal = st.container()
-    if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save"):
+    if st.button("Save queue", type=emphasis(), icon=":material/playlist_add:", key="queue_save") or is_made():
         with refusals_in(refusal):
             queue_id = make_once(lambda: save_queue(get_resources().databases, person, settings))
             lead_on("reviews", "Review its jobs", {"queue": str(queue_id)})

@@ -19,7 +19,7 @@ from core.review.participants import list_people
 from dashboard.address.zones import browser_zone
 from dashboard.session.admission import REVIEWERS, dialog
 from dashboard.session.first_run import was_open
-from dashboard.session.once import make_once
+from dashboard.session.once import is_made, make_once
 from dashboard.session.resources import get_resources
 from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.onward import lead_on
@@ -81,7 +81,7 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
     judging = _ask_judging(today)
     # Above the button: below it they would be outside the window.
     refusal = st.container()
-    if st.button("Draw sample", type=emphasis(), icon=":material/casino:", key="sample_draw"):
+    if st.button("Draw sample", type=emphasis(), icon=":material/casino:", key="sample_draw") or is_made():
         _draw(person, job_filter, plan, judging, refusal)
 
 

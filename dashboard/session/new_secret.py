@@ -9,7 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.session.once import make_once
+from dashboard.session.once import is_made, make_once
 from dashboard.widgets.failure import refusals_in
 from dashboard.widgets.primary_button import emphasis
 
@@ -17,21 +17,25 @@ CANCEL, DONE = "secret_cancel", "secret_done"
 
 
 def close_if_done() -> None:
-    """Close the dialog at the start of a run, if one of its buttons was pressed that say so."""
-    if st.session_state.get(CANCEL) or st.session_state.get(DONE):
+    """Close the dialog at the start of a run, if one of its buttons was pressed that say so.
+
+    "Cancel" comes too late where the secret is made: nobody would ever have seen it.
+    """
+    if st.session_state.get(DONE) or (st.session_state.get(CANCEL) and not is_made()):
         st.rerun()
 
 
 def ask_to_make(label: str, *, icon: str, key: str) -> tuple[bool, DeltaGenerator]:
     """Show the button that makes the secret and, beside it, the one that closes the dialog without.
 
-    Returns whether the first one was pressed, and the place above both where to say why there is no secret.
+    Returns whether the first one was pressed, now or before, and the place above both where to say why there is no
+    secret.
     """
     refusal = st.container()
     with st.container(horizontal=True):
         is_asked = st.button(label, type=emphasis(), icon=icon, key=key)
         st.button("Cancel", key=CANCEL)
-    return is_asked, refusal
+    return is_asked or is_made(), refusal
 
 
 def show_new_secret(

@@ -21,9 +21,17 @@ def forget_made() -> None:
     st.session_state.pop(_MADE, None)
 
 
+def is_made() -> bool:
+    """Tell whether the open dialog has made what it makes.
+
+    It goes on with that then, whatever else was pressed: what is pressed while it is at work ends the run that would.
+    """
+    return _MADE in st.session_state
+
+
 def make_once(make: Callable[[], T]) -> T:
     """Return what the open dialog has made, now or before. What `make` raises is raised, and leaves nothing behind."""
-    if _MADE not in st.session_state:
+    if not is_made():
         with uninterrupted():
             st.session_state[_MADE] = make()
     return cast(T, st.session_state[_MADE])
