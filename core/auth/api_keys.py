@@ -258,12 +258,13 @@ def revoke_key(databases: Databases, by: Actor, key_id: str) -> None:
     with databases.ours.transaction() as connection:
         done = connection.execute(
             update(api_keys)
-            .where(api_keys.c.key_id == key_id)
-            .values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
+            .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=func.now())
         )
-        if done.rowcount == 0:
+        if done.rowcount:
+            append(connection, databases.audit_key, Event.KEY_REVOKED, by, subject=key_id)
+        elif connection.execute(select(api_keys.c.key_id).where(api_keys.c.key_id == key_id)).first() is None:
             raise NotPossible(_UNKNOWN_KEY)
-        append(connection, databases.audit_key, Event.KEY_REVOKED, by, subject=key_id)
 
 
 def _check_admin(by: Actor) -> None:

@@ -54,7 +54,8 @@ def say_accuracy(one: Accuracy) -> str:
 
 def _show_share(rate: float) -> None:
     percent = round(rate * 100, 1)
-    if st.session_state.get(SHARE) is None:
+    # Also where it was cleared, and where what was chosen could not be saved.
+    if st.session_state.get(SHARE) != percent:
         st.session_state[SHARE] = percent
     st.number_input(
         "Share of such jobs among those that people are given, in percent",

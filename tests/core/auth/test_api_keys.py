@@ -225,8 +225,8 @@ def test_keys_are_listed_oldest_first_without_their_hashes(databases: Databases)
     ]
 
 
-def test_a_revoked_key_stays_revoked(databases: Databases) -> None:
-    """Revoking refuses the key at once and for good; revoking it again changes nothing."""
+def test_a_revoked_key_stays_revoked(databases: Databases, connection: psycopg.Connection) -> None:
+    """Revoking refuses the key at once and for good; revoking it again changes nothing, and is no event."""
     key = create(databases)
     other = create(databases)
     revoke_key(databases, COMMAND_LINE, key.split("_")[1])
@@ -236,6 +236,7 @@ def test_a_revoked_key_stays_revoked(databases: Databases) -> None:
 
     assert revoked_at is not None
     assert list_keys(databases.ours)[0].revoked_at == revoked_at
+    assert [name for name, *_ in events(connection)].count("key-revoked") == 1
     assert (find(databases, key), find(databases, other)) == (
         None,
         ApiKey(other.split("_")[1], Wall("acme"), READ),

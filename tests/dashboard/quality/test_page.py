@@ -300,3 +300,17 @@ def test_people_see_how_often_they_are_right_and_admins_see_all(
     assert frames["Person"]["Drop"].tolist() == ["↓ more than chance", "✓ no more than chance"]
     assert "The verdicts of one person have become worse by more than chance: talk to them." in said
     assert read_rate(databases.ours) == 0.125
+
+
+def test_a_share_that_was_not_saved_is_not_shown(
+    open_page: OpenPage, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Once the database answers again the field says what counts, and not what somebody chose meanwhile."""
+    app = open_page("quality")
+    app.number_input(key="known_share").set_value(12.5)
+    connection.execute("ALTER TABLE gold_settings RENAME TO elsewhere")
+    app.run()
+    connection.execute("ALTER TABLE elsewhere RENAME TO gold_settings")
+    app.run()
+
+    assert (app.number_input(key="known_share").value, read_rate(databases.ours)) == (0.0, 0.0)
