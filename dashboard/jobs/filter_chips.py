@@ -9,7 +9,7 @@ from core.jobs.filter import Category, Cell, JobFilter
 from core.jobs.filter_sentence import CATEGORY_NAMES, DECISION_WORDS, SHOWN_ITEMS
 from dashboard.address.current import read_current
 from dashboard.address.view import View, go
-from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, FLAGGED_WORDS, HAS_REASON_WORDS
+from dashboard.jobs.filter_form import CELL_WORDS, EVALUATED_WORDS, FLAGGED_WORDS, HAS_REASON_WORDS, TEXT_NAMES
 from dashboard.session.admission import admitted
 from dashboard.widgets.markdown_escape import escape
 
@@ -85,11 +85,11 @@ def _chips(job_filter: JobFilter) -> Iterator[Chip]:
     if job_filter.flagged is not None:
         yield Chip("flagged", FLAGGED_WORDS[job_filter.flagged], replace(job_filter, flagged=None))
     if job_filter.q is not None:
-        yield Chip("q", f"Prompt contains “{escape(job_filter.q)}”", replace(job_filter, q=None))
+        yield Chip("q", f"{TEXT_NAMES['q']} “{escape(job_filter.q)}”", replace(job_filter, q=None))
     if job_filter.reason is not None:
         yield Chip("reason", f"Reason “{escape(job_filter.reason)}”", replace(job_filter, reason=None))
     if job_filter.reason_contains is not None:
-        label = f"Reason contains “{escape(job_filter.reason_contains)}”"
+        label = f"{TEXT_NAMES['reason_contains']} “{escape(job_filter.reason_contains)}”"
         yield Chip("reason_contains", label, replace(job_filter, reason_contains=None))
     if job_filter.has_reason is not None:
         yield Chip("has_reason", HAS_REASON_WORDS[job_filter.has_reason], replace(job_filter, has_reason=None))
