@@ -136,7 +136,8 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
         refuse_held(connection, condition, parameters, tables=tables)
         found = _erase(connection, target, jobs_are_ours=ours)
         if found.is_empty and ours:
-            raise NotPossible(f"There is nothing to erase for {target}: look whether the id is right.")
+            whom = f"the job {target.job_id}" if target.job_id is not None else f"the client {target.client_id}"
+            raise NotPossible(f"There is nothing to erase for {whom}: look whether the id is right.")
         # From here on no export can begin before all this is committed.
         connection.execute(text("SELECT FROM audit_begin()"))
         client_id, first, last = connection.execute(text(_SEEN.format(condition=condition)), parameters).one()

@@ -22,6 +22,7 @@ from core.check.restored import check_restored
 from core.check.run import run_checks
 from core.counts.fact_upkeep import keep_facts
 from core.db.databases import Databases
+from core.db.migrations.distributed import distribute
 from core.db.startup import migrate, open_databases
 from core.errors import NotPossible
 from core.facts.tables import job_reasons
@@ -221,6 +222,10 @@ def test_it_is_for_new_databases(run_core: RunCore, empty_url: str, database_url
     seed_jobs(databases, 10, seed=5, until=UNTIL)
     databases.close()
     with_jobs = run_core("migrate", "--distributed", DATABASE_URL=empty_url)
+    plain = open_databases(settings_of(database_url))
+    with plain.ours.transaction() as connection, pytest.raises(NotPossible, match=r"^The embedded database names no"):
+        distribute(connection, "the embedded database")
+    plain.close()
 
     assert [done.returncode for done in (bare, both, elsewhere, with_jobs)] == [1, 1, 1, 1]
     assert [done.stderr.decode() for done in (bare, both, elsewhere, with_jobs)] == [

@@ -38,8 +38,9 @@ def distribute(connection: Connection, setting: str) -> None:
     """
     topology = find_topology(connection)
     if not topology.is_citus or not connection.execute(_NODES).scalar_one():
+        named = setting[:1].upper() + setting[1:]
         raise NotPossible(
-            f"{setting} names no coordinator of Citus with nodes: let its superuser run CREATE EXTENSION citus and "
+            f"{named} names no coordinator of Citus with nodes: let its superuser run CREATE EXTENSION citus and "
             "citus_add_node() in this database, or leave --distributed out."
         )
     if topology.is_distributed:

@@ -450,13 +450,15 @@ def test_holds_on_the_command_line(connection: psycopg.Connection, run_core: Run
     ended = run_core("hold", "end", hold_id)
     erased = run_core("erase", "--job", str(job_id), "--yes")
     missing = run_core("erase", "--job", str(job_id), "--yes")
+    nobody = run_core("erase", "--client", "nobody", "--yes")
 
-    codes = [each.returncode for each in (added, listed, refused, unasked, both, ended, erased, missing)]
-    assert codes == [0, 0, 1, 2, 2, 0, 0, 1]
+    codes = [each.returncode for each in (added, listed, refused, unasked, both, ended, erased, missing, nobody)]
+    assert codes == [0, 0, 1, 2, 2, 0, 0, 1, 1]
     held = f"{hold_id} job {job_id}, from 2026-04-01T00:00:00Z to 2027-04-01T00:00:00Z, since "
     assert listed.stdout.startswith(held.encode())
     assert refused.stderr.startswith(f"Error: The hold {hold_id} keeps this (why)".encode())
     assert missing.stderr.startswith(f"Error: There is nothing to erase for the job {job_id}:".encode())
+    assert nobody.stderr == b"Error: There is nothing to erase for the client nobody: look whether the id is right.\n"
 
 
 def test_elsewhere_it_says_who_must_do_it(
