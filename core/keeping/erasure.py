@@ -16,6 +16,7 @@ from core.db.topology import topology_of
 from core.errors import NotPossible
 from core.keeping.holds import refuse_held
 from core.keeping.survey import Survey, Target, find_exports
+from core.program import COMMAND
 
 # Exports that an event names; of more only the number is told.
 MOST_NAMED = 200
@@ -137,7 +138,10 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
         found = _erase(connection, target, jobs_are_ours=ours)
         if found.is_empty and ours:
             whom = f"the job {target.job_id}" if target.job_id is not None else f"the client {target.client_id}"
-            raise NotPossible(f"There is nothing to erase for {whom}: look whether the id is right.")
+            raise NotPossible(
+                f"There is nothing to erase for {whom}: look whether the id is right. What is erased already may be left "
+                f"in the files until `{COMMAND} erase --traces`."
+            )
         # From here on no export can begin before all this is committed.
         connection.execute(text("SELECT FROM audit_begin()"))
         client_id, first, last = connection.execute(text(_SEEN.format(condition=condition)), parameters).one()
