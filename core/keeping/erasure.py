@@ -139,8 +139,8 @@ def erase(databases: Databases, by: Actor, target: Target) -> Survey:
         if found.is_empty and ours:
             whom = f"the job {target.job_id}" if target.job_id is not None else f"the client {target.client_id}"
             raise NotPossible(
-                f"There is nothing to erase for {whom}: look whether the id is right. What is erased already may be left "
-                f"in the files until `{COMMAND} erase --traces`."
+                f"There is nothing to erase for {whom}: look whether the id is right. What is erased already may be "
+                f"left in the files until `{COMMAND} erase --traces`."
             )
         # From here on no export can begin before all this is committed.
         connection.execute(text("SELECT FROM audit_begin()"))

@@ -460,8 +460,8 @@ def test_holds_on_the_command_line(connection: psycopg.Connection, run_core: Run
     assert missing.stderr.startswith(f"Error: There is nothing to erase for the job {job_id}:".encode())
     # Also where the command was killed once the rows were gone.
     assert nobody.stderr == (
-        b"Error: There is nothing to erase for the client nobody: look whether the id is right. What is erased already may "
-        b"be left in the files until `python -m core erase --traces`.\n"
+        b"Error: There is nothing to erase for the client nobody: look whether the id is right. What is erased already "
+        b"may be left in the files until `python -m core erase --traces`.\n"
     )
 
 
