@@ -19,7 +19,7 @@ from dashboard.address.reading import read_or_default
 from dashboard.address.zones import browser_zone
 from dashboard.exports.file_check import ask_for_file
 from dashboard.exports.receipt_card import show_in_list, show_whole
-from dashboard.session.admission import ANY, fragment
+from dashboard.session.admission import ANY, fragment, may_be_in_dialog
 from dashboard.session.person import find_person
 from dashboard.session.resources import get_resources
 from dashboard.widgets.step_button import show_step
@@ -104,9 +104,12 @@ def _show_list(find_person: FindPerson, after: ReceiptKey | None) -> None:
 
 
 def _watch(person: Actor, after: ReceiptKey | None) -> None:
-    """Show what is there now, as long as anything runs; then run the whole page once more, which stops watching."""
+    """Show what is there now, as long as anything runs; then run the whole page once more, which stops watching.
+
+    That would close a dialog, which is waited for.
+    """
     page = page_receipts(get_resources().databases, _whose(person), after=after, limit=PAGE_SIZE)
-    if not page.is_live:
+    if not page.is_live and not may_be_in_dialog():
         st.rerun()
     _show_page(page, person)
 
@@ -144,9 +147,9 @@ def _show_receipt(find_person: FindPerson, export_id: UUID) -> None:
 
 
 def _watch_receipt(person: Actor, export_id: UUID) -> None:
-    """Show a receipt as long as its export runs; then run the whole page once more, which stops watching."""
+    """Show a receipt as long as its export runs; then run the whole page once more, as `_watch` does."""
     receipt = _find_receipt(person, export_id)
-    if receipt is None or receipt.status != Status.RUNNING:
+    if (receipt is None or receipt.status != Status.RUNNING) and not may_be_in_dialog():
         st.rerun()
     _show_found(person, receipt)
 

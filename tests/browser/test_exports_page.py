@@ -108,7 +108,11 @@ def shown_rows(page: Page) -> int:
 
 
 def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Page, key: str) -> None:
-    """Rows grow on the open page while a reader reads, and it says "Interrupted" when the reader has left."""
+    """Rows grow on the open page while a reader reads, and it says "Interrupted" when the reader has left.
+
+    A dialog that is open then stays open.
+    """
+    dialog = page.get_by_role("dialog", name="Keyboard")
     with stream(running, key) as answer:
         blocks = answer.iter_bytes(1 << 20)
         next(blocks)
@@ -120,9 +124,15 @@ def test_a_running_export_is_watched_to_its_end(running: RunningServer, page: Pa
         for _ in range(15):
             next(blocks)
         wait_for(page, lambda: shown_rows(page) > before)
+        page.get_by_role("button", name="Keyboard ?").click()
+        expect(dialog).to_be_visible()
 
     badge(page, "Interrupted").wait_for()
     expect(badge(page, "Interrupted")).to_be_visible()
+    wait_until_still(page)
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     expect(badge(page, "Running")).to_have_count(0)
     page.get_by_role("button", name="Receipt").click()
     page.wait_for_url("**/exports?export=*")
