@@ -173,34 +173,44 @@ def test_a_person_counts_as_a_client_of_their_own(databases: Databases, settings
     assert "retry-after" in door.get(ticket())[1]
 
 
-@pytest.mark.parametrize(
-    "left",
-    [
-        None,
-        replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG})),
-        replace(DEMO_PERSON, scopes=frozenset({Scope.JOB_READ})),
-        replace(DEMO_PERSON, wall=Wall("acme", "other")),
-        replace(DEMO_PERSON, wall=Wall(None, withheld=[Category.UNDERAGE])),
-    ],
-    ids=["signed out", "admin", "no export", "some clients", "withheld texts"],
-)
-def test_a_download_ends_with_the_right_to_it(door: Door, connection: psycopg.Connection, left: Actor | None) -> None:
+# What is left of a person, of whose rights something was taken.
+LEFT = {
+    "signed out": None,
+    "admin": replace(DEMO_PERSON, scopes=frozenset({Scope.ADMIN_CONFIG})),
+    "no export": replace(DEMO_PERSON, scopes=frozenset({Scope.JOB_READ})),
+    "some clients": replace(DEMO_PERSON, wall=Wall("acme", "other")),
+    "withheld texts": replace(DEMO_PERSON, wall=Wall(None, withheld=[Category.UNDERAGE])),
+}
+
+
+def test_a_download_ends_with_the_right_to_it(
+    databases: Databases, settings: Settings, connection: psycopg.Connection
+) -> None:
     """Who signs out, or loses the right, a client or some texts meanwhile gets no more of it; the receipt tells."""
     insert_large_jobs(connection, 600, size=20_000)
+    people: dict[str, Actor | None] = {name: replace(DEMO_PERSON, name=name) for name in LEFT}
+    services = create_services(databases, settings.model_copy(update={"fencepost_exports_total": len(LEFT)}))
+    app = Downloads(services, OFFICE, lambda name, _: people[name])
+    cookie = ("cookie", f"{BROWSER_COOKIE}=browser-1")
+    readers = {
+        name: FakeReader(f"{DOWNLOAD_PATH}?{ticket(name)}", headers=[cookie], reads=200_000, then=Then.STALL)
+        for name in LEFT
+    }
 
-    async def download() -> FakeReader:
-        cookie = ("cookie", f"{BROWSER_COOKIE}=browser-1")
-        reader = FakeReader(f"{DOWNLOAD_PATH}?{ticket()}", headers=[cookie], reads=200_000, then=Then.STALL)
-        request = asyncio.create_task(exchange(door.app, reader))
-        await reader.stalled.wait()
-        door.person = left
-        await request
-        return reader
+    async def download() -> None:
+        requests = [asyncio.create_task(exchange(app, reader)) for reader in readers.values()]
+        for reader in readers.values():
+            await reader.stalled.wait()
+        people.update(LEFT)
+        await asyncio.gather(*requests)
 
-    answer = run(download()).answer
+    run(download())
 
-    assert (answer.status, answer.complete) == (200, False)
-    assert connection.execute("SELECT status FROM exports").fetchall() == [("failed",)]
+    answers = {name: (reader.answer.status, reader.answer.complete) for name, reader in readers.items()}
+    assert answers == dict.fromkeys(LEFT, (200, False))
+    assert connection.execute("SELECT requested_by, status FROM exports ORDER BY 1").fetchall() == [
+        (name, "failed") for name in sorted(LEFT)
+    ]
 
 
 def test_several_clients_are_named_in_the_receipt(door: Door, connection: psycopg.Connection) -> None:

@@ -105,32 +105,36 @@ def test_a_valid_key_shares_that_path(api: Api, databases: Databases) -> None:
     assert ran[0] == first
 
 
-@pytest.mark.parametrize("end", [revoke, expire, rotate, forget])
 @pytest.mark.parametrize("then", [Then.STALL, Then.READ_ON])
 def test_an_export_ends_with_its_key(
-    api: Api, databases: Databases, connection: psycopg.Connection, end: End, then: Then
+    databases: Databases, settings: Settings, connection: psycopg.Connection, then: Then
 ) -> None:
-    """Whoever ends a key ends its running export: the body is cut, we have failed, the server works on nothing."""
-    # Many small blocks for one who reads on, who is slowed down as a line would.
+    """Whoever ends a key ends its running export: the body is cut, we have failed, the server works on nothing.
+
+    Whichever way it is ended: an export for each of them, all at once.
+    """
+    # Many small blocks for those who read on, who are slowed down as a line would.
     insert_large_jobs(connection, 600, size=20_000)
-    key = make_key(databases)
+    api = create_api(databases, settings, fencepost_exports_per_client=len(ENDS), fencepost_exports_total=len(ENDS))
+    keys = {name: make_key(databases) for name in ENDS}
+    slow = (lambda: time.sleep(0.15 / len(ENDS))) if then is Then.READ_ON else (lambda: None)
+    readers = {name: FakeReader(EXPORT, key, reads=200_000, then=then, on_block=slow) for name, key in keys.items()}
 
-    async def export() -> FakeReader:
-        slow = (lambda: time.sleep(0.15)) if then is Then.READ_ON else (lambda: None)
-        reader = FakeReader(EXPORT, key, reads=200_000, then=then, on_block=slow)
-        request = asyncio.create_task(exchange(api, reader))
-        await asyncio.to_thread(wait_for, lambda: reader.read() > 0, "the first block")
-        await asyncio.to_thread(end, databases, key)
+    async def export() -> None:
+        requests = [asyncio.create_task(exchange(api, reader)) for reader in readers.values()]
+        for reader in readers.values():
+            await asyncio.to_thread(wait_for, lambda reader=reader: reader.read() > 0, "the first block")
+        for name, end in ENDS.items():
+            await asyncio.to_thread(end, databases, keys[name])
         ended = time.monotonic()
-        await request
+        await asyncio.gather(*requests)
         assert time.monotonic() - ended < WITHIN
-        return reader
 
-    reader = run(export())
+    run(export())
 
-    assert reader.answer.status == 200
-    assert not reader.answer.complete
-    assert statuses(connection) == [("failed", True)]
+    answers = {name: (reader.answer.status, reader.answer.complete) for name, reader in readers.items()}
+    assert answers == dict.fromkeys(ENDS, (200, False))
+    assert statuses(connection) == [("failed", True)] * len(ENDS)
     wait_until_idle(connection)
 
 
@@ -157,19 +161,31 @@ def test_an_export_that_has_not_begun_is_refused(
     assert statuses(connection) == [("failed", True)]
 
 
-def test_other_keys_are_left_alone(api: Api, databases: Databases, connection: psycopg.Connection) -> None:
-    """Another key of the same client exports on."""
+def test_other_keys_are_left_alone_and_asked_about_seldom(
+    api: Api, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """Another key of the same client exports on; the look at it is one statement every two seconds."""
     insert_large_jobs(connection, 600, size=20_000)
     key, other = make_key(databases), make_key(databases)
+    looks: list[float] = []
+
+    def note(*arguments: Any) -> None:
+        if arguments[2].startswith("SELECT api_keys.revoked_at IS NULL"):
+            looks.append(time.monotonic())
+
+    event.listen(databases.ours.engine, "before_cursor_execute", note)
 
     async def export() -> FakeReader:
-        reader = FakeReader(EXPORT, key, on_block=lambda: time.sleep(0.08))
+        # It reads slowly until it was looked at twice.
+        reader = FakeReader(EXPORT, key, on_block=lambda: time.sleep(0.08 if len(looks) < 2 else 0))
         request = asyncio.create_task(exchange(api, reader))
         await asyncio.to_thread(revoke, databases, other)
         return await request
 
     assert run(export()).answer.complete
     assert statuses(connection) == [("complete", True)]
+    assert len(looks) >= 2
+    assert min(later - look for look, later in pairwise(looks)) >= LOOK - 0.1
 
 
 def test_a_database_that_cannot_be_asked_for_a_moment_cuts_nothing(
@@ -195,30 +211,6 @@ def test_a_database_that_cannot_be_asked_for_a_moment_cuts_nothing(
     run(export())
 
     assert statuses(connection) == [("failed", True)]
-
-
-def test_a_running_export_asks_seldom(api: Api, databases: Databases, connection: psycopg.Connection) -> None:
-    """The look at the key is one statement every two seconds."""
-    insert_large_jobs(connection, 100, size=20_000)
-    key = make_key(databases)
-    looks: list[float] = []
-
-    def note(*arguments: Any) -> None:
-        if arguments[2].startswith("SELECT api_keys.revoked_at IS NULL"):
-            looks.append(time.monotonic())
-
-    event.listen(databases.ours.engine, "before_cursor_execute", note)
-
-    async def export() -> None:
-        reader = FakeReader(EXPORT, key, reads=200_000, then=Then.STALL)
-        request = asyncio.create_task(exchange(api, reader))
-        await asyncio.to_thread(wait_for, lambda: len(looks) >= 2, "two looks")
-        request.cancel()
-        await request
-
-    run(export())
-
-    assert min(later - look for look, later in pairwise(looks)) >= LOOK - 0.1
 
 
 def test_a_key_that_another_process_revokes_cuts_its_export(

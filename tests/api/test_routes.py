@@ -5,6 +5,7 @@ import json
 import re
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from uuid import UUID
@@ -34,6 +35,15 @@ def database_url(api: ApiProcess) -> str:
     with psycopg.connect(api.database_url) as emptying:
         emptying.execute("TRUNCATE jobs, moderation_logs, exports, api_keys")
     return api.database_url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def incomplete(api: ApiProcess) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A connection that brings nothing, and one that brings half a request, before all tests: see the last one."""
+    address = ("127.0.0.1", int(api.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=60) as silent, socket.create_connection(address, timeout=60) as half:
+        half.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Half: ")
+        yield silent, half
 
 
 @pytest.fixture
@@ -351,32 +361,6 @@ def test_what_cannot_be_read_gets_an_error_like_any_other(api: ApiProcess, line:
     }
 
 
-def test_half_a_request_is_not_waited_for(api: ApiProcess) -> None:
-    """A connection that brings no whole request in time is dropped, and one that brings too much at once."""
-    address = ("127.0.0.1", int(api.url.rpartition(":")[2]))
-    with (
-        socket.create_connection(address, timeout=60) as silent,
-        socket.create_connection(address, timeout=60) as half,
-        socket.create_connection(address, timeout=60) as large,
-    ):
-        half.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Half: ")
-        large.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Large: ")
-        with suppress(ConnectionError):
-            for _ in range(40):
-                large.sendall(b"x" * 16_384)
-        refused = b""
-        with suppress(ConnectionError):
-            refused = large.recv(4096)
-        dropped = []
-        for opened in (silent, half):
-            with suppress(ConnectionError):
-                dropped.append(opened.recv(4096))
-
-    assert refused[:12] in (b"", b"HTTP/1.1 431")
-    assert all(answer == b"" for answer in dropped)
-    assert api.get("/health").status_code == 200
-
-
 def test_one_connection_too_many_is_told_so(database_url: str, tmp_path: Path) -> None:
     """With few open files the server answers whom it cannot serve in a sentence, and the log has one line about it."""
     limit = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (120, 120)); sys.argv[0] = 'api'; "
@@ -455,3 +439,27 @@ def test_the_first_and_the_last_years_are_exported(api: ApiProcess, key: str, da
         assert f'"jobs_{start[:10]}_{end[:10]}_filtered_' in answer.headers["content-disposition"]
         assert receipt["filter"] == {"from": start, "to": end, "decision": "reject"}
         assert (receipt["status"], receipt["rows"]) == ("complete", 1501)
+
+
+def test_half_a_request_is_not_waited_for(api: ApiProcess, incomplete: tuple[socket.socket, socket.socket]) -> None:
+    """A connection that brings no whole request in time is dropped, and one that brings too much at once.
+
+    The last test of this file: the time of the first two runs from its beginning.
+    """
+    address = ("127.0.0.1", int(api.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=60) as large:
+        large.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Large: ")
+        with suppress(ConnectionError):
+            for _ in range(40):
+                large.sendall(b"x" * 16_384)
+        refused = b""
+        with suppress(ConnectionError):
+            refused = large.recv(4096)
+    dropped = []
+    for opened in incomplete:
+        with suppress(ConnectionError):
+            dropped.append(opened.recv(4096))
+
+    assert refused[:12] in (b"", b"HTTP/1.1 431")
+    assert all(answer == b"" for answer in dropped)
+    assert api.get("/health").status_code == 200

@@ -285,14 +285,14 @@ def test_a_bomb_is_one_sentence_in_flat_memory(
     databases: Databases, connection: psycopg.Connection, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a body unpacks to counts, not what was sent, for the shortest window, too."""
-    monkeypatch.setattr("core.sync.sync.LARGEST", 8 * 1024**2)
+    monkeypatch.setattr("core.sync.sync.LARGEST", 1024**2)
     source.proxy.start_over([pack("gzip", HEADER, again=b"\n" * 1_000_000, times=300)] * 40)
 
     with measured_memory() as grown, pytest.raises(NotPossible) as refused:
         pull(databases, source)
 
     assert str(refused.value).endswith(
-        " sends more than 8 MB for one second: let the server be fixed, or leave this time out."
+        " sends more than 1 MB for one second: let the server be fixed, or leave this time out."
     )
     assert (len(source.proxy.targets), count(connection, "jobs")) == (26, 0)
     assert grown() < 50
