@@ -11,6 +11,13 @@ export PYTHONDONTWRITEBYTECODE :=
 # Files stay whole, because their tests share servers, and in the order that tests/conftest.py gives them.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations=25
 
+# Tests that draw examples, of which the gate takes a few.
+DRAWN := plain_python or behind_the_wall or going_back or index_changes or by_facts or unsettled or number_of_workers \
+  or is_read_back or one_guard or what_arrives or was_exported
+
+# Tests of races, of which the gate takes the delays that differ.
+RACES := before_a_choice_was_heard or while_a_job_opens or wrong_press or on_a_slow_network
+
 .PHONY: help run test cover fuzz soak lint bench
 .DEFAULT_GOAL := help
 
@@ -38,9 +45,11 @@ cover: .venv/dev ## run every test and say which lines none of them reaches
 fuzz: .venv/dev ## make up 1,000 requests of each kind from openapi.json, others with SEED=2
 	$(BIN)/python -m pytest tests/api/test_openapi.py --examples=1000 --fuzz-seed=$(or $(SEED),1)
 
-soak: .venv/dev ## a hundred pages in Chromium, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, 200 histories, pipx and uv, other Pythons
+soak: .venv/dev ## a hundred pages in Chromium, its races after every delay, hundreds of drawn examples, exports of each kind, a flood of 30 s, 10,000 webhooks, 30,000 acts, 20 reviewers, 200 histories, pipx and uv, other Pythons
 	$(BIN)/python -m pytest tests/browser/test_paging.py --pages=100
 	$(BIN)/python -m pytest tests/browser/test_reviews_page.py -k many_verdicts --verdicts=120
+	$(BIN)/python -m pytest tests/browser -k "$(RACES)" --delays
+	$(BIN)/python -m pytest $$(grep -rl "@examples(" tests/core) -k "$(DRAWN)" --times=10
 	$(BIN)/python -m pytest tests/system/test_pooler.py --exports=100
 	$(BIN)/python -m pytest tests/dashboard/server/test_floods.py -s --flood=30
 	$(BIN)/python -m pytest tests/core/keeping/test_growth.py --acts=30000

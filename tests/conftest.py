@@ -28,6 +28,7 @@ from core.db.databases import Databases
 from core.db.embedded import EmbeddedServer
 from core.db.startup import migrate, open_databases
 from core.settings import Settings
+from tests.support.examples import set_times
 
 ROOT = Path(__file__).resolve().parent.parent
 # Linux keeps these files in memory. The workers' databases take a few hundred megabytes.
@@ -111,6 +112,10 @@ class TestServer:
         self._connection.close()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    set_times(config.getoption("times"))
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """`-n auto`: three workers for two cores, because tests wait, too, for a browser or another process.
 
@@ -151,11 +156,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`make fuzz` and `make soak` ask more of the server than a run of all tests has time for."""
     parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
     parser.addoption("--verdicts", type=int, default=12, help="verdicts that Chromium gives by keyboard and mouse")
+    parser.addoption("--delays", action="store_true", help="races in Chromium after every delay, and for longer")
     parser.addoption("--pages", type=int, default=4, help="pages of jobs that Chromium goes through, there and back")
     parser.addoption("--exports", type=int, default=20, help="exports of each kind behind PgBouncer")
     parser.addoption(
         "--acts", type=int, default=135, help="page views, exports and reviews after which nothing has grown"
     )
+    parser.addoption("--times", type=int, default=1, help="how many times as many examples Hypothesis tries")
     parser.addoption("--flood", type=float, default=4, help="seconds for which strangers flood the server")
     parser.addoption("--webhooks", type=int, default=200, help="webhooks while their sender and receiver are killed")
     parser.addoption("--reviewers-jobs", type=int, default=40, help="jobs that reviewers judge while they are killed")

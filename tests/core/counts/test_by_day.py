@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
@@ -27,6 +27,7 @@ from core.jobs.pages import page_jobs
 from core.jobs.query import count_jobs
 from core.jobs.wall import Wall
 from tests.support.days import sum_days
+from tests.support.examples import examples
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
 
 START = datetime(2026, 3, 25, tzinfo=UTC)
@@ -263,7 +264,7 @@ TOLD_APART = st.fixed_dictionaries(
 moments = st.integers(0, 30 * 24 * 60).map(lambda minutes: START + timedelta(minutes=minutes, seconds=minutes % 60))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@examples(12)
 @given(
     seed=st.integers(0, 1_000),
     bounds=st.tuples(moments, moments).map(sorted),
@@ -302,7 +303,7 @@ def test_by_facts_or_not_the_result_is_the_same(
     assert sum(sums.jobs for sums in found.values()) == every
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@examples(8)
 @given(seed=st.integers(0, 1_000), asked_for=TOLD_APART.filter(bool))
 def test_what_becomes_unsettled_between_two_statements_is_in_neither(
     databases: Databases, connection: psycopg.Connection, seed: int, asked_for: dict[str, Any]

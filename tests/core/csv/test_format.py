@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
@@ -17,6 +17,7 @@ from core.db.startup import open_databases
 from core.settings import Settings
 from tests.support.commands import run_process
 from tests.support.documents import APRIL, HEADER, april, export_document, read_records
+from tests.support.examples import examples
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.strategies import TEXTS
 
@@ -295,7 +296,7 @@ TEXT_OR_NULL = st.none() | TEXTS
 
 
 @given(jobs=st.lists(st.tuples(TEXTS, TEXT_OR_NULL, TEXT_OR_NULL), max_size=20))
-@settings(max_examples=60)
+@examples(25)
 def test_whatever_is_stored_is_read_back(
     databases: Databases, connection: psycopg.Connection, jobs: list[tuple[str, str | None, str | None]]
 ) -> None:
@@ -321,7 +322,7 @@ def test_whatever_is_stored_is_read_back(
 
 
 @given(jobs=st.lists(st.tuples(TEXTS, TEXT_OR_NULL, TEXT_OR_NULL), max_size=20))
-@settings(max_examples=30)
+@examples(12)
 def test_taking_one_guard_away_restores_any_text(
     databases: Databases, connection: psycopg.Connection, jobs: list[tuple[str, str | None, str | None]]
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.actor import COMMAND_LINE
@@ -24,6 +24,7 @@ from core.jobs.access import make_access
 from core.jobs.filter import DateRange, JobFilter
 from core.jobs.wall import Wall
 from tests.support.documents import april, export_document
+from tests.support.examples import examples
 from tests.support.rows import NOON, insert_job, insert_large_jobs, insert_log
 from tests.support.waiting import statements, wait_for, wait_until_idle
 
@@ -77,7 +78,7 @@ moments = st.sampled_from([NOON, NOON + timedelta(microseconds=1), NOON + timede
 
 
 @pytest.mark.usefixtures("small_slices", "varied")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@examples(15)
 @given(
     bounds=st.tuples(moments, moments).map(sorted),
     workers=st.integers(2, 5),

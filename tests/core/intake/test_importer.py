@@ -17,8 +17,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as examples
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
@@ -39,6 +38,7 @@ from core.intake.importer import Imported, import_jobs
 from core.intake.job_file import ASIDE, JobFile
 from core.settings import Settings
 from tests.support.documents import april, export_document
+from tests.support.examples import examples
 from tests.support.rows import insert_job, insert_log
 from tests.support.waiting import wait_for
 
@@ -110,7 +110,7 @@ rows = st.lists(
 )  # fmt: skip
 
 
-@examples(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@examples(10)
 @given(rows=rows, guarded=st.booleans())
 def test_what_was_exported_and_imported_is_exported_the_same(
     databases: Databases, connection: psycopg.Connection, rows: list[tuple[Any, ...]], guarded: bool
@@ -401,7 +401,7 @@ def test_a_job_never_moves_to_another_client(databases: Databases, connection: p
     assert connection.execute("SELECT client_id FROM jobs").fetchall() == [("other",)]
 
 
-@examples(max_examples=8)
+@examples(8)
 @given(ids=st.tuples(*[st.sets(st.integers(1, 4), min_size=1)] * 2))
 def test_of_two_clients_that_bring_one_job_at_once_one_has_it(
     databases: Databases, connection: psycopg.Connection, ids: tuple[set[int], set[int]]

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import sql
 from pydantic import SecretStr
@@ -33,6 +33,7 @@ from tests.conftest import TestServer
 from tests.core.check.test_run import BARE
 from tests.support.commands import RunCore
 from tests.support.documents import APRIL, april, export_document, read_records
+from tests.support.examples import examples
 from tests.support.rows import NOON, insert_job, insert_log
 from tests.support.strategies import lists
 
@@ -312,7 +313,7 @@ UNDERAGE = Wall("acme", "bluebird", withheld={Category.UNDERAGE}, withheld_reaso
 @example(params=APRIL, wall=Wall())
 @example(params=APRIL | {"q": "a"}, wall=UNDERAGE)
 @example(params=APRIL | {"q": "a", "category": "underage"}, wall=UNDERAGE)
-@settings(max_examples=80)
+@examples(30)
 def test_filters_combined_find_what_plain_python_finds(stocked: Databases, params: dict[str, str], wall: Wall) -> None:
     """All parameters and the wall combine with AND; no search finds a job by a text that is withheld."""
     check_against_oracle(stocked, params, wall)
@@ -321,7 +322,7 @@ def test_filters_combined_find_what_plain_python_finds(stocked: Databases, param
 @given(
     params=some_params(), clients=st.lists(st.sampled_from([*CLIENTS, "nobody", "", "acme' OR true --"]), max_size=2)
 )
-@settings(max_examples=50)
+@examples(20)
 def test_no_filter_sees_behind_the_wall(stocked: Databases, params: dict[str, str], clients: list[str]) -> None:
     """A wall of some clients shows no job of another, whatever the filter says, even where it names another client."""
     job_filter = JobFilter.from_params((APRIL | params).items())
@@ -365,7 +366,7 @@ def walk_forward(databases: Databases, job_filter: JobFilter, limit: int) -> lis
 
 
 @given(place=st.sampled_from(JOBS), limit=st.integers(7, 60))
-@settings(max_examples=30)
+@examples(12)
 def test_going_back_from_any_place_skips_no_job(stocked: Databases, place: Job, limit: int) -> None:
     """From a key that no page began with, the way back still shows every job before it."""
     key = PageKey(place.created_at, place.job_id)

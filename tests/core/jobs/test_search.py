@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -27,6 +27,7 @@ from core.settings import Settings
 from tests.conftest import TestServer
 from tests.support.debian import find_programs, running_server
 from tests.support.documents import export_document, read_records
+from tests.support.examples import examples
 from tests.support.rows import NOON, insert_job
 
 RANGE = DateRange(NOON - timedelta(days=1), NOON + timedelta(days=300))
@@ -101,7 +102,7 @@ sought_texts = (parts | parts.map(str.upper) | parts.map(str.lower) | st.tuples(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@examples(25)
 @given(sought=sought_texts)
 def test_the_index_changes_no_result(indexed: Databases, sought: str) -> None:
     """Whatever the locale of the database, the index of searches neither adds nor drops a job."""

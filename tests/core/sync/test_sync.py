@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -34,6 +34,7 @@ from core.sync.sync import ATTEMPTS, Pause, Sync, Window
 from tests.conftest import ROOT, TestServer
 from tests.support.asgi import make_key
 from tests.support.documents import HEADER, export_document
+from tests.support.examples import examples
 from tests.support.faulty_proxy import (
     Fault,
     FaultyProxy,
@@ -154,7 +155,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-@settings(max_examples=5)
+@examples(3)
 @given(names=st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=5))
 def test_whatever_lies_between_what_arrives_is_the_same(
     databases: Databases, connection: psycopg.Connection, source: Source, names: list[str]
