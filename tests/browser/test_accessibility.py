@@ -1,6 +1,5 @@
 """Every page for everybody: no rule of axe-core is broken in either theme, and every control has a name."""
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 from uuid import uuid4
@@ -15,6 +14,7 @@ from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
 from tests.browser.conftest import launch_shell, new_profile, step_to
+from tests.browser.test_categories_page import expect_charts, hear_faults
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
 from tests.browser.test_reviews_page import settle
@@ -54,7 +54,7 @@ def jobs(page: Page) -> Iterator[str]:
 
 
 def categories(page: Page) -> Iterator[str]:
-    expect(page.get_by_label(re.compile("^Categories that come together: ")).locator("svg.marks")).to_be_visible()
+    expect_charts(page)
     expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
     # axe cannot see what lies behind the words of a chart; it is the page.
     words = page.evaluate(
@@ -250,8 +250,12 @@ def compiling(playwright: Playwright) -> Iterator[BrowserContext]:
 def test_no_rule_is_broken(
     dashboard: RunningServer, compiling: BrowserContext, theme: Literal["light", "dark"], width: int
 ) -> None:
-    """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen."""
+    """Every page, and what opens on it, keeps all rules of axe-core, in both themes, on a wide and a narrow screen.
+
+    Meanwhile no page says an error, or tries what its policy forbids.
+    """
     page = compiling.new_page()
+    said = hear_faults(page)
     page.set_viewport_size({"width": width, "height": 1000})
     page.emulate_media(color_scheme=theme)
     faults = {}
@@ -264,6 +268,7 @@ def test_no_rule_is_broken(
                 faults[address, state] = found
 
     assert faults == {}
+    assert said == []
 
 
 # Where the focus is, also within a component of our own. Each element that had it is marked.

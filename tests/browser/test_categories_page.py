@@ -1,13 +1,15 @@
 """The page of categories in Chromium: charts draw under the page's policy, and its numbers open exactly these jobs."""
 
 import re
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.conftest import step_to
+from tests.browser.test_jobs_page import lead, open_tab
 from tests.support.servers import RunningServer
 from tests.support.stillness import wait_until_still
 
@@ -27,35 +29,37 @@ async ([first, second, pause]) => {
 """
 
 
-def open_categories(page: Page, url: str) -> None:
-    page.goto(f"{url}/categories")
-    wait_until_still(page)
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    with open_tab(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(tab: Page) -> Page:
+    return tab
+
+
+def hear_faults(page: Page) -> list[str]:
+    """Return the list of what a page will say of errors, and of what its policy forbids."""
+    said: list[str] = []
+
+    def note(text: str) -> None:
+        if re.search("Content Security Policy|unsafe-eval|Error:", text):
+            said.append(text)
+
+    page.on("console", lambda message: note(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+def expect_charts(page: Page) -> None:
+    """Expect that every chart has drawn its marks, and that they are within the window."""
     for name in CHARTS:
         chart = page.get_by_label(re.compile(f"^{name}: "))
         expect(chart.locator("svg.marks")).to_be_visible()
-
-
-def expect_charts_under_the_policy(page: Page, url: str) -> None:
-    """Every chart draws its marks, and nothing that the Content-Security-Policy forbids is tried."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-
-    open_categories(page, url)
-
-    for name in CHARTS:
-        marks = page.get_by_label(re.compile(f"^{name}: ")).locator(".mark-rect path, .mark-symbol path")
-        assert marks.count() >= 7, name
-    assert [text for text in said if re.search("Content Security Policy|unsafe-eval|Error:", text)] == []
+        assert chart.locator(".mark-rect path, .mark-symbol path").count() >= 7, name
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-def test_charts_draw_under_the_policy_on_a_dark_telephone(dashboard: RunningServer, page: Page) -> None:
-    """Every chart draws its marks there, and nothing that the Content-Security-Policy forbids is tried."""
-    page.set_viewport_size({"width": 390, "height": 900})
-    page.emulate_media(color_scheme="dark")
-
-    expect_charts_under_the_policy(page, dashboard.url)
 
 
 def test_numbers_and_marks_open_exactly_these_jobs_and_back_undoes_a_change(
@@ -63,9 +67,12 @@ def test_numbers_and_marks_open_exactly_these_jobs_and_back_undoes_a_change(
 ) -> None:
     """The Jobs page that a disagreement, or a mark of the chart of reasons, leads to lists as many jobs as it says.
 
-    A period is one step of the address, which Back takes back. The charts draw under the policy.
+    A period is one step of the address, which Back takes back. The charts draw under the policy; on a dark telephone,
+    see test_accessibility.py.
     """
-    expect_charts_under_the_policy(page, dashboard.url)
+    said = hear_faults(page)
+    lead(page, dashboard.url, "/categories")
+    expect_charts(page)
     page.get_by_text("Last 7 days").click()
     page.wait_for_url("**/categories?range=7d")
     wait_until_still(page)
@@ -75,15 +82,14 @@ def test_numbers_and_marks_open_exactly_these_jobs_and_back_undoes_a_change(
     expect(page.get_by_text(re.compile(r"jobs in 30 days"))).to_be_visible()
     wait_until_still(page)
 
-    links = page.get_by_test_id("stPageLink-NavLink").filter(has_text=re.compile(r"^[\d,]+ jobs"))
-    for link in (links.first, links.last):
-        expect_to_open(page, link, re.search(r"([\d,]+) jobs", link.inner_text()))
-        # Back means the page before once the address of this one is written.
-        page.go_back()
-        page.wait_for_url("**/categories")
-        wait_until_still(page)
-        expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
-        wait_until_still(page)
+    link = page.get_by_test_id("stPageLink-NavLink").filter(has_text=re.compile(r"^[\d,]+ jobs")).first
+    expect_to_open(page, link, re.search(r"([\d,]+) jobs", link.inner_text()))
+    # Back means the page before once the address of this one is written.
+    page.go_back()
+    page.wait_for_url("**/categories")
+    wait_until_still(page)
+    expect(page.get_by_role("heading", name="Reviews")).to_be_visible()
+    wait_until_still(page)
 
     mark = page.get_by_label(re.compile("^The commonest reasons by day: ")).locator(".mark-symbol.role-mark path").first
     expect_to_open(page, mark, re.search(r"jobs: (\d+)", mark.get_attribute("aria-label") or ""))
@@ -91,14 +97,16 @@ def test_numbers_and_marks_open_exactly_these_jobs_and_back_undoes_a_change(
     page.get_by_text(re.compile(r"jobs in 30 days")).wait_for()
     expect(page.get_by_text(re.compile(r"jobs in 30 days"))).to_be_visible()
     assert page.url == f"{dashboard.url}/categories"
+    assert said == []
 
 
 def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
-    dashboard: RunningServer, page: Page
+    pytestconfig: pytest.Config, dashboard: RunningServer, page: Page
 ) -> None:
     """Somebody chooses a client and clicks a reason soon after: its jobs come, and Back leads to what was chosen."""
-    page.goto(f"{dashboard.url}/categories")
-    for pause in (20, 60, 200, 500):
+    # Before the answer to the choice has begun, and while it is under way.
+    for pause in (20, 60, 200, 500) if pytestconfig.getoption("delays") else (60, 200):
+        lead(page, dashboard.url, "/categories")
         reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
         wait_until_still(page)
         # Where the script that gives it a path is not there yet, it says that it leads to this page.
@@ -120,7 +128,6 @@ def test_a_link_that_is_followed_before_a_choice_was_heard_leads_where_it_said(
         page.wait_for_url(lambda url: urlsplit(url).path == "/categories")
         wait_until_still(page)
         assert parse_qs(urlsplit(page.url).query).keys() == {"range", "client_id"}, pause
-        step_to(page, "/categories")
 
 
 HOW: tuple[dict[str, Any], ...] = ({"modifiers": ["Control"]}, {"button": "middle"})
@@ -128,8 +135,7 @@ HOW: tuple[dict[str, Any], ...] = ({"modifiers": ["Control"]}, {"button": "middl
 
 def test_a_link_opens_in_a_new_tab_what_it_would_open_here(dashboard: RunningServer, page: Page) -> None:
     """The jobs of a reason, and a page of the bar, by a key that is held and by the middle button; this tab stays."""
-    open_categories(page, dashboard.url)
-    wait_until_still(page)
+    lead(page, dashboard.url, "/categories")
     here = page.url
     reason = page.get_by_test_id("stPageLink-NavLink").filter(has_text="Prompt injection, suspected")
 
