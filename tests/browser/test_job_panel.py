@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
@@ -17,7 +17,8 @@ from core.db.startup import migrate, open_databases
 from core.instants import parse_instant
 from core.intake.demo import seed_jobs
 from core.settings import Settings
-from tests.browser.test_jobs_page import SLOW, SUBJECTS, open_jobs, wait_for
+from dashboard.widgets.window import WIDE
+from tests.browser.test_jobs_page import SLOW, SUBJECTS, lead, open_jobs, open_tab, wait_for
 from tests.support.rows import insert_job
 from tests.support.servers import RunningServer, serving_dashboard
 from tests.support.stillness import wait_until_still
@@ -25,6 +26,23 @@ from tests.support.stillness import wait_until_still
 # Of a job whose reason is the name of a rule, its prompt alone.
 HIDDEN = re.compile("(The prompt is|Prompt and reason are) hidden: ")
 JOB = re.compile(r"[?&]job=([0-9a-f-]{36})")
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab for all tests to which it is the same how its page was come to, with a quick line."""
+    with open_tab(browser, SLOW) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(tab: Page) -> Page:
+    """The tab, with a quick line, and as large as others are."""
+    tab.set_viewport_size({"width": 1280, "height": 1000})
+    if tab.url != "about:blank":
+        tab.keyboard.press("Escape")
+        tab.evaluate("window.latency = 0")
+    return tab
 
 
 def open_job(page: Page, key: str) -> str:
@@ -50,10 +68,9 @@ def ends_of_runs(frames: list[bytes]) -> list[int]:
     return [message.script_finished for message in messages if message.HasField("script_finished")]
 
 
-def test_a_job_is_read_by_keyboard_and_hidden_until_then(
-    dashboard: RunningServer, context: BrowserContext, page: Page
-) -> None:
+def test_a_job_is_read_by_keyboard_and_hidden_until_then(dashboard: RunningServer, context: BrowserContext) -> None:
     """J and K walk, V reveals, Escape closes, Back undoes; no frame holds the prompt before, and the link is enough."""
+    page = context.new_page()
     frames: list[bytes] = []
     page.on(
         "websocket",
@@ -117,7 +134,7 @@ def test_no_other_key_judges_a_job_and_none_that_lies_behind_what_is_open(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
     """A letter in the open filters, one of another layout at a key's place, one with AltGr: the job stays as it is."""
-    open_jobs(page, dashboard.url, "?range=30d&decision=reject")
+    lead(page, dashboard.url, "/?range=30d&decision=reject")
     job_id = open_job(page, "j")
     wait_until_still(page)
     page.keyboard.press("v")
@@ -143,47 +160,53 @@ def test_no_other_key_judges_a_job_and_none_that_lies_behind_what_is_open(
     expect(page.get_by_role("button", name="Hide again")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "other", "pauses"), [(390, 1280, (50, 200, 400)), (1280, 390, (120, 200, 280))])
+# Widths before and after, and milliseconds after which the one becomes the other, while a job opens.
+CHANGES = ((390, 1280, (50, 200, 400)), (1280, 390, (120, 200, 280)))
+
+
 def test_a_window_that_changes_while_a_job_opens_leaves_it_open(
-    dashboard: RunningServer, page: Page, width: int, other: int, pauses: tuple[int, ...]
+    pytestconfig: pytest.Config, dashboard: RunningServer, page: Page
 ) -> None:
     """What the browser still holds of the list, and says once more, is no wish to go back to it."""
-    page.set_viewport_size({"width": width, "height": 900})
-    open_jobs(page, dashboard.url)
 
-    for pause in pauses:
+    def expect_layout(width: int, *, is_open: bool) -> None:
+        """Expect what only the run shows that was asked for by the window."""
+        expect(page.get_by_role("button", name="Escalate")).to_have_count(int(is_open))
         wait_until_still(page)
-        # What a key presses is drawn after the answer is there, and later on a busy machine.
-        expect(page.locator(".st-key-step_older button")).to_be_enabled()
-        page.keyboard.press("j")
-        page.wait_for_timeout(pause)
-        page.set_viewport_size({"width": other, "height": 900})
-        page.wait_for_timeout(1200)
+        is_narrow = width < WIDE
+        expect(page.get_by_role("button", name="Back to the list")).to_have_count(int(is_narrow and is_open))
+        expect(page.get_by_role("button", name="Older")).to_have_count(int(not (is_narrow and is_open)))
+        # A head that is not folded.
+        expect(page.get_by_role("button", name="More filters")).to_have_count(int(not (is_narrow or is_open)))
         wait_until_still(page)
-        found = JOB.search(page.url)
-        assert found is not None, pause
-        expect(page.get_by_text(found[1])).to_be_visible()
-        expect(page.get_by_role("button", name="Escalate")).to_be_visible()
+
+    for width, other, pauses in CHANGES:
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(1200)
-        wait_until_still(page)
-        page.keyboard.press("Escape")
-        wait_for(page, lambda: JOB.search(page.url) is None)
-        wait_until_still(page)
-        # For a moment the list of the other layout is still there, too.
-        expect(page.get_by_role("button", name="Older").first).to_be_visible()
-        page.wait_for_timeout(1000)
+        lead(page, dashboard.url, "/")
+        for pause in pauses if pytestconfig.getoption("delays") else pauses[1:2]:
+            expect_layout(width, is_open=False)
+            # What a key presses is drawn after the answer is there, and later on a busy machine.
+            expect(page.locator(".st-key-step_older button")).to_be_enabled()
+            page.keyboard.press("j")
+            page.wait_for_timeout(pause)
+            for became in (other, width):
+                page.set_viewport_size({"width": became, "height": 900})
+                expect_layout(became, is_open=True)
+                found = JOB.search(page.url)
+                assert found is not None, (pause, became)
+                expect(page.get_by_text(found[1])).to_be_visible()
+            page.keyboard.press("Escape")
+            wait_for(page, lambda: JOB.search(page.url) is None)
 
 
 def test_on_a_slow_network_back_is_what_counts_and_quick_keys_do_not_break_the_page(
-    dashboard: RunningServer, page: Page
+    pytestconfig: pytest.Config, dashboard: RunningServer, page: Page
 ) -> None:
     """The answer to a step, which comes after Back, does not leave its address above another job.
 
     What the browser has forgotten between asking for a run and hearing of it is sent to it anew.
     """
-    page.add_init_script(SLOW)
-    open_jobs(page, dashboard.url)
+    lead(page, dashboard.url, "/")
     first = open_job(page, "j")
     open_job(page, "j")
     page.wait_for_timeout(1000)
@@ -201,7 +224,7 @@ def test_on_a_slow_network_back_is_what_counts_and_quick_keys_do_not_break_the_p
 
     page.evaluate("window.latency = 300")
     quick = random.Random(7)
-    for _ in range(40):
+    for _ in range(40 if pytestconfig.getoption("delays") else 20):
         page.keyboard.press(quick.choice(("j", "k", "Escape")))
         page.wait_for_timeout(quick.choice((50, 100, 150, 200, 250, 300)))
     # A busy browser hears a key late, and asks later still: an answer that is under way would be overtaken by the next.
@@ -215,7 +238,7 @@ def test_on_a_slow_network_back_is_what_counts_and_quick_keys_do_not_break_the_p
 
 def test_a_window_that_changes_leaves_a_dialog_open(dashboard: RunningServer, page: Page) -> None:
     """What is asked stays on screen, with what was written in it, however large the window becomes meanwhile."""
-    open_jobs(page, dashboard.url)
+    lead(page, dashboard.url, "/")
     wait_until_still(page)
     page.get_by_role("button", name="Draw a sample").click()
     name = page.get_by_role("dialog").get_by_label("Name")
@@ -241,7 +264,7 @@ def test_a_step_that_is_asked_for_too_early_is_taken_once_it_can_be(dashboard: R
 
     J, four times within half a second, each while the page is still on its way: a job is open and whole.
     """
-    open_jobs(page, dashboard.url)
+    lead(page, dashboard.url, "/")
 
     # What opens no job leaves the page as it was for the next.
     for keys, opens in (("a", False), ("ja", False), ("j", True)):
@@ -280,7 +303,7 @@ def test_a_search_is_a_step_that_back_undoes(dashboard: RunningServer, page: Pag
 
     A question mark opens the list of keys; in a text field it is a question mark, and J is a letter.
     """
-    open_jobs(page, dashboard.url)
+    lead(page, dashboard.url, "/")
     address = page.url
 
     page.get_by_role("button", name="More filters").click()
@@ -317,7 +340,7 @@ def test_two_megabytes_in_one_line_are_shown_whole_and_leave_the_page_alive(
     prompt = "🦊" * 20_000 + "x" * 2_000_000 + "\u200bend"
     job_id = insert_job(rows, prompt=prompt, is_prohibited=True, created_at="2002-04-15T13:00:00Z")
 
-    open_jobs(page, dashboard.url, f"?from=2002-04-01T00:00:00Z&to=2002-05-01T00:00:00Z&job={job_id}")
+    lead(page, dashboard.url, f"/?from=2002-04-01T00:00:00Z&to=2002-05-01T00:00:00Z&job={job_id}")
     page.get_by_role("button", name="Reveal").click()
     page.get_by_role("button", name="Show all").click()
     page.get_by_text("Mark them").click()
@@ -341,9 +364,12 @@ def private(tmp_path: Path) -> Iterator[tuple[EmbeddedServer, RunningServer]]:
     server.stop()
 
 
-def test_a_database_that_goes_and_returns(private: tuple[EmbeddedServer, RunningServer], page: Page) -> None:
+def test_a_database_that_goes_and_returns(
+    private: tuple[EmbeddedServer, RunningServer], context: BrowserContext
+) -> None:
     """While it is gone the page says so in a sentence; once it is back, one click shows the same view again."""
     server, running = private
+    page = context.new_page()
     open_jobs(page, running.url, "?from=2026-01-02T00:00:00Z&to=2026-05-01T00:00:00Z&decision=reject")
     link = page.get_by_role("link", name="Download CSV").text_content()
     assert link
