@@ -2,22 +2,31 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import psycopg
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_jobs_page import wait_for
+from tests.browser.test_jobs_page import lead, open_tab, wait_for
 from tests.conftest import ROOT
 from tests.support.servers import RunningServer, serving_dashboard
 from tests.support.serving import free_port
 from tests.support.stillness import wait_until_still
 
 EXPORT = "/api/v1/jobs/export?from=2026-04-01T00:00:00Z&to=2026-04-02T00:00:00Z"
-# Dialogs of the Jobs page, with an answer in each that is not chosen at first.
-DIALOGS = {"Draw a sample": "In proportion", "Save as a queue": "Newest first"}
+# A dialog of the Jobs page, made as all are (`dashboard/session/admission.py`), and an answer not chosen at first.
+DIALOG, ANSWER = "Draw a sample", "In proportion"
 HOSTILE = "<img src=//foreign.example/a> **b** $x^2$ :material/key: ![c](http://foreign.example/d.png)"
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """A tab for the tests to which it is the same how its page was come to."""
+    with open_tab(browser) as opened:
+        yield opened
 
 
 def open_keys(page: Page, url: str) -> None:
@@ -137,45 +146,45 @@ def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
     ).fetchall() == [("key-created", "user:demo"), ("key-revoked", "user:demo")]
 
 
-def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, page: Page) -> None:
+def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, tab: Page) -> None:
     """Where a dialog is closed the focus is on what opened it; where that is not to be used any more, beside it."""
-    open_keys(page, dashboard.url)
+    lead(tab, dashboard.url, "/keys")
     # Where no other key is left, there is none to choose either.
     for name in ("kept", "focused"):
-        key_id = create(page, name, None).split("_")[1]
-        page.get_by_role("button", name="Done").press("Enter")
-        expect(page.get_by_role("dialog")).to_have_count(0)
-        expect(page.get_by_role("button", name="Create key")).to_be_focused()
-        wait_until_still(page)
-    choose(page, key_id)
-    wait_until_still(page)
+        key_id = create(tab, name, None).split("_")[1]
+        tab.get_by_role("button", name="Done").press("Enter")
+        expect(tab.get_by_role("dialog")).to_have_count(0)
+        expect(tab.get_by_role("button", name="Create key")).to_be_focused()
+        wait_until_still(tab)
+    choose(tab, key_id)
+    wait_until_still(tab)
 
-    page.get_by_role("button", name="Revoke").press("Enter")
-    page.get_by_role("button", name="Keep it").press("Enter")
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("button", name="Revoke")).to_be_focused()
-    wait_until_still(page)
-    page.get_by_role("button", name="Revoke").press("Enter")
-    page.get_by_role("button", name="Revoke key").press("Enter")
+    tab.get_by_role("button", name="Revoke").press("Enter")
+    tab.get_by_role("button", name="Keep it").press("Enter")
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_role("button", name="Revoke")).to_be_focused()
+    wait_until_still(tab)
+    tab.get_by_role("button", name="Revoke").press("Enter")
+    tab.get_by_role("button", name="Revoke key").press("Enter")
 
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("button", name="Revoke")).to_be_disabled()
-    expect(page.get_by_role("combobox", name="Key to rotate or revoke")).to_be_focused()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_role("button", name="Revoke")).to_be_disabled()
+    expect(tab.get_by_role("combobox", name="Key to rotate or revoke")).to_be_focused()
 
     # Nothing runs when this one is closed.
-    opener = page.get_by_role("button", name="Keyboard ?")
+    opener = tab.get_by_role("button", name="Keyboard ?")
     opener.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    wait_until_still(page)
+    expect(tab.get_by_role("dialog")).to_be_visible()
+    wait_until_still(tab)
     opener.evaluate("button => { button.disabled = true; }")
-    page.keyboard.press("Escape")
+    tab.keyboard.press("Escape")
 
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    expect(page.get_by_role("button", name="Create key")).to_be_focused()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_role("button", name="Create key")).to_be_focused()
 
 
 def test_a_wrong_press_makes_no_key_and_two_make_one(
-    dashboard: RunningServer, page: Page, rows: psycopg.Connection
+    pytestconfig: pytest.Config, dashboard: RunningServer, tab: Page, rows: psycopg.Connection
 ) -> None:
     """A key without a name is not made; the dialog says why and keeps what was chosen. Given up, it makes no key.
 
@@ -183,42 +192,42 @@ def test_a_wrong_press_makes_no_key_and_two_make_one(
     there is no dialog any more: the key takes less room than the questions.
     """
     before = rows.execute("SELECT count(*) FROM api_keys").fetchone()
-    open_keys(page, dashboard.url)
-    page.get_by_role("button", name="Create key").first.click()
-    dialog = page.get_by_role("dialog")
-    type_client(page, "acme")
+    lead(tab, dashboard.url, "/keys")
+    tab.get_by_role("button", name="Create key").first.click()
+    dialog = tab.get_by_role("dialog")
+    type_client(tab, "acme")
 
     dialog.get_by_role("button", name="Create key").click()
 
     expect(dialog.get_by_text("Name is empty: say what the key is for.")).to_be_visible()
     expect(dialog.get_by_label("Client id")).to_have_value("acme")
     dialog.get_by_label("Name").fill("given up")
-    page.get_by_role("button", name="Cancel").click()
+    tab.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     assert rows.execute("SELECT count(*) FROM api_keys").fetchone() == before
 
-    for pause in (30, 120, 400):
-        page.get_by_role("button", name="Create key").first.click()
-        dialog = page.get_by_role("dialog")
+    for pause in (30, 120, 400) if pytestconfig.getoption("delays") else (120, 400):
+        tab.get_by_role("button", name="Create key").first.click()
+        dialog = tab.get_by_role("dialog")
         dialog.get_by_label("Name").fill(f"pressed twice, {pause} ms")
         # Whatever other tests have made, it is none of this one's.
-        type_client(page, "pressed-twice")
+        type_client(tab, "pressed-twice")
         expect(dialog.get_by_text("has no jobs so far")).to_be_visible()
         # What was filled in draws the dialog anew, and its button has no place for a moment.
-        wait_until_still(page)
+        wait_until_still(tab)
         button = dialog.get_by_role("button", name="Create key").bounding_box()
         assert button is not None
         for _ in range(2):
-            page.mouse.click(button["x"] + 20, button["y"] + 10)
-            page.wait_for_timeout(pause)
+            tab.mouse.click(button["x"] + 20, button["y"] + 10)
+            tab.wait_for_timeout(pause)
 
-        key = shown_key(page)
-        page.keyboard.press("Escape")
-        page.mouse.click(5, button["y"])
+        key = shown_key(tab)
+        tab.keyboard.press("Escape")
+        tab.mouse.click(5, button["y"])
 
-        assert shown_key(page) == key
-        page.get_by_role("button", name="Done").click()
-        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert shown_key(tab) == key
+        tab.get_by_role("button", name="Done").click()
+        expect(tab.get_by_role("dialog")).to_have_count(0)
         made = rows.execute("SELECT key_id FROM api_keys WHERE name = %s", [f"pressed twice, {pause} ms"]).fetchall()
         assert made == [(key.split("_")[1],)]
 
@@ -255,7 +264,7 @@ def test_a_key_is_rotated_in_the_page(dashboard: RunningServer, page: Page) -> N
     assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
 
 
-def test_pages_that_were_open_while_their_server_began_anew_hear_a_key_and_keep_their_dialogs(
+def test_pages_that_were_open_while_their_server_began_anew_hear_a_key_and_keep_a_dialog(
     seeded_url: str, page: Page, tmp_path: Path
 ) -> None:
     """Their new sessions know no part of the pages, and what is pressed asks for no more than a part.
@@ -263,39 +272,36 @@ def test_pages_that_were_open_while_their_server_began_anew_hear_a_key_and_keep_
     A dialog keeps what was filled in. What is pressed next counts, too; and once it is closed it stays closed.
     """
     port = free_port()
-    tabs = {opened: page.context.new_page() for opened in DIALOGS}
-    dialogs = {opened: tab.get_by_role("dialog", name=opened) for opened, tab in tabs.items()}
+    tab = page.context.new_page()
+    dialog = tab.get_by_role("dialog", name=DIALOG)
     with serving_dashboard(seeded_url, tmp_path, port=port) as before:
         open_keys(page, before.url)
         wait_until_still(page)
-        for opened, tab in tabs.items():
-            tab.goto(before.url)
-            wait_until_still(tab)
-            tab.get_by_role("button", name=opened).click()
-            name = dialogs[opened].get_by_label("Name", exact=True)
-            name.fill("kept")
-            name.press("Tab")
-            wait_until_still(tab)
+        tab.goto(before.url)
+        wait_until_still(tab)
+        tab.get_by_role("button", name=DIALOG).click()
+        name = dialog.get_by_label("Name", exact=True)
+        name.fill("kept")
+        name.press("Tab")
+        wait_until_still(tab)
         # All of the page is there, also what its browser fetches late, and keys are heard.
         page.wait_for_function("() => document.documentElement.translate === false")
         page.wait_for_load_state("networkidle")
-    for tab in (page, *tabs.values()):
-        expect(tab.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
+    for each in (page, tab):
+        expect(each.get_by_test_id("stApp")).not_to_have_attribute("data-test-connection-state", "CONNECTED")
 
     with serving_dashboard(seeded_url, tmp_path, port=port):
-        for tab in (page, *tabs.values()):
-            tab.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")
-            expect(tab.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
+        for each in (page, tab):
+            each.wait_for_selector("[data-testid=stApp][data-test-connection-state=CONNECTED]")
+            expect(each.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED")
         page.keyboard.press("?")
         expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
-        for opened, tab in tabs.items():
-            dialog, answer = dialogs[opened], DIALOGS[opened]
-            dialog.get_by_text(answer).click()
-            wait_until_still(tab)
-            expect(dialog.get_by_label("Name", exact=True)).to_have_value("kept")
-            expect(dialog.get_by_role("radio", name=answer)).to_be_checked()
-            tab.keyboard.press("Escape")
-            expect(dialog).to_have_count(0)
-            tab.keyboard.press("r")
-            wait_until_still(tab)
-            expect(dialog).to_have_count(0)
+        dialog.get_by_text(ANSWER).click()
+        wait_until_still(tab)
+        expect(name).to_have_value("kept")
+        expect(dialog.get_by_role("radio", name=ANSWER)).to_be_checked()
+        tab.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+        tab.keyboard.press("r")
+        wait_until_still(tab)
+        expect(dialog).to_have_count(0)
