@@ -278,6 +278,9 @@ def test_an_export_of_a_killed_server_failed(
     assert "Its last record is not closed: the file was cut." in verified.stderr
 
 
+# A body: parts, and how often each comes.
+Parts = list[tuple[bytes, int]]
+
 LENGTHS = [0, 1, 2, 3, 54, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 1 << 20, (1 << 20) + 1]
 LENGTHS += [(4 << 20) - 1, 4 << 20, (4 << 20) + 1]
 
@@ -285,34 +288,46 @@ LENGTHS += [(4 << 20) - 1, 4 << 20, (4 << 20) + 1]
 def test_the_browser_finds_what_python_finds(compiling: Browser, tmp_path: Path) -> None:
     """SHA-256 and the other facts are the same in both, for lengths at every boundary and for odd files."""
     page = compiling.new_page()
-    start = b"\xef\xbb\xbf" + HEADER
+    start, piece = b"\xef\xbb\xbf" + HEADER, 4 << 20
+    bodies: list[Parts] = [[(bytes(range(256)), length // 256), (bytes(range(length % 256)), 1)] for length in LENGTHS]
     odd = [start, HEADER, start + b'1,"a\nb"\n2,""""\n', start + b'1,"', start[:-1], b"\n" * 100, b'"' * 99]
-    odd += [start + b'\r\n1,"\n\n"\n\n', start + b"\r\r\n\n", start + b"\n" * (4 << 20)]
-    odd += [(start + b"1\n").ljust((4 << 20) - 2, b"x") + tail for tail in (b"\n\r\n\n", b"x\n\r\n", b'"\n\n\r\n')]
+    odd += [start + b'\r\n1,"\n\n"\n\n', start + b"\r\r\n\n"]
+    bodies += [[(body, 1)] for body in odd]
+    bodies.append([(start, 1), (b"\n", piece)])
+    line = start + b"1\n"
+    tails = (b"\n\r\n\n", b"x\n\r\n", b'"\n\n\r\n')
+    bodies += [[(line, 1), (b"x", piece - 2 - len(line)), (tail, 1)] for tail in tails]
     expected = []
-    for body in [(bytes(range(256)) * (length // 256 + 1))[:length] for length in LENGTHS] + odd:
+    for parts in bodies:
         file = tmp_path / "body"
-        file.write_bytes(body)
+        file.write_bytes(b"".join(part * times for part, times in parts))
         with file.open("rb") as opened:
             found = inspect_file(opened, str(file))
         expected.append({name: getattr(found, name) for name in found.__slots__})
 
     facts = [
         page.evaluate(
-            """async ([worker, header, body]) => {
-                const bytes = typeof body === "number" ?
-                    Uint8Array.from({ length: body }, (_, place) => place) :
-                    Uint8Array.from(atob(body), (character) => character.charCodeAt(0));
+            """async ([worker, header, parts]) => {
+                const bytes = parts.map(([part, times]) => {
+                    const once = Uint8Array.from(atob(part), (character) => character.charCodeAt(0));
+                    const all = new Uint8Array(once.length * times);
+                    for (let at = 0; at < all.length; at += once.length) all.set(once, at);
+                    return all;
+                });
                 const url = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
                 const running = new Worker(url);
                 return await new Promise((resolve) => {
-                    running.onmessage = ({ data }) => "read" in data || resolve(data.facts ?? data);
-                    running.postMessage({ file: new File([bytes], "body"), header });
+                    running.onmessage = ({ data }) => {
+                        if ("read" in data) return;
+                        running.terminate();
+                        resolve(data.facts ?? data);
+                    };
+                    running.postMessage({ file: new File(bytes, "body"), header });
                 });
             }""",
-            [FACTS.read_text(), HEADER.decode(), body],
+            [FACTS.read_text(), HEADER.decode(), [(base64.b64encode(part).decode(), times) for part, times in parts]],
         )
-        for body in [*LENGTHS, *(base64.b64encode(body).decode() for body in odd)]
+        for parts in bodies
     ]
 
     assert facts == expected

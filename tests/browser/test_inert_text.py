@@ -1,7 +1,6 @@
 """A prompt is text everywhere: nothing in it runs, is drawn as anything else, or asks another host."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import step_to
 from tests.browser.test_reviews_page import reveal, settle
 from tests.support.rows import insert_job
-from tests.support.servers import RunningServer, serving_dashboard
+from tests.support.servers import RunningServer
 from tests.support.stillness import wait_until_still
 
 FOREIGN = "foreign.example"
@@ -25,40 +24,36 @@ HOSTILE = (
 
 
 @pytest.fixture
-def hostile(database_url: str, tmp_path: Path) -> Iterator[RunningServer]:
-    """A dashboard over jobs whose every text is hostile, and a policy that is, too."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO policies (version, kind, value, text, written_by, earlier_count)"
-            " VALUES (1, 'general', '', %s, %s, true)",
-            ("`code`\n\n" + "\n\n".join(HOSTILE)[:5_000], HOSTILE[0]),
-        )
-        for text in HOSTILE:
-            short = text[:200]
-            insert_job(
-                connection,
-                prompt=text,
-                reason=text,
-                type=short,
-                client_id=short,
-                is_prohibited=True,
-                created_at="2026-04-15T12:00:00Z",
-            )
-    with serving_dashboard(database_url, tmp_path) as running:
-        yield running
+def hostile(rows: psycopg.Connection) -> Iterator[None]:
+    """Jobs whose every text is hostile, in a month of their own, and a policy that is, too."""
+    rows.execute(
+        "INSERT INTO policies (version, kind, value, text, written_by, earlier_count)"
+        " VALUES (1, 'general', '', %s, %s, true)",
+        ("`code`\n\n" + "\n\n".join(HOSTILE)[:5_000], HOSTILE[0]),
+    )
+    ids = []
+    for text in HOSTILE:
+        short, at = text[:200], "2001-04-15T12:00:00Z"
+        job = {"prompt": text, "reason": text, "type": short, "client_id": short, "is_prohibited": True}
+        ids.append(insert_job(rows, created_at=at, **job))
+    yield
+    for table in ("reviews", "review_claims", "review_drafts", "jobs"):
+        rows.execute(f"DELETE FROM {table} WHERE job_id = ANY (%s)".encode(), [ids])
+    rows.execute("DELETE FROM policies")
 
 
-def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningServer, page: Page) -> None:
+@pytest.mark.usefixtures("hostile")
+def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(dashboard: RunningServer, page: Page) -> None:
     """With prompts shown and hostile words in the address, the browser asks this server only and runs nothing else."""
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text))
-    bounds = "from=2026-04-01T00:00:00Z&to=2026-05-01T00:00:00Z"
+    bounds = "from=2001-04-01T00:00:00Z&to=2001-05-01T00:00:00Z"
 
     # An address with such words is loaded, and others are gone to; the jobs come last.
     wrong = f"/?{bounds}&bad=<img src=//{FOREIGN}/h>"
-    page.goto(hostile.url + wrong)
+    page.goto(dashboard.url + wrong)
     for address in (wrong, f"/?{bounds}&q=%3Cscript&client_id=![x](https://{FOREIGN}/g)", f"/?{bounds}"):
         if address != wrong:
             step_to(page, address)
@@ -87,5 +82,5 @@ def test_hostile_texts_do_nothing_and_no_foreign_host_is_asked(hostile: RunningS
     assert page.evaluate("window.hurt") is None
     assert page.locator("img[src*=foreign]").count() == 0
 
-    assert {urlsplit(url).netloc for url in asked if urlsplit(url).netloc} == {urlsplit(hostile.url).netloc}
+    assert {urlsplit(url).netloc for url in asked if urlsplit(url).netloc} == {urlsplit(dashboard.url).netloc}
     assert [text for text in said if "Content Security Policy" in text] == []

@@ -1,16 +1,16 @@
 """The tour through the demo (`docs/tour.md`): what has happened there is found within a few clicks."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.intake.demo_jobs import MISSING_LOGS_DAY, WAVE_CLIENT, WAVE_DAY
 from core.intake.demo_texts import NEW_REASON, WRONG_REASON, WRONG_SUBJECTS
 from tests.browser.conftest import UNTIL
-from tests.browser.test_jobs_page import open_jobs, wait_for
+from tests.browser.test_jobs_page import lead, open_tab, wait_for
 from tests.support.servers import RunningServer
 from tests.support.stillness import wait_until_still
 
@@ -43,11 +43,17 @@ class Clicks:
         wait_for(self.page, lambda: is_found(self.page.evaluate(ROWS)))
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    with open_tab(browser) as opened:
+        opened.set_viewport_size({"width": 1400, "height": 900})
+        yield opened
+
+
 @pytest.fixture
-def clicks(dashboard: RunningServer, page: Page) -> Clicks:
-    page.set_viewport_size({"width": 1400, "height": 900})
-    open_jobs(page, dashboard.url)
-    return Clicks(page)
+def clicks(dashboard: RunningServer, tab: Page) -> Clicks:
+    lead(tab, dashboard.url, "/")
+    return Clicks(tab)
 
 
 def days_before_the_end(days: float) -> set[str]:
