@@ -27,8 +27,11 @@ _LACKS = text("""
 
 _LACKS_FUNCTIONS = text("""
     SELECT name FROM unnest(CAST(:names AS text[])) AS name
-    WHERE NOT EXISTS (SELECT FROM pg_proc WHERE proname = name AND pronamespace = current_schema::regnamespace
-        AND has_function_privilege(oid, 'EXECUTE'))
+    WHERE NOT EXISTS (
+        SELECT FROM pg_proc JOIN pg_class ON relnamespace = pronamespace
+        WHERE proname = name AND pg_class.oid = to_regclass('audit_events')
+            AND has_function_privilege(pg_proc.oid, 'EXECUTE')
+    )
 """)
 
 # Who holds the lock of the audit's writers for longer than an event takes.

@@ -42,7 +42,7 @@ _NUMBERED = text("""
     SELECT relname, attname, pg_sequence_last_value(sequence) AS last
     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
         CROSS JOIN LATERAL CAST(pg_get_serial_sequence(quote_ident(relname), attname) AS regclass) AS sequence
-    WHERE relnamespace = current_schema::regnamespace AND attidentity <> '' AND relkind IN ('r', 'p')
+    WHERE relnamespace = quote_ident(current_schema)::regnamespace AND attidentity <> '' AND relkind IN ('r', 'p')
         AND has_sequence_privilege(sequence, 'SELECT')
     ORDER BY relname
 """)

@@ -19,7 +19,7 @@ from core.db.folding import Folding
 from core.db.patient_connection import PatientConnection, set_limit
 from core.db.relations import BEHIND, IS_OUTDATED, OUTDATED
 from core.db.schema import OPTIONAL
-from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, set_config
+from core.db.session_settings import EXPORT_SESSION, READ_ONLY, SESSION, pin_catalog, set_config
 from core.db.topology import Topology, find_topology
 from core.errors import DatabaseUnavailable, StatementDropped
 from core.metrics.registry import TRANSACTIONS
@@ -47,9 +47,11 @@ SILENCE = SILENCE | {"tcp_user_timeout": 10_000}
 # Seconds in which a connection of the pool has to answer before it is used.
 PING_TIMEOUT = 2
 
-# Tells whether a pooler is in between. A long row makes libpq keep room for 256 KiB: it begins with 16, and would take
-# a COPY in by as few.
-BEGIN_EXPORT = "SELECT pg_backend_pid(), repeat(' ', 200000)"
+# Tells whether a pooler is in between, and what names mean.
+_ABOUT = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('search_path')"
+
+# A long row makes libpq keep room for 256 KiB: it begins with 16, and would take a COPY in by as few.
+BEGIN_EXPORT = f"{_ABOUT}, pg_catalog.repeat(' ', 200000)"
 
 # Connections of a process for short transactions, at most.
 POOL_SIZE = 16
@@ -80,7 +82,7 @@ class Database:
         self.read_only = read_only
         self.remedy = remedy
         self._errors = DriverErrors(setting=setting, conninfo=self.conninfo, read_only=read_only, remedy=remedy)
-        self._session = SESSION | READ_ONLY if read_only else SESSION
+        self._session = SESSION | (READ_ONLY if read_only else {})
         # Whether a pooler stands in front of the server, such as PgBouncer: it answers with a process's number of its
         # own. It may lend a connection of the server for one transaction at a time.
         self.is_pooled = False
@@ -157,10 +159,11 @@ class Database:
             try:
                 found = await (await connection.execute(BEGIN_EXPORT)).fetchone()
                 is_pooled = found is None or found[0] != connection.info.backend_pid
+                session = EXPORT_SESSION | ({} if found is None else pin_catalog(found[1]))
                 if is_pooled:
                     connection.prepare_threshold = None
                 else:
-                    await connection.execute(set_config(EXPORT_SESSION))
+                    await connection.execute(set_config(session))
                 await connection.set_autocommit(False)
                 await connection.set_read_only(True)
                 await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
@@ -168,7 +171,7 @@ class Database:
                 first = "SELECT" if snapshot is None else "SET TRANSACTION SNAPSHOT {}"
                 await connection.execute(psycopg.sql.SQL(first).format(snapshot))
                 if is_pooled:
-                    await connection.execute(set_config(EXPORT_SESSION, is_local=True))
+                    await connection.execute(set_config(session, is_local=True))
             except BaseException:
                 await connection.close()
                 raise
@@ -359,8 +362,9 @@ class Database:
                     f"{self.setting} is encoded in {encoding}, and Fencepost needs UTF8: make a database with "
                     "`createdb -E UTF8 -T template0`."
                 )
-            found = connection.execute("SELECT pg_backend_pid()").fetchone()
-            self.is_pooled = found != (connection.info.backend_pid,)
+            found = connection.execute(_ABOUT).fetchone()
+            self.is_pooled = found is None or found[0] != connection.info.backend_pid
+            self._session |= {} if found is None else pin_catalog(found[1])
             if self.is_pooled:
                 # A prepared statement or a setting of the session would be found by whoever is lent it next.
                 connection.prepare_threshold = None

@@ -1,5 +1,7 @@
 """The settings of PostgreSQL that each session gets, whatever a role or a machine prefers."""
 
+import re
+
 import psycopg
 
 # psycopg reads times in no other form, whatever form a role or a machine prefers.
@@ -55,13 +57,31 @@ EXPORT_SESSION = (
 )
 
 
+# A schema in a search_path as PostgreSQL writes it.
+_SCHEMA = re.compile(r'"(?:[^"]|"")*"|[^\s,"]+')
+
+CATALOG = "pg_catalog"
+
+
+def pin_catalog(path: str) -> dict[str, str]:
+    """Return the setting under which names mean PostgreSQL's own things where they mean these; none where it is so.
+
+    That is so unless a role or database has put another schema before them, which could answer in their place.
+    """
+    schemas = _SCHEMA.findall(path)
+    if CATALOG not in schemas[1:]:
+        return {}
+    return {"search_path": ", ".join(schema for schema in schemas if schema != CATALOG)}
+
+
 def set_config(values: dict[str, str], *, is_local: bool = False) -> psycopg.sql.Composed:
     """Write one statement that sets those of the settings that this server has (`transaction_timeout` is of 17).
 
     `is_local`: for this transaction only, as behind a pooler that lends its connections for a transaction each.
     """
     rows = psycopg.sql.SQL(", ").join(psycopg.sql.SQL("({}, {})").format(name, value) for name, value in values.items())
+    # Nothing is known of the search_path yet.
     return psycopg.sql.SQL(
-        "SELECT set_config(wanted.name, wanted.value, {local}) FROM (VALUES {rows}) AS wanted (name, value)"
-        " JOIN pg_settings USING (name)"
+        "SELECT pg_catalog.set_config(wanted.name, wanted.value, {local}) FROM (VALUES {rows}) AS wanted (name, value)"
+        " JOIN pg_catalog.pg_settings AS known ON known.name OPERATOR(pg_catalog.=) wanted.name"
     ).format(rows=rows, local=is_local)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -18,8 +19,9 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from core.check.finding import problem
+from core.check.finding import Level, problem
 from core.check.run import run_checks
+from core.cli.runner import open_checked
 from core.db.address import parse_address
 from core.db.database import Database
 from core.db.databases import Databases
@@ -387,6 +389,39 @@ def test_a_database_that_is_read_only_is_named(
         opened(database_url, lambda databases: export_document(databases, april()))
 
     assert str(caught.value) == "DATABASE_URL cannot be written: name a database that is not read-only."
+
+
+def test_nothing_answers_in_the_place_of_the_catalogue(database_url: str, connection: psycopg.Connection) -> None:
+    """A search_path that begins with a schema that has functions and tables of PostgreSQL's names changes nothing."""
+    connection.execute("""
+        CREATE SCHEMA "odd, one";
+        SET search_path = "odd, one";
+        CREATE FUNCTION pg_is_in_recovery() RETURNS boolean RETURN true;
+        CREATE FUNCTION set_config(text, text, boolean) RETURNS text RETURN 'nothing was set';
+        CREATE TABLE pg_proc (proname name, pronamespace regnamespace, oid oid);
+    """)
+    name = psycopg.sql.Identifier(connection.info.dbname)
+    connection.execute(
+        psycopg.sql.SQL('ALTER DATABASE {} SET search_path = "odd, one", pg_catalog, public').format(name)
+    )
+    asked = "SELECT pg_is_in_recovery(), current_setting('search_path'), current_setting('lock_timeout')"
+
+    with open_checked(Settings(database_url=SecretStr(database_url))) as databases:
+        with databases.ours.transaction() as transaction:
+            by_pool = transaction.execute(text(asked)).one()
+        by_export = asyncio.run(ask_as_export(databases.ours, asked))
+        told = [finding.text for finding in run_checks(databases, Settings()) if finding.level is Level.PROBLEM]
+
+    assert (tuple(by_pool), by_export) == ((False, '"odd, one", public', "5s"),) * 2
+    assert told == []
+
+
+async def ask_as_export(database: Database, statement: LiteralString) -> object:
+    export = await database.connect_for_export()
+    try:
+        return await (await export.execute(statement)).fetchone()
+    finally:
+        await export.close()
 
 
 def test_an_invalid_owner_is_named(database_url: str, tmp_path: Path) -> None:
