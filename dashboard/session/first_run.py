@@ -25,7 +25,9 @@ def begin_with_whole_page() -> None:
 def _request_whole(session: AppSession, client_state: Any) -> None:
     if client_state and session not in _asked:
         fields = client_state.widget_states.widgets
-        session.session_state[_FIELDS] = {user_key_from_element_id(field.id) for field in fields}
+        # Streamlit would warn where an item is set while no script runs.
+        names = {user_key_from_element_id(field.id) for field in fields}
+        session.session_state.reset_state_value(_FIELDS, names)
         client_state.ClearField("fragment_id")
     _asked.add(session)
     _request(session, client_state)

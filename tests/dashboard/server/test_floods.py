@@ -179,6 +179,15 @@ def test_what_is_no_message_ends_the_connection(demo: RunningServer, message: st
     assert "Traceback" not in demo.log
 
 
+def test_a_session_begins_without_a_word(demo: RunningServer) -> None:
+    """What is kept for a session's first run makes Streamlit write no warning, in another form than the log's."""
+    with open_socket(demo) as opened:
+        opened.send(rerun())
+        opened.recv()
+
+    assert "ScriptRunContext" not in demo.log
+
+
 def test_nothing_is_uploaded(demo: RunningServer) -> None:
     """No page takes files, so there is no address for them."""
     answers = [
