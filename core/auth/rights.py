@@ -68,13 +68,16 @@ def parse_holder(text: str, *, is_group: bool = False, provider: str = "") -> Ho
         holder = Holder(Kind.GROUP, text.strip(), provider)
     else:
         entry = split_entry(text)
+        if not text.strip():
+            raise InvalidParameter("who is empty: write name@example.org or @example.org.")
         if entry is None:
             raise InvalidParameter("who is neither an address nor @domain: write name@example.org or @example.org.")
         found = Kind.DOMAIN if entry.address.startswith("@") else Kind.PERSON
         holder = Holder(found, entry.address, entry.provider or provider)
+    field = "group" if is_group else "who"
     if not 1 <= len(holder.name) <= LONGEST_NAME:
-        raise InvalidParameter(f"who is empty or longer than {LONGEST_NAME} characters: name whom you mean.")
-    check_shown("who", str(holder))
+        raise InvalidParameter(f"{field} is empty or longer than {LONGEST_NAME} characters: name whom you mean.")
+    check_shown(field, str(holder))
     return holder
 
 

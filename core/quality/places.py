@@ -56,7 +56,9 @@ def count_by_hour(
         reasons = find_beginnings(connection, hashes)
         if len(hashes) > _MOST_REASONS:
             if len(set(reasons.values())) > MOST_STRATA:
-                raise NotPossible(f"These jobs have more than {MOST_STRATA} strata, the most of a sample: use fewer.")
+                raise NotPossible(
+                    f"These jobs are of more than {MOST_STRATA} kinds (strata), which are the most: tell fewer apart."
+                )
             return None
         rows = _with_reasons(job_filter, access, rows, by_client=by_client)
     found = rows.subquery("found")

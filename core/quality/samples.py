@@ -199,7 +199,9 @@ def _check(plan: Plan) -> tuple[str, tuple[Stratification, ...]]:
     if not 1 <= plan.size <= LARGEST_SAMPLE:
         raise InvalidParameter(f"size is not between 1 and {LARGEST_SAMPLE:,}: choose how many jobs to draw.")
     if not 0 <= plan.at_least <= plan.size:
-        raise InvalidParameter("at_least is not between 0 and size: choose how many jobs each stratum gets at least.")
+        raise InvalidParameter(
+            "at_least is not between 0 and the jobs to judge: choose fewer of each kind, or more jobs."
+        )
     if not -(2**63) <= plan.seed < 2**63:
         raise InvalidParameter("seed is not a whole number of 64 bits: choose another one.")
     # The decision always tells strata apart: what is wrong of rejections and of passes are two questions.
@@ -214,7 +216,7 @@ def _check_judging(judging: Judging) -> None:
 
 def _check_people(people: Sequence[str] | None, opinions: int) -> None:
     if people is not None and len(people) < opinions:
-        raise InvalidParameter("Fewer people take part than are to judge each job: choose more, or fewer opinions.")
+        raise InvalidParameter("Fewer people take part than are to judge each job: choose more people, or fewer a job.")
 
 
 def _decided(job_filter: JobFilter) -> JobFilter:
@@ -270,7 +272,7 @@ def _allocate(plan: Plan, by: Sequence[Stratification], counted: Mapping[Strata,
         raise NotPossible("No decided job matches: choose other jobs.")
     if len(counted) > MOST_STRATA:
         raise NotPossible(
-            f"These jobs have {len(counted):,} strata, and a sample has at most {MOST_STRATA}: use fewer."
+            f"These jobs are of {len(counted):,} kinds (strata), and the most are {MOST_STRATA}: tell fewer apart."
         )
     if plan.narrowest:
         return allocate_for_decisions(counted, by.index(Stratification.DECISION), plan.size, at_least=plan.at_least)

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from core.errors import InvalidParameter
 from core.instants import parse_instant, print_exact, print_instant
-from core.jobs.filter import Decision, JobFilter
+from core.jobs.filter import PARAMETERS, Decision, JobFilter
+from core.jobs.parameters import quote
 from core.jobs.query import PageKey
 from dashboard.address.periods import DEFAULT, preset_range
 from dashboard.address.steps import write_address
@@ -73,6 +74,9 @@ def parse_view(params: Iterable[tuple[str, str]], browser_zone: ZoneInfo, now: d
         if name in _OURS:
             ours[name] = value
     others = [(name, value) for name, value in given if name not in _OURS]
+    # Before the filter says it, which speaks of an export and does not know the names of pages.
+    if unknown := [name for name, _ in others if name not in PARAMETERS]:
+        raise InvalidParameter(f"{quote(unknown[0])} is not a parameter of this page: remove it from the address.")
     zone = find_zone(ours["tz"]) if "tz" in ours else browser_zone
     preset = ours.get("range")
     if preset is None and not any(name in ("from", "to") for name, _ in others):

@@ -131,7 +131,8 @@ def _apply(view: AuditView, zone: ZoneInfo, form: Form) -> None:
         applied = AuditFilter(range=bounds, event=chosen, who=who)
         AuditFilter.from_params(applied.to_params().items())
     except InvalidParameter as error:
-        form.refuse(str(error))
+        # A field of this form begins its sentence as the label does.
+        form.refuse(f"{str(error)[:1].upper()}{str(error)[1:]}")
         return
     form.apply()
     _go(AuditView(applied))

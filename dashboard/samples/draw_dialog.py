@@ -57,7 +57,8 @@ def draw_dialog(person: Actor, job_filter: JobFilter) -> None:
         key="sample_decisions",
     )
     job_filter = replace(job_filter, decision=tuple(decisions), spreadsheet_safe=False)
-    st.text(describe_filter(job_filter, longest=60, zone=browser_zone()))
+    if decisions:
+        st.text(describe_filter(job_filter, longest=60, zone=browser_zone()))
     today = datetime.now(UTC).date()
     name = st.text_input("Name", f"Sample of {today:%Y-%m-%d}", max_chars=LONGEST_NAME, key="sample_name")
     size, least = st.columns(2)

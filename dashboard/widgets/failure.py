@@ -19,13 +19,14 @@ LABELS = {
     "client": "Client id",
     "clients": "Clients",
     "expires": "“It expires”",
+    "group": "“Name of the group”",
     "name": "Name",
     "network": "“It works from”",
     "opinions": "“People who judge each job”",
     "reason": "“Why they are held”",
     "scope": "The scope",
     "size": "“Jobs to judge”",
-    "who": "The name",
+    "who": "“Address or @domain”",
 }
 
 REFUSED = "That can't be done."

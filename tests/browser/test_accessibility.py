@@ -145,7 +145,7 @@ def people(page: Page) -> Iterator[str]:
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("Some clients", exact=True).click()
     expect(dialog.get_by_role("combobox", name="Clients")).to_be_visible()
-    expect_refusal(page, "Give rights", "The name is neither an address nor @domain")
+    expect_refusal(page, "Give rights", "“Address or @domain” is empty")
     yield "the questions about rights"
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

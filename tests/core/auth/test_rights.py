@@ -239,8 +239,8 @@ def test_who_is_meant_must_be_somebody(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "x" * 201, "a\0b", "a\u202eb"])
 def test_a_group_must_have_a_name(text: str) -> None:
-    """A group may be called anything that can be seen."""
-    with pytest.raises(InvalidParameter):
+    """A group may be called anything that can be seen; why not is said of the group."""
+    with pytest.raises(InvalidParameter, match=r"^group "):
         parse_holder(text, is_group=True)
 
 

@@ -178,7 +178,7 @@ def test_drawing_leaves_an_event(databases: Databases, connection: psycopg.Conne
         (Plan("x" * 201, 10), "name is empty or longer"),
         (Plan("a", 0), "size is not between 1 and 10,000"),
         (Plan("a", 10_001), "size is not between"),
-        (Plan("a", 10, at_least=11), "at_least is not between 0 and size"),
+        (Plan("a", 10, at_least=11), "at_least is not between 0 and the jobs to judge"),
         (Plan("a", 10, seed=2**63), "seed is not a whole number of 64 bits"),
     ],
 )
@@ -204,7 +204,7 @@ def test_nothing_to_draw_is_said(databases: Databases, connection: psycopg.Conne
 
     for number in range(201):
         insert_job(connection, reason=f"rule {number}", created_at=NOON)
-    with pytest.raises(NotPossible, match="have 201 strata"):
+    with pytest.raises(NotPossible, match="are of 201 kinds"):
         draw_sample(databases, COMMAND_LINE, april(), Plan("a", 10, by=(Stratification.REASON,)))
 
 
@@ -225,7 +225,7 @@ def test_so_many_reasons_that_nobody_counts_them_are_refused(
     alike = draw_sample(databases, COMMAND_LINE, april(client_id="alike"), plan)
 
     assert strata(connection, alike) == [([True, "b" * 200], 1001, 10)]
-    with pytest.raises(NotPossible, match="have more than 200 strata"):
+    with pytest.raises(NotPossible, match="are of more than 200 kinds"):
         draw_sample(databases, COMMAND_LINE, april(client_id="apart"), plan)
 
 

@@ -81,6 +81,7 @@ def test_the_place_in_the_list_is_exact_to_the_microsecond() -> None:
         ([("tz", "../etc/passwd")], "tz is not a time zone like Europe/Berlin."),
         ([("size", "1000000")], "size takes 25, 50, 100, 200."),
         ([("after", "yesterday")], "after is not a place in the list: go back to the first page."),
+        ([("x", "1")], '"x" is not a parameter of this page: remove it from the address.'),
         ([("range", "7d"), ("status", "lost")], None),
     ],
 )

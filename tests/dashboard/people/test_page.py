@@ -149,7 +149,7 @@ def test_rights_are_changed_and_taken(open_page: Any, databases: Databases) -> N
 @pytest.mark.parametrize(
     ("who", "scopes", "sentence"),
     [
-        (None, READ, "The name is neither an address nor @domain: write name@example.org or @example.org."),
+        (None, READ, "“Address or @domain” is empty: write name@example.org or @example.org."),
         ("a@ex.org", frozenset(), "They may do nothing: choose what they may, or take away what they have."),
         (
             "a@ex.org",
