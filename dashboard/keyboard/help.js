@@ -19,6 +19,8 @@ const OPENS = ["step_older", "step_newer", "start_"];
 
 const ASKS = "[data-testid=stDialog]";
 
+const MAIN = "[data-testid=stMain]", JOB = ".st-key-job_body";
+
 // What is open above the page, and is closed before anything else is.
 const OPENED = "[data-testid=stPopoverButton][aria-expanded=true]";
 
@@ -46,9 +48,10 @@ const TAKES_FOCUS =
   ":is(button, input, textarea, a[href]:not(:is(h1, h2, h3) *), [tabindex='0']):not(:disabled, [tabindex='-1'])";
 
 let forget = () => {};
-// What had the focus last outside of any dialog, and all that it lies in, from the inside; and the same for the dialog
-// that is open, until the focus is back. Streamlit gives it back to a button alone that is still there and not disabled.
-let place = [], returns = null;
+// What had the focus last outside of any dialog, all that it lies in, from the inside, and its page; and the same for the
+// dialog that is open, until the focus is back. Streamlit gives it back to a button alone that is still there and not
+// disabled.
+let place = { path: [], page: null }, returns = null;
 let last = { key: "", at: 0 }, acted = -UNSEEN;
 // A step that was asked for before its button was there: it is taken once the page is, if nothing else was pressed.
 let awaited = null;
@@ -97,21 +100,38 @@ function isConnected() {
 
 function notePlace(at) {
   if (!at.closest?.("[role=dialog]")) {
-    if (!at.closest?.("[data-testid=stMain]")) return;
-    [place, returns] = [[], null];
-    for (let one = at; !one.matches("[data-testid=stMain]"); one = one.parentElement) place.push(one);
-  } else if (at.closest(ASKS)) returns ??= place;
+    if (!at.closest?.(MAIN)) return;
+    [place, returns] = [{ path: [], page: location.pathname }, null];
+    for (let one = at; !one.matches(MAIN); one = one.parentElement) place.path.push(one);
+  } else if (at.closest(ASKS)) returns ??= { path: place.path, page: location.pathname };
 }
 
-// Gives the focus back, once a dialog is closed and its page drawn, to what opened it, or else to the first control of
-// what that lies in.
-function giveBack() {
-  if (returns === null || isRunning() || document.querySelector(ASKS)) return;
-  if (document.activeElement === document.body) {
-    const near = returns.filter((one) => one.isConnected).flatMap((one) => [one, ...one.querySelectorAll(TAKES_FOCUS)]);
-    near.find((one) => one.matches(TAKES_FOCUS) && one.checkVisibility())?.focus();
+// Where to go on from what is gone: on another page from its beginning, where no control was asked for; where another job
+// came from its text, which the arrows scroll then; after a dialog from what opened it; and where that, or what was
+// pressed, is not to be used any more from the first control of what it lies in.
+function findNext({ path, page }) {
+  if (page !== location.pathname) return document.querySelector(MAIN);
+  const job = document.querySelector(JOB);
+  if (job && (!path[0]?.isConnected || path[0] === job)) {
+    job.tabIndex = -1;
+    job.style.outlineOffset = "4px";
+    return job;
   }
+  if (returns === null && !path[0].disabled) return null;
+  const near = path.filter((one) => one.isConnected).flatMap((one) => [one, ...one.querySelectorAll(TAKES_FOCUS)]);
+  return near.find((one) => one.matches(TAKES_FOCUS) && one.checkVisibility());
+}
+
+// Gives the focus back, once a page is drawn, where a dialog is closed or what had the focus is gone, or disabled.
+function giveBack() {
+  if (isRunning() || document.querySelector(ASKS)) return;
+  const [had] = place.path;
+  if (returns === null && (!had || (had.isConnected && !had.disabled))) return;
+  const isLost = document.activeElement === document.body && !written?.isConnected;
+  const next = isLost ? findNext(returns ?? place) : null;
+  if (returns === null) place = { path: [], page: null };
   returns = null;
+  next?.focus({ preventScroll: true });
 }
 
 // Who moves on leaves the field; without a connection it is Streamlit that takes the focus.
@@ -270,8 +290,13 @@ export default function ({ data, setTriggerValue }) {
   });
   answers.observe(document.body, { subtree: true, attributeFilter: [STATE, CONNECTION] });
   // A dialog is a child of the body's: one that is closed without a run changes nothing else.
-  const closed = new MutationObserver(() => setTimeout(giveBack, GONE));
+  const closed = new MutationObserver((changes) => {
+    const gone = changes.flatMap(({ removedNodes }) => [...removedNodes]);
+    if (gone.some((one) => one.matches?.(ASKS) || one.querySelector?.(ASKS))) setTimeout(giveBack, GONE);
+  });
   closed.observe(document.body, { childList: true });
+  // Another page has another one of these, which may come after all else.
+  setTimeout(giveBack, GONE);
   // A browser that translates a page takes what Streamlit has drawn for its own, and the page goes stale. Texts that are
   // worth it say so themselves.
   document.documentElement.translate = false;

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import step_to
 from tests.browser.test_jobs_page import lead, open_tab, wait_for
 from tests.conftest import ROOT
 from tests.support.servers import RunningServer, serving_dashboard
@@ -147,7 +148,10 @@ def test_a_key_is_shown_once_and_opens_until_it_is_revoked(
 
 
 def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, tab: Page) -> None:
-    """Where a dialog is closed the focus is on what opened it; where that is not to be used any more, beside it."""
+    """Where a dialog is closed the focus is on what opened it, or where that is not to be used any more beside it.
+
+    Left with its page it leads to the next one, and to none of what is there.
+    """
     lead(tab, dashboard.url, "/keys")
     # Where no other key is left, there is none to choose either.
     for name in ("kept", "focused"):
@@ -181,6 +185,14 @@ def test_the_focus_comes_back_from_a_dialog(dashboard: RunningServer, tab: Page)
 
     expect(tab.get_by_role("dialog")).to_have_count(0)
     expect(tab.get_by_role("button", name="Create key")).to_be_focused()
+
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("dialog")).to_be_visible()
+    step_to(tab, "/audit")
+
+    expect(tab.get_by_role("heading", name="Audit")).to_be_visible()
+    expect(tab.get_by_role("dialog")).to_have_count(0)
+    expect(tab.get_by_role("main")).to_be_focused()
 
 
 def test_a_wrong_press_makes_no_key_and_two_make_one(

@@ -92,14 +92,18 @@ def holds(rows: psycopg.Connection, query: str, job_id: str, value: str) -> bool
 def test_three_jobs_are_reviewed_by_keyboard_only(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
-    """From a filter to the queue, start, reveal, three verdicts, one taken back: no hand leaves the keyboard."""
+    """From a filter to the queue, start, reveal, three verdicts, one taken back: no hand leaves the keyboard.
+
+    Nor does the focus leave the page, or the job: its text, which the arrows scroll.
+    """
     (before,) = rows.execute("SELECT coalesce(max(review_id), 0) FROM reviews").fetchone() or (0,)
     lead(page, dashboard.url, "/")
     page.get_by_role("link", name="Review these").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("main")).to_be_focused()
 
-    page.keyboard.press("j")
+    page.get_by_role("button", name="Start").press("Enter")
     seen: list[str] = []
     for key, verdict in (("a", "agree"), ("o", "overturn"), ("n", "unsure")):
         wait_for(page, lambda: open_id(page) not in (None, *seen[-1:]))
@@ -107,6 +111,7 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
         assert job_id is not None
         settle(page)
         expect(page.get_by_text(job_id)).to_be_visible()
+        expect(page.locator(".st-key-job_body")).to_be_focused()
         expect(page.get_by_role("button", name="Reveal")).to_be_visible()
         page.keyboard.press("v")
         expect(page.get_by_role("region", name="Prompt").or_(page.get_by_text("Prompt: none.")).first).to_be_visible()
