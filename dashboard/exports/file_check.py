@@ -22,10 +22,13 @@ _FILE_CHECK = st.components.v2.component(
 )
 
 
-def ask_for_file() -> Inspection | None:
-    """Show the field for a file; return the facts of the one that was chosen last, or None."""
+def ask_for_file(place: str) -> Inspection | None:
+    """Show the field for a file; return the facts of the one that was chosen last in this place, or None.
+
+    Elsewhere the field is another one, in which no file is chosen.
+    """
     answer = _FILE_CHECK(
-        key="file_check",
+        key=f"file_check_{place}",
         data={"worker": (HERE / "file_facts.js").read_text(), "header": HEADER.decode()},
         on_facts_change=lambda: None,
         # As much as it needs: else there is a line of a place until it is loaded, and then all that is below moves.

@@ -52,11 +52,11 @@ def show(find_person: FindPerson) -> None:
     place = read_or_default(parse_place, Place, named="the list of exports")
     verify = fragment(scopes=ANY, find=partial(find_person, True))(_show_verification)
     if place.export_id is None:
-        verify()
+        verify("list")
         _show_list(find_person, place.after)
     else:
         _show_receipt(find_person, place.export_id)
-        verify()
+        verify(str(place.export_id))
 
 
 def parse_place(params: list[tuple[str, str]]) -> Place:
@@ -165,10 +165,10 @@ def _show_found(person: Actor, receipt: Row[Any] | None) -> None:
         show_whole(receipt, person.name, browser_zone())
 
 
-def _show_verification(person: Actor) -> None:
+def _show_verification(person: Actor, place: str) -> None:
     """Ask for a file, and say whether it is a complete export."""
     st.header("Verify a file")
-    found = ask_for_file()
+    found = ask_for_file(place)
     if found is not None:
         _show_verdict(found, person)
 

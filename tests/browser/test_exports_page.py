@@ -206,6 +206,8 @@ def test_a_file_is_known_or_described_and_its_content_stays_here(
 
     sha256 = hashlib.sha256(export.read_bytes()).hexdigest()
     expect(page.get_by_text(sha256)).to_be_visible()
+    # Nothing is said of a file where none is chosen.
+    expect(page.get_by_text("This is a complete export", exact=False)).to_have_count(0)
     everything = b"".join(sent)
     assert sha256.encode() in everything
     assert MARKER.encode() in export.read_bytes()
@@ -377,7 +379,7 @@ def test_the_list_stays_where_it_is_while_the_page_is_loaded(
     page.get_by_label("Choose a file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"a"})
     expect(page.get_by_text("a.csv was read.")).to_be_visible()
     wait_until_still(page)
-    cut = page.locator(".st-key-file_check").evaluate("field => field.scrollHeight - field.clientHeight")
+    cut = page.locator(".st-key-file_check_list").evaluate("field => field.scrollHeight - field.clientHeight")
     rows.execute("DELETE FROM exports WHERE export_id = ANY (%s)", [[each[0] for each in listed]])
 
     assert moved < 0.1
