@@ -12,6 +12,7 @@ from sqlalchemy import Row
 
 from core.auth.api_keys import KeyState
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
+from dashboard.widgets.words import name_actor
 
 # Sign and word, so that no state is told by colour alone.
 STATES = {
@@ -22,9 +23,6 @@ STATES = {
 }
 
 ALL_CLIENTS = "– All clients"
-
-# What somebody is called who has no address.
-MAKERS = {"cli": "command line", "user:demo": "demo user"}
 
 MOST_ROWS = 14
 
@@ -55,7 +53,7 @@ def to_frame(rows: Sequence[Row[Any]], zone: ZoneInfo) -> pd.DataFrame:
         "expires": [_time(row.expires_at, zone) for row in rows],
         "networks": [", ".join(row.networks or ["anywhere"]) for row in rows],
         "key": [prefix(row.key_id) for row in rows],
-        "maker": [row.address or MAKERS.get(row.created_by, row.created_by) for row in rows],
+        "maker": [name_actor(row.address, row.created_by) for row in rows],
         "created": [_time(row.created_at, zone) for row in rows],
     }
     return pd.DataFrame(columns, dtype="str")

@@ -43,12 +43,13 @@ def show() -> None:
         st.info("No rights are given yet: the lists in the settings alone decide.", icon=":material/group:")
     st.header("Who has signed in")
     came = [visitor for visitor in visitors if visitor.provider is not None]
-    if not came:
+    if came:
+        show_people(came, zone)
+    else:
         st.caption("Nobody has signed in yet.")
-        return
-    show_people(came, zone)
-    shown = f"The {MOST_PEOPLE:,} seen most recently. " if len(visitors) == MOST_PEOPLE else ""
-    st.caption(f"{shown}Times are those of {zone.key}.")
+    if rows or came:
+        shown = f"The {MOST_PEOPLE:,} seen most recently. " if len(visitors) == MOST_PEOPLE else ""
+        st.caption(f"{shown}Times are those of {zone.key}.")
 
 
 def _open_give(rows: Sequence[Row[Any]], visitors: Sequence[Visitor]) -> None:

@@ -11,8 +11,9 @@ from sqlalchemy import Row
 
 from core.auth.people import Visitor
 from core.auth.rights import holder_of, rights_of
-from dashboard.people.words import GIVERS, name_clients, name_holder, name_scopes
+from dashboard.people.words import name_clients, name_holder, name_scopes
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
+from dashboard.widgets.words import name_actor
 
 
 def show_rights(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
@@ -24,7 +25,7 @@ def show_rights(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
                 "who": [name_holder(holder_of(row)) for row in rows],
                 "may": [name_scopes(rights_of(row).scopes) for row in rows],
                 "clients": [name_clients(rights_of(row)) for row in rows],
-                "giver": [row.address or GIVERS.get(row.given_by, row.given_by) for row in rows],
+                "giver": [name_actor(row.address, row.given_by) for row in rows],
                 "given": [_time(row.given_at, zone) for row in rows],
             },
             dtype="str",

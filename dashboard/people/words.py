@@ -33,9 +33,6 @@ SCOPE_WORDS = {
 ALL_CLIENTS = "– All clients"
 NOTHING = "– Nothing"
 
-# What somebody is called who has no address.
-GIVERS = {"cli": "command line", "user:demo": "demo user"}
-
 
 def name_holder(holder: Holder) -> str:
     """Name whom rights were given to; what would turn the writing beside it is quoted."""

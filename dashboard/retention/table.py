@@ -12,9 +12,7 @@ from sqlalchemy import Row
 from core.characters import quote
 from core.instants import print_instant
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
-
-# What somebody is called who has no address.
-_ACTORS = {"cli": "command line", "user:demo": "demo user"}
+from dashboard.widgets.words import name_actor
 
 # Characters of a client's id, and of a reason, that stand in a list to choose from.
 _LONGEST = 60
@@ -27,7 +25,7 @@ def show_holds(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
         "State": ["✓ In force" if row.ended_at is None else f"○ Ended {_time(row.ended_at, zone)}" for row in rows],
         "Why": [row.reason for row in rows],
         "Placed": [_time(row.placed_at, zone) for row in rows],
-        "Placed by": [row.address or _ACTORS.get(row.placed_by, row.placed_by) for row in rows],
+        "Placed by": [name_actor(row.address, row.placed_by) for row in rows],
     }
     _show(columns, "holds", "Holds: those in force first, then the newest first")
 
@@ -42,7 +40,7 @@ def show_erasures(rows: Sequence[Row[Any]], zone: ZoneInfo) -> None:
         "Exports that may hold them": [
             f"{len(row.details.get('exports', [])) + row.details.get('more_exports', 0):,}" for row in rows
         ],
-        "Erased by": [row.address or _ACTORS.get(row.actor, row.actor) for row in rows],
+        "Erased by": [name_actor(row.address, row.actor) for row in rows],
     }
     _show(columns, "erasures", "What was erased, the newest first")
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from core.webhooks.deliveries import State
 from core.webhooks.events import WebhookEvent
 from dashboard.widgets.table import ROW_HEIGHT, fit_height
+from dashboard.widgets.words import name_actor
 
 EVENTS = {
     WebhookEvent.REVIEW_OVERTURNED: "a decision is overturned",
@@ -33,11 +34,11 @@ def show_endpoints(rows: Sequence[Row[Any]]) -> None:
     columns = {
         "Address": [row.url for row in rows],
         "State": ["✓ Active" if row.paused_at is None else "○ Paused" for row in rows],
-        "Told when": [", ".join(EVENTS[WebhookEvent(event)] for event in row.events) for row in rows],
+        "Send when": [", ".join(EVENTS[WebhookEvent(event)] for event in row.events) for row in rows],
         "Client": [row.client_id or ALL_CLIENTS for row in rows],
         "Waiting": [f"{row.waiting:,}" for row in rows],
         "Given up": [f"{row.given_up:,}" for row in rows],
-        "Added by": [row.address or row.created_by for row in rows],
+        "Added by": [name_actor(row.address, row.created_by) for row in rows],
     }
     _show(columns, "webhooks", "Webhooks, the oldest first")
 

@@ -14,6 +14,14 @@ FLAGS = {True: "● Yes", False: "○ No", None: "– Not evaluated"}
 # For narrow columns.
 SHORT_FLAGS = FLAGS | {None: "–"}
 
+# What somebody is called who has no address.
+_ACTORS = {"cli": "command line", "user:demo": "demo user"}
+
+
+def name_actor(address: str | None, actor: str) -> str:
+    """Name who did something by their address, and where they have none by what they are called in the audit."""
+    return address or _ACTORS.get(actor, actor)
+
 
 def name_bytes(number: int, *, exact: bool = False) -> str:
     """Write a size as people read it (1 kB is 1,000 bytes), with the exact number where that is wanted."""

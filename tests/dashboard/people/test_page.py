@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.actor import COMMAND_LINE, STAFF_SCOPES, Scope
-from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, list_rights
+from core.auth.rights import GIVEN_SCOPES, Holder, Kind, Rights, give_rights, list_rights, parse_holder
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
@@ -103,6 +103,18 @@ def test_rights_are_given_for_some_clients(
         "ann@ex.org": {"may": "Read, Review", "clients": "acme", "groups": "ops, leads"},
         "boss@ex.org": {"may": "Admin", "clients": "– All clients", "groups": "ops, leads"},
     }
+
+
+def test_times_have_a_zone_where_nobody_signs_in(databases: Databases, settings: Settings) -> None:
+    """In demo mode rights can be given, and when that was is said with its zone."""
+    give_rights(databases, COMMAND_LINE, parse_holder("ann@ex.org"), Rights(READ, None))
+    demo = settings.model_copy(update={"fencepost_demo": True})
+    provide(Resources(databases, demo, TicketOffice("x" * 43)))
+
+    app = AppTest.from_string(PAGE, default_timeout=60).run()
+
+    captions = [caption.value for caption in app.caption]
+    assert captions[-2:] == ["Nobody has signed in yet.", "Times are those of UTC."]
 
 
 def test_a_group_is_offered_and_named_with_its_provider(open_page: Any, databases: Databases) -> None:

@@ -74,6 +74,7 @@ def test_messages_are_listed_and_sent_again(
     add_messages(connection)
 
     page.run()
+    assert page.dataframe[0].value["Added by"].tolist() == ["command line"]
     table = page.dataframe[1].value
     assert table["State"].tolist() == ["✕ Given up", "↻ Waiting"]
     assert table["Last answer"].tolist() == ["503: it refused the message"] * 2
