@@ -80,7 +80,7 @@ def test_all_that_a_verdict_needs_is_in_sight(
     sized.keyboard.press("v")
     expect(sized.get_by_role("region", name="Prompt")).to_contain_text("lighthouse")
     wait_until_still(sized)
-    body = edges(sized.locator(".st-key-job_body"))
+    body = edges(body_of(sized))
     for name in ("Reason", "Prompt"):
         top, bottom = edges(sized.get_by_role("region", name=name))
         assert body[0] <= top < bottom <= body[1]
@@ -96,8 +96,16 @@ def test_all_that_a_verdict_needs_is_in_sight(
     wait_until_still(sized)
 
     assert [edges(sized.get_by_role("button", name=verdict)) for verdict in VERDICTS] == places
-    # A long reason scrolls by itself: the prompt begins in sight.
+    # A long reason scrolls by itself: the prompt begins in sight, in a low window, too.
     assert edges(sized.get_by_role("region", name="Prompt"))[0] + ROW_HEIGHT <= body[1]
+    sized.set_viewport_size({"width": 1280, "height": 800})
+    wait_for(sized, lambda: edges(sized.get_by_role("button", name="Agree"))[1] <= 800)
+    wait_until_still(sized)
+    assert edges(sized.get_by_role("region", name="Prompt"))[0] + ROW_HEIGHT <= edges(body_of(sized))[1]
+
+
+def body_of(page: Page) -> Locator:
+    return page.locator(".st-key-job_body")
 
 
 def open_jobs_beside(page: Page, address: str) -> None:
