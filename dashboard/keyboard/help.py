@@ -28,7 +28,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
         "J": "Open the next job, on the next page too",
         "K": "Open the job before",
         "Esc": "Close the job",
-        "Arrows, then Space": "In the table: go to a row, open it",
+        "Arrows, then Shift+Space": "In the table: go to a row, open it",
     },
     "Reviews": {
         "J": "Start, or go on to the next job without a verdict; after a verdict it comes by itself",
