@@ -77,7 +77,7 @@ def lead(tab: Page, url: str, target: str) -> None:
 
 @pytest.fixture(scope="module")
 def tab(browser: Browser) -> Iterator[Page]:
-    with open_tab(browser) as opened:
+    with open_tab(browser, SLOW) as opened:
         yield opened
 
 
@@ -413,32 +413,32 @@ def test_what_is_hidden_is_said_as_it_was_chosen_also_after_another_page(dashboa
     choose("Hide flagged")
 
 
-def test_a_choice_of_a_menu_that_was_just_closed_and_opened_counts(dashboard: RunningServer, page: Page) -> None:
+def test_a_choice_of_a_menu_that_was_just_closed_and_opened_counts(dashboard: RunningServer, tab: Page) -> None:
     """Where the browser has not heard yet that it was closed, too: the list and the menu say what was chosen."""
-    page.add_init_script(SLOW)
-    open_jobs(page, dashboard.url, "?range=30d&decision=reject")
-    menu, hidden = page.get_by_role("button", name="Hidden text"), page.get_by_role("radio", name="Hide all")
+    lead(tab, dashboard.url, "/?range=30d&decision=reject")
+    menu, hidden = tab.get_by_role("button", name="Hidden text"), tab.get_by_role("radio", name="Hide all")
     menu.click()
     expect(hidden).not_to_be_checked()
-    wait_until_still(page)
+    wait_until_still(tab)
 
-    page.evaluate("window.latency = 600")
-    page.keyboard.press("Escape")
+    tab.evaluate("window.latency = 600")
+    tab.keyboard.press("Escape")
     menu.click()
-    page.get_by_role("radiogroup").get_by_text("Hide all", exact=True).click()
+    tab.get_by_role("radiogroup").get_by_text("Hide all", exact=True).click()
     # A busy browser hears a click late, and asks later still: an answer under way would be overtaken by the next.
     for _ in range(2):
-        page.wait_for_timeout(700)
-        wait_until_still(page)
-    page.evaluate("window.latency = 0")
+        tab.wait_for_timeout(700)
+        wait_until_still(tab)
+    tab.evaluate("window.latency = 0")
 
     expect(hidden).to_be_checked()
-    page.get_by_role("radiogroup").get_by_text("Hide flagged", exact=True).click()
-    page.keyboard.press("Escape")
-    wait_until_still(page)
-    page.reload()
+    tab.get_by_role("radiogroup").get_by_text("Hide flagged", exact=True).click()
+    tab.keyboard.press("Escape")
+    wait_until_still(tab)
+    tab.reload()
     menu.click()
-    expect(page.get_by_role("radio", name="Hide flagged")).to_be_checked()
+    expect(tab.get_by_role("radio", name="Hide flagged")).to_be_checked()
+    tab.keyboard.press("Escape")
 
 
 def test_a_range_that_is_wrong_gets_a_sentence_and_a_day_stays_whole(dashboard: RunningServer, tab: Page) -> None:
