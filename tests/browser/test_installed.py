@@ -92,7 +92,7 @@ def test_commands_work_with_no_checkout_in_sight(installed: Installed, tmp_path:
         cwd=tmp_path,
         FENCEPOST_HOME="here/.fencepost",
     )
-    unknown = installed.run("fencepost", "keys", "revoke", "x", cwd=tmp_path / "here")
+    unnamed = installed.run("fencepost", "keys", cwd=tmp_path)
     wrong = installed.run("fencepost", "serve", "--colour", "red", cwd=tmp_path)
 
     assert (version.returncode, version.stdout, version.stderr) == (0, f"fencepost {VERSION}\n", "")
@@ -100,7 +100,7 @@ def test_commands_work_with_no_checkout_in_sight(installed: Installed, tmp_path:
     assert (migrated.returncode, migrated.stderr) == (0, "")
     assert (made.returncode, made.stdout[:3]) == (0, "fp_")
     assert sorted(path.name for path in tmp_path.rglob(".fencepost")) == [".fencepost"]
-    assert unknown.stderr == "Error: There is no key with this id: see `fencepost keys list`.\n"
+    assert (unnamed.returncode, unnamed.stderr) == (2, "Error: Name a command. See `fencepost keys --help`.\n")
     assert (wrong.returncode, wrong.stderr) == (
         2,
         "Error: No such option '--colour'. See `fencepost serve --help`.\n",

@@ -200,9 +200,9 @@ def test_what_cannot_be_done_exits_with_1(run_core: RunCore, connection: psycopg
     )
 
 
-def test_help_lists_all_commands(database_url: str) -> None:
+def test_help_lists_all_commands(run_core: RunCore) -> None:
     """`--help` exits with 0 and names every command."""
-    done = run_process(database_url, "--help")
+    done = run_core("--help")
 
     listed = re.findall(r"^  (\w+) ", done.stdout.decode().split("Commands:")[1], re.MULTILINE)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -231,12 +231,14 @@ def test_a_full_disk_is_one_line_too(database_url: str, arguments: tuple[str, ..
     )
 
 
-@pytest.mark.parametrize(("arguments", "code"), [(["keys", "list"], 0), (["keys", "revoke", "x"], 1), (["dance"], 2)])
-def test_the_process_ends_with_the_code_of_its_command(database_url: str, arguments: list[str], code: int) -> None:
-    """The exit code is that of the process, which says nothing more when it ends."""
-    done = run_process(database_url, *arguments)
+def test_the_process_ends_with_the_code_of_its_command(database_url: str) -> None:
+    """The exit code is that of the process, which says nothing more when it ends.
 
-    assert (done.returncode, len(done.stderr.splitlines())) == (code, 0 if code == 0 else 1)
+    Of 0 and 1 this is held below: where a command was told of a full disk, or was interrupted.
+    """
+    done = run_process(database_url, "dance")
+
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, b"", 1)
 
 
 def test_a_command_starts_with_what_it_needs() -> None:

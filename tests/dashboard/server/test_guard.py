@@ -1,9 +1,6 @@
 """Which requests reach the dashboard at all, on a real socket."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from os import environ
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,9 +9,10 @@ import pytest
 
 from core.settings import Settings
 from dashboard.server.guard import is_loopback
-from tests.conftest import ROOT, TestServer
+from tests.conftest import TestServer
 from tests.support.servers import RunningServer, serving_dashboard, serving_warm
 from tests.support.serving import free_port
+from tests.support.warm_start import WarmProcess
 
 
 @pytest.fixture(scope="module")
@@ -140,25 +138,18 @@ def test_only_our_own_pages_open_a_websocket(demo: RunningServer) -> None:
     ],
 )
 def test_a_server_that_would_open_a_door_does_not_start(
-    database_url: str, environment: dict[str, str], sentence: str
+    database_url: str, tmp_path: Path, environment: dict[str, str], sentence: str
 ) -> None:
     """Settings that let strangers in are refused at the start, in one line."""
     variables = {"DATABASE_URL": database_url, "FENCEPOST_DEMO": "1", "STREAMLIT_SERVER_PORT": str(free_port())}
 
-    done = subprocess.run(
-        [sys.executable, "-m", "dashboard"],
-        cwd=ROOT,
-        env=environ | variables | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    code = WarmProcess("dashboard", [], variables | environment, tmp_path / "log").wait(timeout=60)
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("Error: ")
-    assert sentence in done.stderr
-    assert done.stderr.count("\n") == 1
+    said = (tmp_path / "log").read_text()
+    assert code == 1
+    assert said.startswith("Error: ")
+    assert sentence in said
+    assert said.count("\n") == 1
 
 
 def test_outside_demo_mode_the_api_answers_any_host(database_url: str, tmp_path: Path) -> None:
