@@ -48,13 +48,11 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> N
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
             exact = _exact_count(job_filter, person.wall)
             rows = _name_rows(count, exact)
-            # What the link says is what the file is: the switch takes a moment to reach it.
-            guarded = " · guarded" if wanted.spreadsheet_safe else ""
-            _show_link(f"Download CSV · {rows}{guarded}", wanted, person, key="download")
+            _show_link(f"Download CSV · {rows}", wanted, person, key="download")
             more = st.popover("More downloads", key="more_downloads", on_change="rerun")
             if more.open:
                 with more:
-                    _show_more(job_filter, wanted, person)
+                    _show_more(wanted, person)
                     if (count is None or count > COUNTED) and exact is None:
                         st.button(
                             "Count exactly",
@@ -67,7 +65,8 @@ def show_downloads(person: Actor, job_filter: JobFilter, count: int | None) -> N
 
 def _show_link(label: str, job_filter: JobFilter, person: Actor, *, key: str) -> None:
     st.link_button(
-        label,
+        # What the link says is what the file is: the switch takes a moment to reach it.
+        f"{label} · guarded" if job_filter.spreadsheet_safe else label,
         _ticket_url(job_filter, person),
         type=emphasis() if key == "download" else "secondary",
         icon=":material/download:",
@@ -76,7 +75,7 @@ def _show_link(label: str, job_filter: JobFilter, person: Actor, *, key: str) ->
     )
 
 
-def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
+def _show_more(wanted: JobFilter, person: Actor) -> None:
     # Other pages know the choice, too: so it is not the widget's own value, which would end with this page.
     st.toggle(
         "Safe to open in a spreadsheet",
@@ -90,8 +89,8 @@ def _show_more(job_filter: JobFilter, wanted: JobFilter, person: Actor) -> None:
         f"the API's. A spreadsheet cuts cells after {LONGEST_CELL:,} characters, and saving it there would lose the "
         "rest."
     )
-    everything = JobFilter(range=job_filter.range)
-    if job_filter != everything:
+    everything = JobFilter(range=wanted.range, spreadsheet_safe=wanted.spreadsheet_safe)
+    if wanted != everything:
         _show_link("Download all jobs of this period", everything, person, key="download_everything")
     if not person.is_fresh:
         ask_again(f"a download of more than {get_resources().settings.fencepost_step_up_rows:,} rows")

@@ -502,7 +502,7 @@ def run_core(url: str, *arguments: str) -> bytes:
 def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     dashboard: RunningServer, tab: Page, rows: psycopg.Connection
 ) -> None:
-    """Switched on, the download has the guard, also the next time; the file as the API gives it stays beside it.
+    """Switched on, each download of the page has the guard and says so, also the next time.
 
     The link is longer then, and the list stays where it is.
     """
@@ -538,5 +538,11 @@ def test_the_switch_for_spreadsheets_is_kept_for_the_person(
     expect(link).to_contain_text("guarded")
     wait_until_still(tab)
     assert tab.get_by_test_id("stDataFrame").evaluate("list => list.getBoundingClientRect().top") == top
+    lead(tab, dashboard.url, "/?range=30d&decision=pass")
+    tab.get_by_role("button", name="More downloads").click()
+    everything = tab.get_by_role("link", name="Download all jobs of this period · guarded")
+    whole = tab.request.get(f"{dashboard.url}{everything.get_attribute('href')}").body()
+    assert b"'=" in whole or b"'-" in whole or b"'+" in whole
+    tab.keyboard.press("Escape")
     switch(on=False)
     expect(link).not_to_contain_text("guarded")
