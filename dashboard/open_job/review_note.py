@@ -9,6 +9,7 @@ import streamlit as st
 from core.actor import Actor
 from core.review.claims import renew_claim
 from core.review.drafts import LONGEST_NOTE, find_draft, keep_draft
+from dashboard.open_job.showing import is_shown
 from dashboard.session.admission import REVIEWERS, as_person, fragment
 from dashboard.session.resources import get_resources
 
@@ -22,6 +23,9 @@ _TYPING = st.components.v2.component(
 @fragment(scopes=REVIEWERS)
 def show_note(person: Actor, job_id: UUID, showing: str, note: str) -> None:
     """Show the field of the note on a showing of a job, with `note` in it until somebody writes there."""
+    if not is_shown(showing):
+        # A button was pressed as the field was left: a browser tells both at once, and asks for the field's part alone.
+        st.rerun()
     st.text_area(
         "Note",
         note,

@@ -133,7 +133,10 @@ def test_three_jobs_are_reviewed_by_keyboard_only(
 def test_keys_are_letters_while_somebody_types_a_note(
     dashboard: RunningServer, page: Page, rows: psycopg.Connection
 ) -> None:
-    """M leads into the note, where A, O, U and E are letters; Escape leaves it, and it is there after a reload."""
+    """M leads into the note, where A, O, U and E are letters; Escape leaves it, and it is there after a reload.
+
+    A verdict that is pressed in the moment in which the note is left has that note, and leads to the next job.
+    """
     before = rows.execute("SELECT count(*) FROM reviews").fetchone()
     lead(page, dashboard.url, "/reviews?range=7d&decision=pass")
     page.get_by_role("button", name="Start").click()
@@ -151,6 +154,18 @@ def test_keys_are_letters_while_somebody_types_a_note(
 
     expect(note).to_have_value("A queue of you and me, no end")
     assert rows.execute("SELECT count(*) FROM reviews").fetchone() == before
+
+    first = settle(page)
+    reveal(page)
+    note.press("End")
+    page.keyboard.type("!")
+    page.get_by_role("button", name="Not sure").first.click()
+    wait_for(page, lambda: open_id(page) != first)
+
+    settle(page)
+    expect(note).to_have_value("")
+    query = "SELECT note FROM reviews WHERE job_id = %s AND superseded_at IS NULL"
+    assert holds(rows, query, first, "A queue of you and me, no end!")
 
 
 def lose_connection(page: Page) -> None:
