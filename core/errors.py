@@ -14,7 +14,12 @@ class InvalidSetting(FencepostError):
 
 
 class DatabaseUnavailable(FencepostError):
-    """A database cannot be asked: it is missing, down, not migrated, or refuses the role."""
+    """A database cannot be asked: it is missing, down, not migrated, or refuses the role.
+
+    `may_be_done`: it was told to keep what a transaction had done, and has not answered; else it has kept none of it.
+    """
+
+    may_be_done = False
 
 
 class DatabaseRefuses(DatabaseUnavailable):

@@ -106,28 +106,34 @@ class Database:
         and values.
         """
         label = "source" if self.read_only else "ours"
-        with (
-            TRANSACTIONS.labels(label).time(),
-            span("database transaction", {"db.system.name": "postgresql", "fencepost.database": label}),
-            self.translated_errors(),
-            self._lend(timeout, is_snapshot=is_snapshot) as connection,
-            connection.begin(),
-        ):
-            if self.is_pooled:
-                driver = connection.connection.driver_connection
-                assert isinstance(driver, psycopg.Connection)
-                driver.execute(set_config(self._session, is_local=True))
-            elif timeout is None and self.read_only:
-                # After its first query, whichever it is, a transaction cannot be made one that writes.
-                connection.execute(text("SELECT"))
-            if timeout is not None:
-                milliseconds = max(1, round(timeout * 1000))
-                connection.execute(
-                    text("SELECT set_config('statement_timeout', :value, true)"), {"value": str(milliseconds)}
-                )
-            yield connection
-            if is_snapshot and connection.execute(text(IS_OUTDATED)).scalar_one():
-                raise StatementDropped(OUTDATED)
+        is_ending = False
+        try:
+            with (
+                TRANSACTIONS.labels(label).time(),
+                span("database transaction", {"db.system.name": "postgresql", "fencepost.database": label}),
+                self.translated_errors(),
+                self._lend(timeout, is_snapshot=is_snapshot) as connection,
+                connection.begin(),
+            ):
+                if self.is_pooled:
+                    driver = connection.connection.driver_connection
+                    assert isinstance(driver, psycopg.Connection)
+                    driver.execute(set_config(self._session, is_local=True))
+                elif timeout is None and self.read_only:
+                    # After its first query, whichever it is, a transaction cannot be made one that writes.
+                    connection.execute(text("SELECT"))
+                if timeout is not None:
+                    milliseconds = max(1, round(timeout * 1000))
+                    connection.execute(
+                        text("SELECT set_config('statement_timeout', :value, true)"), {"value": str(milliseconds)}
+                    )
+                yield connection
+                if is_snapshot and connection.execute(text(IS_OUTDATED)).scalar_one():
+                    raise StatementDropped(OUTDATED)
+                is_ending = True
+        except DatabaseUnavailable as error:
+            error.may_be_done = is_ending
+            raise
 
     async def connect_for_export(
         self,

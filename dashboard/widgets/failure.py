@@ -88,11 +88,28 @@ def refusals_in(place: DeltaGenerator, said: str = REFUSED) -> Iterator[None]:
     except (InvalidParameter, NotPossible, Forbidden, QueryTooSlow) as error:
         with place:
             _show_refusal(error, said)
+    except DatabaseUnavailable as error:
+        with place:
+            _show_outage(error, said)
 
 
 def _show_refusal(error: Exception, said: str = REFUSED) -> None:
     st.error(said, icon=":material/error:")
     st.text(name_field(str(error)))
+
+
+def _show_outage(error: DatabaseUnavailable, said: str) -> None:
+    """Say whether something was done that the database had not answered, which it may have been at the very end."""
+    if isinstance(error, DatabaseRefuses):
+        log.warning("the database refused what a dialog asked: %s", error)
+        why = "The database refuses it. Whoever runs Fencepost finds the reason in the server's log."
+    elif error.may_be_done:
+        said = "Nobody knows whether this was done."
+        why = "The database was gone before it had answered. Close this, and look before you do it again."
+    else:
+        why = "The database does not answer at the moment: try again in a few seconds."
+    st.error("This was not done." if said == REFUSED else said, icon=":material/cloud_off:")
+    st.text(why)
 
 
 def name_field(reason: str) -> str:

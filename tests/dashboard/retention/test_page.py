@@ -90,6 +90,39 @@ def test_a_hold_is_placed_and_ended(page: AppTest, databases: Databases, connect
     ]
 
 
+def test_where_the_database_is_away_it_is_said_whether_a_hold_was_placed(
+    page: AppTest, databases: Databases, connection: psycopg.Connection
+) -> None:
+    """It was not where the database was away before, and nobody knows where it went at the very end."""
+    insert_job(connection, client_id="acme")
+    page.run()
+    page.button(key="open_place").click().run()
+    said = []
+    connection.execute("ALTER TABLE audit_lock RENAME TO elsewhere")
+    place(page, client="acme", reason="a letter")
+    said.append([page.error[0].value, page.text[0].value])
+    connection.execute("ALTER TABLE elsewhere RENAME TO audit_lock")
+    connection.execute("""
+        CREATE FUNCTION go() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER go AFTER INSERT ON holds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+            EXECUTE FUNCTION go();
+    """)
+    place(page, client="acme", reason="a letter")
+    said.append([page.error[0].value, page.text[0].value])
+    connection.execute("DROP FUNCTION go CASCADE")
+    place(page, client="acme", reason="a letter")
+
+    assert said == [
+        ["This was not done.", "The database does not answer at the moment: try again in a few seconds."],
+        [
+            "Nobody knows whether this was done.",
+            "The database was gone before it had answered. Close this, and look before you do it again.",
+        ],
+    ]
+    assert len(list_holds(databases)) == 1
+
+
 def test_what_was_erased_is_listed(page: AppTest, databases: Databases, connection: psycopg.Connection) -> None:
     """Each erasure stands there with its numbers and who did it, in words; how one erases is said."""
     job_id = insert_job(connection)
