@@ -8,6 +8,7 @@ import pytest
 
 from core.__main__ import COMMANDS
 from core.db.schema import ours, source
+from core.export.job_columns import COLUMNS as JOB_COLUMNS
 from core.export.review_columns import COLUMNS as VERDICT_COLUMNS
 from core.facts.tables import beside
 from core.intake.totals import import_totals
@@ -96,12 +97,17 @@ def test_every_setting_is_explained() -> None:
 
 @pytest.mark.parametrize(
     ("page", "section", "columns"),
-    [("export.md", "## Verdicts", VERDICT_COLUMNS), ("quality.md", "## The file", SAMPLE_COLUMNS)],
-    ids=["verdicts", "sample"],
+    [
+        ("export.md", "\nColumns:", JOB_COLUMNS),
+        ("export.md", "## Verdicts", VERDICT_COLUMNS),
+        ("quality.md", "## The file", SAMPLE_COLUMNS),
+    ],
+    ids=["jobs", "verdicts", "sample"],
 )
 def test_every_column_is_explained(page: str, section: str, columns: tuple[str, ...]) -> None:
-    """The page on verdicts and the one on samples name each column of their files."""
-    _, _, text = (ROOT / "docs" / page).read_text().partition(f"{section}\n")
+    """The pages on exports, verdicts and samples name each column of their files where they tell of them."""
+    _, _, rest = (ROOT / "docs" / page).read_text().partition(section)
+    text, _, _ = rest.partition("\n#" if section.startswith("#") else "\n|")
 
     assert set(columns) - set(re.findall(r"`(\w+)`", text)) == set()
 
