@@ -154,7 +154,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make fuzz` and `make soak` ask more of the server than a run of all tests has time for."""
-    parser.addoption("--examples", type=int, default=20, help="requests that Schemathesis makes up for each route")
+    parser.addoption("--examples", type=int, default=10, help="requests that Schemathesis makes up for each route")
     parser.addoption("--verdicts", type=int, default=12, help="verdicts that Chromium gives by keyboard and mouse")
     parser.addoption("--delays", action="store_true", help="races in Chromium after every delay, and for longer")
     parser.addoption("--pages", type=int, default=4, help="pages of jobs that Chromium goes through, there and back")
