@@ -111,6 +111,12 @@ def step_to(page: Page, address: str) -> None:
     wait_until_still(page)
 
 
+def close_dialog(page: Page) -> None:
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    wait_until_still(page)
+
+
 @pytest.fixture(scope="package")
 def seeded_url(server: TestServer) -> Iterator[str]:
     """A database with demo jobs up to the end of today, so that today's view is full at any time of the day."""

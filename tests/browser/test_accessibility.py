@@ -13,7 +13,7 @@ from core.actor import DEMO_PERSON
 from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.settings import Settings
-from tests.browser.conftest import launch_shell, new_profile, step_to
+from tests.browser.conftest import close_dialog, launch_shell, new_profile, step_to
 from tests.browser.test_categories_page import expect_charts, hear_faults
 from tests.browser.test_job_panel import open_job
 from tests.browser.test_jobs_page import open_jobs, wait_for
@@ -32,11 +32,9 @@ def jobs(page: Page) -> Iterator[str]:
     # Until the size of the window is known the list of the wide layout may be there, too.
     expect(page.get_by_role("button", name="Older").first).to_be_visible()
     wait_until_still(page)
-    if (page.viewport_size or {"width": 0})["width"] < 600:
-        # On a narrow screen the head is one button.
-        page.get_by_role("button", name="Rejected jobs").click()
-    else:
-        page.get_by_role("button", name="More filters").click()
+    # On a narrow screen the head is one button.
+    is_narrow = (page.viewport_size or {"width": 0})["width"] < 600
+    page.get_by_role("button", name="Rejected jobs" if is_narrow else "More filters").click()
     expect(page.get_by_role("textbox", name="Prompt contains")).to_be_visible()
     yield "the list, with all filters"
     page.keyboard.press("Escape")
@@ -51,6 +49,13 @@ def jobs(page: Page) -> Iterator[str]:
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     yield "the keys of the keyboard"
+    close_dialog(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Escalate")).to_have_count(0)
+    wait_until_still(page)
+    yield from queue(page)
+    close_dialog(page)
+    yield from quality(page)
 
 
 def categories(page: Page) -> Iterator[str]:
@@ -147,8 +152,7 @@ def people(page: Page) -> Iterator[str]:
     expect(dialog.get_by_role("combobox", name="Clients")).to_be_visible()
     expect_refusal(page, "Give rights", "“Address or @domain” is empty")
     yield "the questions about rights"
-    page.keyboard.press("Escape")
-    expect(dialog).to_have_count(0)
+    close_dialog(page)
     yield "the list"
 
 
@@ -219,9 +223,7 @@ def webhook(seeded_url: str) -> None:
 TOURS: dict[str, Tour] = {
     "": jobs,
     "categories": categories,
-    "?range=7d": queue,
     "reviews?range=7d&decision=reject": reviews,
-    "?range=30d": quality,
     "policy": policy,
     "exports": exports,
     "people": people,
