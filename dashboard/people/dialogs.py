@@ -33,7 +33,7 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
         key=f"rights_{'who' if kind == PERSON else 'group'}",
     )
     provider = _ask_provider()
-    given = _ask_rights(person, Rights(frozenset(), None))
+    given = _ask_rights(person, None, Rights(frozenset(), None))
     refusal = st.container()
     if st.button("Give rights", type=emphasis(), icon=":material/person_add:", key="rights_give"):
         with refusals_in(refusal):
@@ -44,7 +44,7 @@ def give_dialog(person: Actor, addresses: Iterable[str], groups: Iterable[str]) 
 def change_dialog(person: Actor, holder: Holder, held: Rights) -> None:
     """Show what somebody was given, and give them something else in its place."""
     st.text(str(holder))
-    given = _ask_rights(person, held)
+    given = _ask_rights(person, holder, held)
     refusal = st.container()
     if st.button("Change rights", type=emphasis(), icon=":material/edit:", key="rights_change"):
         with refusals_in(refusal):
@@ -81,10 +81,11 @@ def _ask_provider() -> str:
     return str(st.selectbox("Signed in with", providers, key="rights_provider"))
 
 
-def _ask_rights(person: Actor, held: Rights) -> Rights:
-    """Ask for rights and clients, beginning with those that are held."""
-    # Fields of another dialog keep nothing for this one: each has keys for what it began with.
-    mark = hash((tuple(sorted(held.scopes)), held.clients))
+def _ask_rights(person: Actor, holder: Holder | None, held: Rights) -> Rights:
+    """Ask for rights and clients, beginning with those that are held, by nobody yet where these are to be given."""
+    # Fields of another dialog keep nothing for this one, also where it is opened before the run that would forget them:
+    # each has keys for whose rights it asks, and what it began with.
+    mark = hash((holder, tuple(sorted(held.scopes)), held.clients))
     scopes = st.multiselect(
         "They may",
         GIVEN_SCOPES,

@@ -15,7 +15,7 @@ from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
 from core.settings import Settings
-from dashboard.people.dialogs import GROUP, SOME
+from dashboard.people.dialogs import ALL, GROUP, SOME
 from dashboard.people.words import SCOPE_WORDS, WORDS
 from dashboard.session.resources import Resources, provide
 from tests.conftest import ROOT
@@ -222,3 +222,22 @@ def test_a_sign_in_that_is_long_ago_is_asked_for_again(open_page: Any) -> None:
         "For people sign in again: that must not be longer ago than 10 minutes."
     ]
     assert not (*app.dataframe, *app.selectbox)
+
+
+def test_a_dialog_keeps_nothing_that_was_chosen_for_somebody_else(open_page: Any, databases: Databases) -> None:
+    """Where one is opened before the one of somebody with the same rights is forgotten, it begins with what is held."""
+    ann, ben = parse_holder("ann@ex.org"), parse_holder("ben@ex.org")
+    for holder in (ann, ben):
+        give_rights(databases, COMMAND_LINE, holder, Rights(READ, None))
+    app = open_page("boss@ex.org")
+    app.selectbox(key="chosen_rights").set_value(ann).run()
+    app.button(key="open_change").click().run()
+
+    field(app, "multiselect", "rights_scopes").set_value(list(GIVEN_SCOPES))
+    field(app, "radio", "rights_reach").set_value(SOME)
+    app.selectbox(key="chosen_rights").set_value(ben)
+    app.button(key="open_change").click().run()
+
+    assert str(ben) in [text.value for text in app.text]
+    assert field(app, "multiselect", "rights_scopes").value == [Scope.JOB_READ]
+    assert field(app, "radio", "rights_reach").value == ALL
