@@ -129,7 +129,8 @@ function giveBack() {
   if (returns === null && (!had || (had.isConnected && !had.disabled))) return;
   const isLost = document.activeElement === document.body && !written?.isConnected;
   const next = isLost ? findNext(returns ?? place) : null;
-  if (returns === null) place = { path: [], page: null };
+  // Where there is nothing yet, the address of another page may be on its way: what the page held is gone before it comes.
+  if (returns === null && (next || !isLost)) place = { path: [], page: null };
   returns = null;
   next?.focus({ preventScroll: true });
 }
