@@ -65,6 +65,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     before = os.umask(0)
     server.start()
     os.umask(before)
+    # What other tests begin with is copied while it stands still.
+    server.stop()
+    subprocess.run(["cp", "-a", str(server.data), str(server.home.with_name("pristine"))], check=True)
+    server.start()
     yield server
     server.stop()
 
@@ -74,12 +78,7 @@ def home(tmp_path: Path, running: EmbeddedServer) -> Path:
     """The home of a server that was made already, stopped: a copy, so that a test need not make its own."""
     home = tmp_path / ".fencepost"
     home.mkdir(mode=0o700)
-    pristine = running.home.with_name("pristine")
-    if not pristine.exists():
-        made = EmbeddedServer(pristine)
-        made.start()
-        made.stop()
-    subprocess.run(["cp", "-a", str(pristine / "postgres"), str(home / "postgres")], check=True)
+    subprocess.run(["cp", "-a", str(running.home.with_name("pristine")), str(home / "postgres")], check=True)
     return home
 
 
@@ -264,8 +263,12 @@ def test_the_last_process_stops_it_and_the_data_stays(home: Path) -> None:
 
 
 def test_two_processes_that_start_at_once_share_it(tmp_path: Path) -> None:
-    """Two processes that find nothing make one server between them; the last one stops it."""
+    """Two processes that find no server make one between them; the last one stops it.
+
+    What is left of an interrupted start is thrown away: a server has its name only when it is complete.
+    """
     home = tmp_path / ".fencepost"
+    (home / "postgres.new" / "base").mkdir(parents=True)
     first, second = begin_user(home), begin_user(home)
 
     urls = [wait_for_url(first), wait_for_url(second)]
@@ -275,6 +278,7 @@ def test_two_processes_that_start_at_once_share_it(tmp_path: Path) -> None:
 
     assert urls == [EmbeddedServer(home).url()] * 2
     assert [while_one_uses_it, answers(urls[0])] == [True, False]
+    assert not (home / "postgres.new").exists()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root needs another account, and only root may make one")
@@ -397,25 +401,11 @@ def test_a_server_that_does_not_start_names_its_logs(home: Path) -> None:
     )
 
 
-def test_a_half_made_server_is_made_anew(tmp_path: Path) -> None:
-    """What is left of an interrupted start is thrown away: a server has its name only when it is complete."""
-    home = tmp_path / ".fencepost"
-    (home / "postgres.new" / "base").mkdir(parents=True)
-    server = EmbeddedServer(home)
-
-    url = server.start()
-
-    try:
-        assert answers(url)
-        assert not (home / "postgres.new").exists()
-    finally:
-        server.stop()
-
-
 def test_commands_use_it_where_no_database_is_named(tmp_path: Path) -> None:
     """In a fresh checkout without DATABASE_URL a command makes, migrates and uses the embedded server, and stops it."""
     checkout = tmp_path / "my checkout"
-    shutil.copytree(ROOT / "core", checkout / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    # With what is compiled of it already: the copies are as old as what they are compiled from.
+    shutil.copytree(ROOT / "core", checkout / "core")
     command = [sys.executable, "-m", "core", "export", "--from", APRIL["from"], "--to", APRIL["to"]]
 
     done = subprocess.run(command, cwd=checkout, capture_output=True, check=False, timeout=120)
