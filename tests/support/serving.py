@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from api.server import GRACE
 from tests.conftest import ROOT
 from tests.support.waiting import PATIENCE, wait_for
 from tests.support.warm_start import WarmProcess
@@ -54,10 +55,10 @@ class ApiProcess:
 
 
 @contextmanager
-def serve_api(database_url: str, log: Path, **environment: str) -> Iterator[ApiProcess]:
-    """Run `python -m api` on a free port of the loopback for a block."""
+def serve_api(database_url: str, log: Path, *, grace: int = GRACE, **environment: str) -> Iterator[ApiProcess]:
+    """Run `python -m api` on a free port of the loopback for a block; at its end it may have less grace."""
     port = free_port()
-    process = WarmProcess("api", ["--port", str(port)], {"DATABASE_URL": database_url} | environment, log)
+    process = WarmProcess("api", ["--port", str(port)], {"DATABASE_URL": database_url} | environment, log, grace=grace)
     try:
         api = ApiProcess(process, f"http://127.0.0.1:{port}", database_url, log)
         wait_for(lambda: process.poll() is not None or _listens(port), "the server")

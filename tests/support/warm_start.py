@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from api import server
 from tests.conftest import ROOT
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -25,10 +26,12 @@ _CONTEXT.set_forkserver_preload(["api.__main__", "dashboard.__main__"])
 class WarmProcess:
     """A running `python -m api` or `python -m dashboard`, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self, module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, module: str, arguments: list[str], environment: dict[str, str], log: Path, *, grace: int = server.GRACE
+    ) -> None:
         # It may be asked for before the server has begun it.
         log.touch()
-        given = (module, arguments, os.environ | environment, log)
+        given = (module, arguments, os.environ | environment, log, grace)
         self._process = _CONTEXT.Process(target=_run, args=given, daemon=True)
         with _bare_main():
             self._process.start()
@@ -66,8 +69,9 @@ def _bare_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+def _run(module: str, arguments: list[str], environment: dict[str, str], log: Path, grace: int) -> None:
     """Become the server, as `python -m` would in a process of its own."""
+    server.GRACE = grace
     with log.open("wb") as written:
         for number in (1, 2):
             os.dup2(written.fileno(), number)
