@@ -67,7 +67,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     os.umask(before)
     # What other tests begin with is copied while it stands still.
     server.stop()
-    subprocess.run(["cp", "-a", str(server.data), str(server.home.with_name("pristine"))], check=True)
+    pristine = server.home.with_name("pristine")
+    subprocess.run(["cp", "-a", str(server.data), str(pristine)], check=True)
+    # There processes are killed and not the machine: what they have written need not have reached a disk.
+    with (pristine / "postgresql.conf").open("a") as settings:
+        settings.write("fsync = off\n")
     server.start()
     yield server
     server.stop()

@@ -30,6 +30,8 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSer
     server.start()
     with _as_superuser(server) as connection:
         connection.execute("ALTER SYSTEM SET wal_level = 'logical'")
+        # Processes are killed and not the machine: what they have written need not have reached a disk.
+        connection.execute("ALTER SYSTEM SET fsync = off")
     server.stop()
     # It is to connect to itself, as the account that it runs as.
     rules = server.data / "pg_hba.conf"
