@@ -27,6 +27,7 @@ from tests.conftest import ROOT
 from tests.support.documents import APRIL, HEADER
 from tests.support.serving import free_port
 from tests.support.waiting import wait_for
+from tests.support.warm_start import WarmProcess
 
 # A process that uses the server until its standard input ends.
 USER = """
@@ -516,10 +517,7 @@ def test_what_is_said_at_the_first_start_is_a_line_of_the_log(home: Path, tmp_pa
     log = tmp_path / "server.log"
     variables = {"FENCEPOST_HOME": str(home), "FENCEPOST_DEMO": "1", "FENCEPOST_LOG": "json"}
     address = {"STREAMLIT_SERVER_ADDRESS": "127.0.0.1", "STREAMLIT_SERVER_PORT": str(free_port())}
-    with log.open("wb") as errors:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "dashboard"], cwd=ROOT, env=os.environ | variables | address, stderr=errors
-        )
+    server = WarmProcess("dashboard", [], variables | address, log)
 
     wait_for(lambda: "First start" in log.read_text(), "what is said at the first start")
     server.send_signal(signal.SIGTERM)
