@@ -1,14 +1,15 @@
 """What holds of every page alike: with nothing to show, with something, with hostile texts, and with nobody there."""
 
 import re
-from collections.abc import Callable
-from uuid import UUID
+from collections.abc import Callable, Iterator
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 import streamlit as st
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from pydantic import SecretStr
 from sqlalchemy import event
 from streamlit.testing.v1 import AppTest
 
@@ -17,11 +18,13 @@ from core.audit.events import Event, record
 from core.auth.sign_in import Door
 from core.auth.tickets import TicketOffice
 from core.db.databases import Databases
+from core.db.startup import open_databases
 from core.export.receipts import Progress, Status, Via, close_receipt, open_receipt
 from core.jobs.wall import Wall
 from core.settings import Settings
 from dashboard.quality.sample_list import NONE_YET
 from dashboard.session.resources import Resources, provide
+from tests.conftest import TestServer
 from tests.support.app import MAIN, open_app
 from tests.support.documents import APRIL, april
 from tests.support.rows import insert_job, insert_log
@@ -63,6 +66,8 @@ JOB, SAME, EXPORT, OTHER_EXPORT = UUID(int=1), UUID(int=2), UUID(int=3), UUID(in
 SAMPLE, OTHER_SAMPLE, WEBHOOK = UUID(int=5), UUID(int=6), UUID(int=7)
 KEY = "abcdefghijkl"
 
+ORDINARY = pytest.mark.parametrize("template", [("acme", "a prompt")], indirect=True, ids=["ordinary"])
+
 OpenPage = Callable[..., AppTest]
 
 
@@ -76,7 +81,20 @@ def open_page(databases: Databases, settings: Settings, monkeypatch: pytest.Monk
     return lambda page, **params: open_app(page, "Europe/Berlin", params)
 
 
-def fill(databases: Databases, connection: psycopg.Connection, text: str, *, prompt: str) -> None:
+@pytest.fixture(scope="module")
+def template(request: pytest.FixtureRequest, server: TestServer, default_settings: Settings) -> Iterator[str]:
+    """A database that is filled with a text and a prompt, once for all pages."""
+    name = f"fencepost_filled_{uuid4().hex[:8]}"
+    url = SecretStr(server.create_migrated(name))
+    databases = open_databases(default_settings.model_copy(update={"database_url": url}))
+    with psycopg.connect(url.get_secret_value(), autocommit=True) as connection:
+        fill(databases, connection, *request.param)
+    databases.close()
+    yield name
+    server.drop(name)
+
+
+def fill(databases: Databases, connection: psycopg.Connection, text: str, prompt: str) -> None:
     """Put a text wherever somebody outside may have put one: two jobs, reviews, a key, two exports, an event."""
     for job_id, is_prohibited in ((JOB, True), (SAME, False)):
         outside = {"prompt": prompt, "reason": text, "type": text, "client_id": text}
@@ -207,29 +225,18 @@ def test_without_data_a_page_says_so(open_page: OpenPage, page: str, params: dic
         ("audit", {}, ("refused", "filter: (q: acme)", "clients: all", "export-finished")),
     ],
 )
+@pytest.mark.usefixtures("template")
+@ORDINARY
 def test_with_data_a_page_shows_it(
-    open_page: OpenPage,
-    databases: Databases,
-    connection: psycopg.Connection,
-    page: str,
-    params: dict[str, str],
-    shown: tuple[str, ...],
+    open_page: OpenPage, page: str, params: dict[str, str], shown: tuple[str, ...]
 ) -> None:
     """Ordinary data is on each page, and on what it opens."""
-    fill(databases, connection, "acme", prompt="a prompt")
-
     texts = [text for _, text in list_said(open_page(page, **params))]
 
     assert [part for part in shown if not any(part in text for text in texts)] == []
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        *("jobs", "categories", "reviews", "quality", "policy", "exports", "people", "keys", "webhooks", "retention"),
-        "audit",
-    ],
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_a_parameter_that_no_page_knows_is_said(open_page: OpenPage, page: str) -> None:
     """What a page does not take from its address is not ignored without a word."""
     app = open_page(page, unknown="1")
@@ -300,20 +307,13 @@ WRONG = {f"{HOSTILE} is": HOSTILE}
         ("audit", {"who": HOSTILE.replace("\u202e", "")}, {"TextInput.default"}),
     ],
 )
-def test_hostile_texts_are_text(
-    open_page: OpenPage,
-    databases: Databases,
-    connection: psycopg.Connection,
-    page: str,
-    params: dict[str, str],
-    places: set[str],
-) -> None:
+@pytest.mark.usefixtures("template")
+@pytest.mark.parametrize("template", [(HOSTILE, LONG)], indirect=True, ids=["hostile"])
+def test_hostile_texts_are_text(open_page: OpenPage, page: str, params: dict[str, str], places: set[str]) -> None:
     """HTML, Markdown, LaTeX and directives are text wherever they stand, and marks of direction turn nothing of ours.
 
     Of a prompt of two million characters no more than the first 20,000 are sent.
     """
-    fill(databases, connection, HOSTILE, prompt=LONG)
-
     said = list_said(open_page(page, **params))
 
     found = [(place, text) for place, text in said if "<img" in text or "\\<img" in text]
@@ -330,12 +330,11 @@ def turns(text: str) -> bool:
     return any("\u202e" in line and not HOSTILE.startswith(line.replace(HOSTILE, "")) for line in lines)
 
 
+@pytest.mark.usefixtures("template")
+@ORDINARY
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_is_asked_where_nobody_has_signed_in(
-    databases: Databases, settings: Settings, connection: psycopg.Connection, page: str
-) -> None:
+def test_nothing_is_asked_where_nobody_has_signed_in(databases: Databases, settings: Settings, page: str) -> None:
     """Without a person no page borrows a connection or shows anything, by its address or its script, door or none."""
-    fill(databases, connection, "acme", prompt="a prompt")
     staff = settings.model_copy(update={"fencepost_staff": "staff@example.com"})
     asked: list[str] = []
     for database in {databases.ours, databases.source}:
