@@ -607,15 +607,15 @@ def test_steps_cross_pages_and_stop_at_the_ends(
     open_page: OpenPage, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Next and Previous walk all jobs of the filter one by one, over the bounds of pages, and back."""
-    # Pages of three have more bounds than those of 25 among fewer jobs.
-    monkeypatch.setattr("dashboard.address.view.PAGE_SIZES", (3, 50))
+    # Pages of two have more bounds than those of 25 among fewer jobs.
+    monkeypatch.setattr("dashboard.address.view.PAGE_SIZES", (2, 50))
     ids = [
         str(insert_job(connection, is_prohibited=True, created_at=NOON - timedelta(seconds=number)))
-        for number in range(8)
+        for number in range(5)
     ]
     insert_job(connection, is_prohibited=False)
 
-    app = open_page(size="3", decision="reject")
+    app = open_page(size="2", decision="reject")
     listed = len(app.dataframe[0].value)
     walked = []
     for _ in ids:
@@ -629,7 +629,7 @@ def test_steps_cross_pages_and_stop_at_the_ends(
         back.append(address(app)["job"])
     app.button(key="step_newer").click().run()
 
-    assert listed == 3
+    assert listed == 2
     assert walked == ids
     assert at_the_end == ids[-1]
     assert [toast.value for toast in app.toast] == ["This is the first job of this filter."]
