@@ -20,6 +20,7 @@ def test_each_list_gives_its_own_scope(entrance: Entrance) -> None:
     assert entrance.scopes(door, "root@example.com") == {ADMIN}
     assert entrance.scopes(door, "both@example.com") == READ | {ADMIN}
     assert entrance.scopes(door, "c@example.com") == set()
+    assert entrance.scopes(door, "a@example.com.example.org") == set()
 
 
 @pytest.mark.parametrize("address", ["A@Example.COM", " a@example.com "])
