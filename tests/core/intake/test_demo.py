@@ -17,7 +17,7 @@ from sqlalchemy import text
 from core.db.databases import Databases
 from core.db.startup import open_databases
 from core.errors import NotPossible
-from core.intake import demo_texts
+from core.intake import demo, demo_texts
 from core.intake.demo import has_jobs, seed_if_empty, seed_jobs
 from core.intake.demo_jobs import CLIENTS, DemoJob, generate
 from core.jobs.filter import STATUSES
@@ -80,13 +80,20 @@ def test_jobs_cover_the_period_before_the_end(databases: Databases, connection: 
     assert UNTIL - timedelta(days=1) < max(times) < UNTIL
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let few jobs make several batches."""
+    monkeypatch.setattr(demo, "BATCH", 50)
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_progress_adds_up(databases: Databases) -> None:
     """`advance` hears of every job once."""
     steps: list[int] = []
 
-    seed_jobs(databases, 5001, seed=1, until=UNTIL, advance=steps.append)
+    seed_jobs(databases, 101, seed=1, until=UNTIL, advance=steps.append)
 
-    assert steps == [5000, 1]
+    assert steps == [50, 50, 1]
 
 
 def test_seeding_refuses_where_other_jobs_exist(databases: Databases, connection: psycopg.Connection) -> None:
@@ -119,6 +126,7 @@ def test_seeding_never_touches_a_source_elsewhere(database_url: str, connection:
     assert stored(connection) == [[], []]
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_seeding_is_all_or_nothing(databases: Databases, connection: psycopg.Connection) -> None:
     """Who stops in the middle finds the jobs that were there before."""
     seed_jobs(databases, 10, seed=1, until=UNTIL)
@@ -128,7 +136,7 @@ def test_seeding_is_all_or_nothing(databases: Databases, connection: psycopg.Con
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        seed_jobs(databases, 5001, seed=2, until=UNTIL, advance=stop)
+        seed_jobs(databases, 101, seed=2, until=UNTIL, advance=stop)
 
     assert stored(connection) == before
 
